@@ -1,0 +1,227 @@
+package fhir
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Kind is the JSON form in which a node was found.
+type Kind uint8
+
+// The kinds. A primitive that has only an id or extensions is Absent: it is an
+// element without a value. Array stands only where FHIR allows no array: an empty
+// one, or one inside another.
+const (
+	Object Kind = iota
+	String
+	Number
+	Boolean
+	Null
+	Absent
+	Array
+)
+
+var kindNames = [...]string{"object", "string", "number", "boolean", "null", "no value", "array"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// Node is one element of a FHIR resource, or a resource itself. A repeating
+// element is as many nodes, one after the other, with List set and the same Name.
+// The two JSON members of a primitive ("birthDate" and "_birthDate") are one node:
+// the value here, id and extensions as Children.
+//
+// A parsed tree is read-only and safe for concurrent use. A tree that is being
+// built belongs to one goroutine.
+type Node struct {
+	Name     string   // the JSON member name, such as "valueQuantity"; "" for a root that stands alone
+	Element  *Element // its definition; nil for a root, and where the type system has none
+	Type     *Type    // its type; nil where the type system has none
+	Kind     Kind
+	List     bool   // stood in a JSON array
+	Value    string // a primitive's text: the unescaped string, the number's own digits, true or false
+	Children []*Node
+	Parent   *Node // nil for a root
+
+	// Order is the position of the node in a parsed tree, counted from 0 in document
+	// order, and -1 in a tree that was built. It serves as an index for marks.
+	Order int32
+
+	resourceType string // as written, kept when Type is nil
+	start        int32  // byte offset in doc.source
+	doc          *document
+}
+
+// document is what the nodes of one parsed tree share.
+type document struct {
+	system *System
+	source string
+	nodes  int32
+	faults []fault // what the parser met and Check reports
+}
+
+// ResourceType is the value of resourceType as written, "" for a node that is no resource.
+func (n *Node) ResourceType() string { return n.resourceType }
+
+// System is the type system the tree was parsed or built with, nil when unknown.
+func (n *Node) System() *System {
+	for m := n; m != nil; m = m.Parent {
+		if m.doc != nil && m.doc.system != nil {
+			return m.doc.system
+		}
+		if m.Type != nil {
+			return m.Type.system
+		}
+	}
+	return nil
+}
+
+// Size is the number of nodes of the parsed tree n belongs to, 0 for a built one.
+func (n *Node) Size() int {
+	if n.doc == nil {
+		return 0
+	}
+	return int(n.doc.nodes)
+}
+
+// IsPrimitive reports whether n holds a value and no structure, by its type where
+// that is known and by its JSON form otherwise.
+func (n *Node) IsPrimitive() bool {
+	if n.Type != nil {
+		return n.Type.Kind == Primitive
+	}
+	return n.Kind != Object && n.Kind != Array
+}
+
+// HasValue reports whether n is a primitive with a value.
+func (n *Node) HasValue() bool { return n.Kind == String || n.Kind == Number || n.Kind == Boolean }
+
+// ElementName is the name of the element in the standard: "value" for the JSON
+// member "valueQuantity".
+func (n *Node) ElementName() string {
+	if n.Element != nil {
+		return n.Element.Name
+	}
+	return n.Name
+}
+
+// Child is the first child element of that name ("value" finds valueQuantity), nil
+// when there is none. Safe on a nil node.
+func (n *Node) Child(name string) *Node {
+	if n == nil {
+		return nil
+	}
+	for _, c := range n.Children {
+		if c.Name == name || c.Element != nil && c.Element.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// All gives every child element of that name in order, nil when there is none. Safe
+// on a nil node.
+func (n *Node) All(name string) []*Node {
+	if n == nil {
+		return nil
+	}
+	var out []*Node
+	for _, c := range n.Children {
+		if c.Name == name || c.Element != nil && c.Element.Name == name {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Descend follows the names, taking the first child each time; nil when one is absent.
+func (n *Node) Descend(names ...string) *Node {
+	for _, name := range names {
+		if n = n.Child(name); n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// Text is the value at the end of the names, taking the first child each time; ""
+// when one is absent.
+func (n *Node) Text(names ...string) string {
+	if n = n.Descend(names...); n == nil {
+		return ""
+	}
+	return n.Value
+}
+
+// Root is the topmost node of the tree.
+func (n *Node) Root() *Node {
+	for n.Parent != nil {
+		n = n.Parent
+	}
+	return n
+}
+
+// Resource is the innermost resource n lies in, n itself when it is one, nil when
+// there is none.
+func (n *Node) Resource() *Node {
+	for ; n != nil; n = n.Parent {
+		if n.resourceType != "" {
+			return n
+		}
+	}
+	return nil
+}
+
+// Path is the FHIRPath of n from its root, such as
+// "Bundle.entry[2].resource.subject": names of elements, and an index where the
+// element repeats.
+func (n *Node) Path() string {
+	var parts []string
+	for m := n; m != nil; m = m.Parent {
+		if m.Parent == nil {
+			switch {
+			case m.resourceType != "":
+				parts = append(parts, m.resourceType)
+			case m.Type != nil:
+				parts = append(parts, m.Type.Name)
+			}
+			break
+		}
+		name := m.ElementName()
+		if m.List {
+			name += "[" + strconv.Itoa(m.index()) + "]"
+		}
+		parts = append(parts, name)
+	}
+	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
+		parts[i], parts[j] = parts[j], parts[i]
+	}
+	return strings.Join(parts, ".")
+}
+
+// index is the position of n among its siblings of the same name.
+func (n *Node) index() int {
+	i := 0
+	for _, s := range n.Parent.Children {
+		if s == n {
+			break
+		}
+		if s.Name == n.Name {
+			i++
+		}
+	}
+	return i
+}
+
+// Position is the 1-based line and column (in bytes) where n's value starts in the
+// source; 0, 0 for a node that was not parsed.
+func (n *Node) Position() (line, column int) {
+	if n.doc == nil || n.Order < 0 {
+		return 0, 0
+	}
+	return position(n.doc.source, int(n.start))
+}
+
+func position(source string, offset int) (line, column int) {
+	before := source[:min(offset, len(source))]
+	return strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n')
+}

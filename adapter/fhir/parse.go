@@ -1,0 +1,472 @@
+package fhir
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"spadapter/adapter/issue"
+)
+
+// Limits bound what Parse accepts. The zero value of a field means its default.
+type Limits struct {
+	Bytes int // length of the body, default 5 MiB
+	Depth int // nesting of objects and arrays, default 64
+	Nodes int // elements, default 500,000
+}
+
+func (l Limits) orDefaults() Limits {
+	if l.Bytes == 0 {
+		l.Bytes = 5 << 20
+	}
+	if l.Depth == 0 {
+		l.Depth = 64
+	}
+	if l.Nodes == 0 {
+		l.Nodes = 500_000
+	}
+	return l
+}
+
+// fault is something that JSON allows and FHIR does not; Check reports it.
+type fault struct {
+	node *Node
+	rule string
+	text string
+}
+
+// Parse reads one resource in JSON into a tree of that type system. It accepts every
+// tree that JSON can hold, whatever its elements are called: what is wrong with it as
+// FHIR is for Check to say, all at once. body is not kept and may be reused.
+//
+// A byte order mark at the start is ignored (RFC 8259 section 8.1). Errors, each with
+// line and column: structure when the body is not one JSON object, when it is not
+// UTF-8, when an object has a name twice, or when resourceType is missing;
+// too-long over Limits.Bytes; too-costly over Limits.Depth or Limits.Nodes.
+//
+// Source: http://hl7.org/fhir/R4/json.html.
+func Parse(system *System, body []byte, limits Limits) (*Node, error) {
+	limits = limits.orDefaults()
+	if len(body) > limits.Bytes {
+		return nil, issue.Newf(issue.TooLong, "body-limit", "the body is %d bytes long; at most %d are accepted", len(body), limits.Bytes)
+	}
+	source := strings.TrimPrefix(string(body), "\uFEFF")
+	doc := &document{system: system, source: source}
+	p := &parser{doc: doc, src: source, limits: limits}
+	if !utf8.ValidString(source) {
+		p.pos = firstInvalid(source)
+		return nil, p.fail("json-utf8", "the body is not UTF-8 at this place; send UTF-8 without any other encoding")
+	}
+	p.slab = make([]Node, 0, min(len(source)/24+8, 4096))
+	p.blank()
+	if p.pos == len(p.src) {
+		return nil, p.fail("json", "the body is empty; send one FHIR resource as a JSON object")
+	}
+	if p.src[p.pos] != '{' {
+		return nil, p.fail("json", "the body must be one FHIR resource: a JSON object that starts with '{'")
+	}
+	root, err := p.object(1)
+	if err != nil {
+		return nil, err
+	}
+	p.blank()
+	if p.pos != len(p.src) {
+		return nil, p.fail("json", "there is text after the end of the resource; send one JSON object and nothing else")
+	}
+	if p.duplicates != nil {
+		return nil, issue.Join(p.duplicates)
+	}
+	if root.resourceType == "" {
+		p.pos = int(root.start)
+		return nil, p.fail("json-resource-type", "resourceType is missing; every resource names its type in it").At("resourceType")
+	}
+	root.bind(system)
+	return root, nil
+}
+
+func firstInvalid(s string) int {
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size <= 1 {
+			return i
+		}
+		i += size
+	}
+	return len(s)
+}
+
+type parser struct {
+	doc        *document
+	src        string
+	pos        int
+	limits     Limits
+	slab       []Node
+	count      int
+	stack      []*Node // children of the objects being read
+	duplicates []*issue.Error
+}
+
+func (p *parser) fail(rule, text string) *issue.Error {
+	line, column := position(p.src, p.pos)
+	return issue.New(issue.Structure, rule, text).As(issue.SeverityFatal).On(line, column)
+}
+
+func (p *parser) node(start int) (*Node, error) {
+	if p.count++; p.count > p.limits.Nodes {
+		e := p.fail("node-limit", "the resource has too many elements")
+		e.Type = issue.TooCostly
+		return nil, e
+	}
+	if len(p.slab) == cap(p.slab) {
+		p.slab = make([]Node, 0, 512)
+	}
+	p.slab = append(p.slab, Node{start: int32(start), doc: p.doc})
+	return &p.slab[len(p.slab)-1], nil
+}
+
+func (p *parser) blank() {
+	for p.pos < len(p.src) {
+		switch p.src[p.pos] {
+		case ' ', '\t', '\n', '\r':
+			p.pos++
+		default:
+			return
+		}
+	}
+}
+
+// next skips blanks and takes the byte that must be there.
+func (p *parser) next(want byte, where string) *issue.Error {
+	p.blank()
+	if p.pos < len(p.src) && p.src[p.pos] == want {
+		p.pos++
+		return nil
+	}
+	if p.pos == len(p.src) {
+		return p.fail("json", "the JSON ends too early: expected '"+string(want)+"' "+where)
+	}
+	return p.fail("json", "expected '"+string(want)+"' "+where)
+}
+
+func (p *parser) object(depth int) (*Node, error) {
+	n, err := p.node(p.pos)
+	if err != nil {
+		return nil, err
+	}
+	if depth > p.limits.Depth {
+		e := p.fail("depth-limit", "the JSON is nested more than "+strconv.Itoa(p.limits.Depth)+" deep")
+		e.Type = issue.TooCostly
+		return nil, e
+	}
+	p.pos++
+	base := len(p.stack)
+	underscore := false
+	var seen map[string]struct{}
+	var few [12]string
+	names := few[:0]
+	for {
+		p.blank()
+		if p.pos < len(p.src) && p.src[p.pos] == '}' && len(names) == 0 {
+			p.pos++
+			break
+		}
+		if p.pos == len(p.src) || p.src[p.pos] != '"' {
+			return nil, p.fail("json", "expected a member name in double quotes")
+		}
+		at := p.pos
+		name, err := p.text()
+		if err != nil {
+			return nil, err
+		}
+		twice := false
+		if seen == nil {
+			for _, have := range names {
+				twice = twice || have == name
+			}
+			if names = append(names, name); len(names) == cap(few[:]) {
+				seen = make(map[string]struct{}, 32)
+				for _, have := range names {
+					seen[have] = struct{}{}
+				}
+			}
+		} else if _, twice = seen[name]; !twice {
+			seen[name] = struct{}{}
+		}
+		if twice {
+			line, column := position(p.src, at)
+			p.duplicates = append(p.duplicates, issue.New(issue.Structure, "json-duplicate",
+				"a member name occurs twice in one object; keep one of them").On(line, column).With("member %q", name))
+		}
+		if err := p.next(':', "after a member name"); err != nil {
+			return nil, err
+		}
+		p.blank()
+		if name == "resourceType" && p.pos < len(p.src) && p.src[p.pos] == '"' {
+			if n.resourceType, err = p.text(); err != nil {
+				return nil, err
+			}
+		} else if err := p.member(name, depth); err != nil {
+			return nil, err
+		}
+		underscore = underscore || len(name) > 1 && name[0] == '_'
+		p.blank()
+		if p.pos < len(p.src) && p.src[p.pos] == ',' {
+			p.pos++
+			continue
+		}
+		if err := p.next('}', "or ',' after a member"); err != nil {
+			return nil, err
+		}
+		break
+	}
+	children := p.stack[base:]
+	if underscore {
+		children = p.merge(children)
+	}
+	if len(children) > 0 {
+		n.Children = make([]*Node, len(children))
+		copy(n.Children, children)
+		for _, c := range n.Children {
+			c.Parent = n
+		}
+	}
+	p.stack = p.stack[:base]
+	return n, nil
+}
+
+// member reads the value of one member and pushes its element or elements.
+func (p *parser) member(name string, depth int) error {
+	if p.pos < len(p.src) && p.src[p.pos] == '[' {
+		open := p.pos
+		p.pos++
+		count := 0
+		for {
+			p.blank()
+			if p.pos < len(p.src) && p.src[p.pos] == ']' && count == 0 {
+				p.pos++
+				break
+			}
+			c, err := p.value(depth + 1)
+			if err != nil {
+				return err
+			}
+			c.Name, c.List = name, true
+			p.stack = append(p.stack, c)
+			count++
+			p.blank()
+			if p.pos < len(p.src) && p.src[p.pos] == ',' {
+				p.pos++
+				continue
+			}
+			if err := p.next(']', "or ',' in an array"); err != nil {
+				return err
+			}
+			break
+		}
+		if count == 0 {
+			c, err := p.node(open)
+			if err != nil {
+				return err
+			}
+			c.Name, c.List, c.Kind = name, true, Array
+			p.stack = append(p.stack, c)
+		}
+		return nil
+	}
+	c, err := p.value(depth + 1)
+	if err != nil {
+		return err
+	}
+	c.Name = name
+	p.stack = append(p.stack, c)
+	return nil
+}
+
+func (p *parser) value(depth int) (*Node, error) {
+	if p.pos == len(p.src) {
+		return nil, p.fail("json", "the JSON ends too early: a value is missing")
+	}
+	start := p.pos
+	switch c := p.src[p.pos]; {
+	case c == '{':
+		return p.object(depth)
+	case c == '[':
+		n, err := p.node(start)
+		if err != nil {
+			return nil, err
+		}
+		n.Kind = Array
+		if depth > p.limits.Depth {
+			e := p.fail("depth-limit", "the JSON is nested more than "+strconv.Itoa(p.limits.Depth)+" deep")
+			e.Type = issue.TooCostly
+			return nil, e
+		}
+		base := len(p.stack)
+		if err := p.member("", depth); err != nil {
+			return nil, err
+		}
+		n.Children = append([]*Node(nil), p.stack[base:]...)
+		for _, child := range n.Children {
+			child.Parent = n
+		}
+		p.stack = p.stack[:base]
+		return n, nil
+	case c == '"':
+		text, err := p.text()
+		if err != nil {
+			return nil, err
+		}
+		return p.primitive(start, String, text)
+	case c == '-' || c >= '0' && c <= '9':
+		if !p.number() {
+			return nil, p.fail("json", "this is not a JSON number")
+		}
+		return p.primitive(start, Number, p.src[start:p.pos])
+	}
+	for _, word := range [...]struct {
+		text string
+		kind Kind
+	}{{"true", Boolean}, {"false", Boolean}, {"null", Null}} {
+		if strings.HasPrefix(p.src[p.pos:], word.text) {
+			p.pos += len(word.text)
+			text := word.text
+			if word.kind == Null {
+				text = ""
+			}
+			return p.primitive(start, word.kind, text)
+		}
+	}
+	return nil, p.fail("json", "this is not a JSON value: expected an object, array, string, number, true, false or null")
+}
+
+func (p *parser) primitive(start int, kind Kind, text string) (*Node, error) {
+	n, err := p.node(start)
+	if err != nil {
+		return nil, err
+	}
+	n.Kind, n.Value = kind, text
+	return n, nil
+}
+
+// number moves over a number in the grammar of RFC 8259 section 6.
+func (p *parser) number() bool {
+	digits := func() bool {
+		from := p.pos
+		for p.pos < len(p.src) && p.src[p.pos] >= '0' && p.src[p.pos] <= '9' {
+			p.pos++
+		}
+		return p.pos > from
+	}
+	at := func(chars string) bool {
+		return p.pos < len(p.src) && strings.IndexByte(chars, p.src[p.pos]) >= 0
+	}
+	if at("-") {
+		p.pos++
+	}
+	if at("0") {
+		p.pos++
+	} else if !digits() {
+		return false
+	}
+	if at(".") {
+		if p.pos++; !digits() {
+			return false
+		}
+	}
+	if at("eE") {
+		if p.pos++; at("+-") {
+			p.pos++
+		}
+		if !digits() {
+			return false
+		}
+	}
+	return !at("0123456789.")
+}
+
+// text reads a string, without a copy where it has no escape.
+func (p *parser) text() (string, error) {
+	p.pos++
+	from := p.pos
+	for p.pos < len(p.src) {
+		switch c := p.src[p.pos]; {
+		case c == '"':
+			s := p.src[from:p.pos]
+			p.pos++
+			return s, nil
+		case c == '\\':
+			return p.escaped(from)
+		case c < 0x20:
+			return "", p.fail("json", "a string holds a control character; write it as an escape such as \\n")
+		default:
+			p.pos++
+		}
+	}
+	return "", p.fail("json", "the JSON ends inside a string")
+}
+
+func (p *parser) escaped(from int) (string, error) {
+	var b strings.Builder
+	b.WriteString(p.src[from:p.pos])
+	for p.pos < len(p.src) {
+		c := p.src[p.pos]
+		switch {
+		case c == '"':
+			p.pos++
+			return b.String(), nil
+		case c < 0x20:
+			return "", p.fail("json", "a string holds a control character; write it as an escape such as \\n")
+		case c != '\\':
+			b.WriteByte(c)
+			p.pos++
+			continue
+		}
+		if p.pos+1 >= len(p.src) {
+			break
+		}
+		p.pos += 2
+		switch e := p.src[p.pos-1]; e {
+		case '"', '\\', '/':
+			b.WriteByte(e)
+		case 'b':
+			b.WriteByte('\b')
+		case 'f':
+			b.WriteByte('\f')
+		case 'n':
+			b.WriteByte('\n')
+		case 'r':
+			b.WriteByte('\r')
+		case 't':
+			b.WriteByte('\t')
+		case 'u':
+			r, ok := p.hex()
+			if ok && utf16.IsSurrogate(r) {
+				if ok = strings.HasPrefix(p.src[p.pos:], `\u`); ok {
+					p.pos += 2
+					var low rune
+					low, ok = p.hex()
+					r = utf16.DecodeRune(r, low)
+					ok = ok && r != utf8.RuneError
+				}
+			}
+			if !ok {
+				return "", p.fail("json", "a \\u escape is not four hexadecimal digits, or half of a pair is missing")
+			}
+			b.WriteRune(r)
+		default:
+			p.pos--
+			return "", p.fail("json", "a string holds an unknown escape; JSON knows \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX")
+		}
+	}
+	return "", p.fail("json", "the JSON ends inside a string")
+}
+
+func (p *parser) hex() (rune, bool) {
+	if p.pos+4 > len(p.src) {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(p.src[p.pos:p.pos+4], 16, 16)
+	p.pos += 4
+	return rune(v), err == nil
+}
