@@ -1,0 +1,122 @@
+package referral
+
+import (
+	"time"
+
+	"spadapter/adapter/auth"
+)
+
+// Record is the current state of one referral. Its ID is the id of its Task, and its
+// Version the version of that Task.
+type Record struct {
+	ID             string
+	Organisation   string // ODS code of the requester, the data controller of the request
+	Owner          string // ODS code of the link-worker service, "" while in a pool
+	Pool           string // name of the pool it waits in, "" when it was addressed
+	Version        int
+	Status         string // Task.status
+	BusinessStatus string // code of the business-status code system
+	Patient        string // id of the Patient
+	ServiceRequest string // id of the original ServiceRequest
+	Filler         string // id of the normalised ServiceRequest, intent filler-order
+	Sharing        string // none, codes-only, summary, full
+	Dialect        string // the dialect the request came in, and the outcome goes back in
+	Attempts       int    // contact attempts so far
+	Created        time.Time
+	Updated        time.Time
+
+	// Content is the normalised referral, an R4 collection Bundle in JSON. It is written
+	// once: Commit ignores it when Version is not 1.
+	Content []byte
+}
+
+// Event is one step in the life of a referral. Events are append-only.
+type Event struct {
+	ID             string
+	Referral       string
+	Organisation   string // whose data; Commit fills it from the Change when empty
+	Move           string // id of the move in the life-cycle table: "T05"
+	From, To       string // Task.status
+	BusinessStatus string
+	Reason         string // code, "" when none
+	Actor          string // ODS code of the acting organisation, "" for the adapter itself
+	Role           auth.Role
+	At             time.Time
+	Data           []byte // JSON: what the step recorded, nil when nothing
+}
+
+// Audit is one record of an access, successful or refused. Records are append-only.
+// Source: standards of IHE BALP, https://profiles.ihe.net/ITI/BALP/.
+type Audit struct {
+	ID           string
+	Organisation string // whose data; "" when none was reached
+	At           time.Time
+	Client       string
+	Actor        string // ODS code the client acted for, "" when unknown
+	Role         auth.Role
+	Action       string // C, R, U, D or E
+	Interaction  string // code of http://hl7.org/fhir/restful-interaction, or the name of an operation
+	Outcome      string // 0 success, 4 refused, 8 failed
+	Entity       string // "Task/0190…", "" for a search or a refusal before any
+	Patient      string // id of the Patient, "" when none
+	RequestID    string
+	Query        string // the raw search, for audit of what was looked for
+	Issue        string // issue type of a refusal
+}
+
+// DeliveryState is where a delivery stands.
+type DeliveryState string
+
+// The states: queued → sending → delivered, back to queued to be tried again, or dead.
+// A superseded row was replaced by a newly converted one before it was sent.
+const (
+	DeliveryQueued     DeliveryState = "queued"
+	DeliverySending    DeliveryState = "sending"
+	DeliveryDelivered  DeliveryState = "delivered"
+	DeliveryDead       DeliveryState = "dead"
+	DeliverySuperseded DeliveryState = "superseded"
+)
+
+// Delivery is one row of the outbox: bytes that were decided and converted in the
+// commit that caused them, so that every try sends the same.
+type Delivery struct {
+	ID           string // also the identifier by which the receiver tells a repeat
+	Organisation string // whose data
+	Referral     string
+	Move         string // "T16"
+	Recipient    string // ODS code
+	Kind         string // "write-back"
+	Route        string // "fhir-rest"
+	ContentType  string
+	Body         []byte
+	Facts        Facts
+	State        DeliveryState
+	Attempts     int
+	Due          time.Time
+	Expires      time.Time // no further try after this
+	Created      time.Time
+	ReplayOf     string // the delivery this one repeats, "" when none
+	Problem      string // issue type of the last failed try
+}
+
+// Facts is what a delivery was decided on.
+// Source: lifecycle rules R12 to R15: compared again just before each send.
+type Facts struct {
+	Sharing    string `json:"sharing"`
+	Practice   string `json:"practice"`
+	Restricted bool   `json:"restricted,omitempty"`
+	Deceased   bool   `json:"deceased,omitempty"`
+}
+
+// Attempt is one try to send a delivery, and what became of it.
+type Attempt struct {
+	Delivery string
+	Number   int // 1 for the first
+	At       time.Time
+	Duration time.Duration
+	State    DeliveryState // the state after it: delivered, queued or dead
+	Due      time.Time     // when queued
+	Status   int           // HTTP status, 0 when there was no answer
+	Issue    string        // issue type, "" on success
+	Details  string        // our own words, never the partner's
+}
