@@ -1,0 +1,17 @@
+package referral
+
+import "spadapter/adapter/auth"
+
+// Call is who asks for something and how: what every operation of a Service needs
+// to decide visibility, repeats and audit.
+type Call struct {
+	Principal      *auth.Principal
+	RequestID      string // X-Request-ID as sent or made by the gateway
+	RequestGiven   bool   // the caller sent X-Request-ID: it then identifies repeats
+	CorrelationID  string // X-Correlation-ID, "" when none
+	IdempotencyKey string // Idempotency-Key, "" when none
+	IfNoneExist    string // If-None-Exist, "" when none
+	ContentType    string // of Body
+	Body           []byte // the request as received
+	Query          string // the raw query string, for audit
+}
