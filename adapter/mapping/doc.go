@@ -1,0 +1,19 @@
+// Package mapping runs the FHIR Mapping Language. Compile turns .map texts into
+// closures against the type systems; Transform runs one over an element tree.
+//
+//	set, err := mapping.Compile([]mapping.Source{{Name: "referral.map", Text: text}}, mapping.Env{Terminology: codes})
+//	result, err := set.Map("https://spadapter.example/fhir/StructureMap/referral").
+//		Transform(ctx, mapping.Input{Source: bundle, Identity: messageID, Now: received})
+//	body := fhir.Encode(result.Target)
+//
+// A map that names an element that does not exist, or puts a list where one value goes,
+// does not compile. The same input gives the same bytes. With Input.Trace every target
+// element names the source, rule and line that made it; Result.Unread holds every
+// source element that no rule read.
+//
+// Source: http://hl7.org/fhir/R4/mapping-language.html,
+// http://hl7.org/fhir/R4/structuremap.html; the grammar of R5 where it adds to R4's.
+//
+// It knows the FHIR types alone, no CDA or HL7 v2 models, and produces one resource:
+// what becomes of it is the caller's business.
+package mapping

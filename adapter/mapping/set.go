@@ -1,0 +1,53 @@
+package mapping
+
+import (
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/terminology"
+)
+
+// Source is the text of one map.
+type Source struct {
+	Name string // file name, for messages and traces
+	Text string
+}
+
+// Env is what maps are compiled against.
+type Env struct {
+	// Terminology holds the ConceptMaps that translate(…) names; nil when the maps
+	// embed their own.
+	Terminology *terminology.Registry
+
+	// Types finds the type of a uses declaration by the URL of its StructureDefinition; nil
+	// means TypeByURL.
+	Types func(url string) *fhir.Type
+}
+
+// Set is a number of maps that were compiled together and may import each other. It is
+// read-only and safe for concurrent use.
+type Set struct {
+	maps  []*Map
+	codes *terminology.Registry
+}
+
+// Maps lists the maps in the order of their sources.
+func (s *Set) Maps() []*Map { return s.maps }
+
+// Map finds a map by its url or name, nil when there is none.
+func (s *Set) Map(name string) *Map {
+	for _, m := range s.maps {
+		if m.URL == name || m.Name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// Map is one compiled map.
+type Map struct {
+	URL  string
+	Name string
+	File string
+
+	entry *group // the first group: where Transform starts
+	codes *terminology.Registry
+}
