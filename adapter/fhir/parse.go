@@ -247,7 +247,7 @@ func (p *parser) member(name string, depth int) error {
 				p.pos++
 				break
 			}
-			c, err := p.value(depth + 1)
+			c, err := p.value(depth + 2)
 			if err != nil {
 				return err
 			}

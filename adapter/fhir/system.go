@@ -70,7 +70,6 @@ var bases = map[string]string{
 	"canonical": "uri", "url": "uri", "uuid": "uri", "oid": "uri",
 	"positiveInt": "integer", "unsignedInt": "integer",
 	"Age": "Quantity", "Count": "Quantity", "Distance": "Quantity", "Duration": "Quantity",
-	"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity",
 	"Bundle": "Resource", "Binary": "Resource", "Parameters": "Resource",
 	"DomainResource": "Resource", "BackboneElement": "Element",
 }
@@ -181,16 +180,28 @@ func (s *System) elements(t *Type, m protoreflect.MessageDescriptor) {
 			choices := f.Message().Fields()
 			for j := range choices.Len() {
 				c := choices.Get(j)
-				e.Types = append(e.Types, s.message(c.Message(), e.Path))
+				e.Types = append(e.Types, s.message(unprofiled(c.Message()), e.Path))
 				e.Targets = append(e.Targets, proto.GetExtension(c.Options(), apb.E_ValidReferenceType).([]string)...)
 				s.binding(e, c.Message())
 			}
 		} else {
-			e.Types = []*Type{s.message(f.Message(), e.Path)}
+			e.Types = []*Type{s.message(unprofiled(f.Message()), e.Path)}
 			s.binding(e, f.Message())
+			if unprofiled(f.Message()) != f.Message() {
+				e.Constraints = append(slices.Clone(e.Constraints), proto.GetExtension(f.Message().Options(), apb.E_FhirPathMessageConstraint).([]string)...)
+			}
 		}
 		t.Elements = append(t.Elements, e)
 	}
+}
+
+// unprofiled gives the data type itself for the two profiles of Quantity that the
+// descriptors treat as types of their own: on the wire they are Quantity.
+func unprofiled(m protoreflect.MessageDescriptor) protoreflect.MessageDescriptor {
+	if m.Name() == "SimpleQuantity" || m.Name() == "MoneyQuantity" {
+		return m.ParentFile().Messages().ByName("Quantity")
+	}
+	return m
 }
 
 // named is a primitive by name, from the file that the data types of m's version are in.

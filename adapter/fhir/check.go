@@ -1,0 +1,293 @@
+package fhir
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"spadapter/adapter/issue"
+)
+
+// maxIssues bounds what one message can make Check say: enough to mend a message,
+// too few to be used as an amplifier.
+const maxIssues = 200
+
+// Check is the structural validation of a parsed resource against the base standard:
+// unknown elements, JSON kinds, arrays, required elements, choices, the lexical form
+// of every primitive, required codes, reference forms and targets, contained
+// resources, and the rules of a Bundle. It runs no FHIRPath.
+//
+// It returns every fault it finds (at most 200) as one joined error, each with the
+// FHIRPath of its element, line and column, and the rule; nil when there is none.
+// Types: structure, required, value, code-invalid, not-found (a reference that leads
+// nowhere inside the message), invariant (bdl-*), all of severity error.
+//
+// Source: http://hl7.org/fhir/R4/json.html, http://hl7.org/fhir/R4/datatypes.html,
+// http://hl7.org/fhir/R4/references.html, http://hl7.org/fhir/R4/bundle.html.
+func Check(root *Node) error {
+	c := &checker{system: root.System()}
+	if root.doc != nil {
+		for _, f := range root.doc.faults {
+			c.report(issue.Structure, f.node, f.rule, f.text)
+		}
+	}
+	c.resource(root)
+	if len(c.found) == 0 {
+		return nil
+	}
+	sort.SliceStable(c.found, func(i, j int) bool {
+		a, b := c.found[i], c.found[j]
+		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
+	})
+	return issue.Join(c.found)
+}
+
+type checker struct {
+	system *System
+	found  []*issue.Error
+}
+
+func (c *checker) report(t issue.Type, n *Node, rule, text string) *issue.Error {
+	e := issue.New(t, rule, text)
+	if len(c.found) < maxIssues {
+		c.found = append(c.found, e.At(n.Path()).On(n.Position()))
+	}
+	return e
+}
+
+// label is how an element is called in a message: "Observation.status".
+func label(n *Node) string {
+	if n.Element != nil {
+		return n.Element.Path
+	}
+	return n.Path()
+}
+
+func (c *checker) resource(n *Node) {
+	if n.resourceType == "" {
+		c.report(issue.Structure, n, "json-resource-type", label(n)+" must be a resource: an object with resourceType")
+		return
+	}
+	if n.Type == nil {
+		c.report(issue.Structure, n, "resource-type", "resourceType must be a resource type of FHIR "+string(c.system.Version)).
+			With("resourceType %q", n.resourceType)
+		return
+	}
+	if id := n.Child("id"); id != nil && id.Name == "id" && id.Kind == String && !isID(id.Value) {
+		c.report(issue.Value, id, "id", "a resource id must be "+forms["id"]).With("id %q", id.Value)
+	}
+	c.children(n)
+	switch n.Type.Name {
+	case "Bundle":
+		c.bundle(n)
+	case "Parameters":
+	default:
+		if n.Name != "contained" { // its references resolve in the resource that contains it
+			c.contained(n)
+		}
+	}
+}
+
+// children checks the elements of n, whose type is known.
+func (c *checker) children(n *Node) {
+	t := n.Type
+	if len(n.Children) == 0 && n.Kind == Object && n.resourceType == "" {
+		c.report(issue.Structure, n, "json-empty", label(n)+" must not be an empty object; leave the element out")
+		return
+	}
+	for i, child := range n.Children {
+		if child.Element == nil {
+			if child.Kind == Array && child.Name == "" {
+				continue
+			}
+			c.report(issue.Structure, child, "unknown-element", "this element does not exist in "+t.Name+suggestion(t, child.Name)).
+				With("element %q", child.Name)
+			continue
+		}
+		first := i == 0 || n.Children[i-1].Name != child.Name
+		if first {
+			c.repetition(n, i, child)
+		}
+		c.element(child)
+	}
+	for _, e := range t.Elements {
+		if e.Required && !has(n, e) {
+			c.required(n, e)
+		}
+	}
+}
+
+func has(n *Node, e *Element) bool {
+	for _, child := range n.Children {
+		if child.Element == e {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checker) required(n *Node, e *Element) {
+	text := e.Path + " is required"
+	if e.Choice {
+		names := make([]string, len(e.Types))
+		for i, t := range e.Types {
+			names[i] = e.JSONName(t)
+		}
+		text = e.Path + "[x] is required: one of " + strings.Join(names, ", ")
+	} else if len(e.Codes) > 0 {
+		text += "; one of " + codeList(e.Codes)
+	}
+	err := issue.New(issue.Required, "required", text).On(n.Position())
+	if path := n.Path(); path != "" {
+		err.Expression = path + "." + e.Name
+	}
+	if len(c.found) < maxIssues {
+		c.found = append(c.found, err)
+	}
+}
+
+func codeList(codes []string) string {
+	const shown = 12
+	if len(codes) <= shown {
+		return strings.Join(codes, ", ")
+	}
+	return fmt.Sprintf("%s, … (%d codes)", strings.Join(codes[:shown], ", "), len(codes))
+}
+
+// repetition checks arrays and choices at the first node of a group of one name.
+func (c *checker) repetition(n *Node, i int, child *Node) {
+	e := child.Element
+	switch {
+	case e.List && !child.List:
+		c.report(issue.Structure, child, "json-array", e.Path+" repeats: write it as an array, also with one value")
+	case !e.List && child.List:
+		c.report(issue.Structure, child, "json-array", e.Path+" does not repeat: write the value without an array")
+	}
+	if e.Choice {
+		for _, other := range n.Children[:i] {
+			if other.Element == e && other.Name != child.Name {
+				c.report(issue.Structure, child, "choice", e.Path+"[x] is a choice: give it once, with one type")
+				break
+			}
+		}
+	}
+}
+
+func (c *checker) element(n *Node) {
+	if n.Kind == Array {
+		text := label(n) + " must not be an array inside an array"
+		if len(n.Children) == 0 {
+			text = label(n) + " must not be an empty array; leave the element out"
+		}
+		c.report(issue.Structure, n, "json-empty", text)
+		return
+	}
+	if n.Kind == Null {
+		c.report(issue.Structure, n, "json-null", label(n)+" must not be null; leave the element out")
+		return
+	}
+	if len(n.Element.Types) == 1 && n.Element.Types[0].Abstract {
+		if n.Kind != Object {
+			c.report(issue.Structure, n, "json-kind", label(n)+" must be a resource")
+			return
+		}
+		c.resource(n)
+		return
+	}
+	if n.Type == nil {
+		return
+	}
+	if n.Type.Kind == Primitive {
+		c.primitive(n)
+		return
+	}
+	if n.Kind != Object {
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be an object (%s), not a %s", label(n), n.Type.Name, n.Kind))
+		return
+	}
+	if n.resourceType != "" {
+		c.report(issue.Structure, n, "json-resource-type", label(n)+" is a "+n.Type.Name+", which has no resourceType")
+	}
+	c.children(n)
+	if n.Type.Name == "Reference" {
+		c.reference(n)
+	}
+}
+
+func (c *checker) primitive(n *Node) {
+	t := n.Type
+	for _, child := range n.Children {
+		if child.Element == nil {
+			c.report(issue.Structure, child, "unknown-element", "a primitive has only id and extension beside its value")
+			continue
+		}
+		c.element(child)
+	}
+	if n.Kind == Absent {
+		if len(n.Children) == 0 {
+			c.report(issue.Structure, n, "json-null", label(n)+" has neither a value nor an extension; leave it out")
+		}
+		return
+	}
+	if n.Kind != t.json {
+		want := map[Kind]string{String: "a string in double quotes", Number: "a number without quotes", Boolean: "true or false without quotes", Object: "an object"}
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be %s (%s), not a %s", label(n), want[t.json], t.Name, n.Kind))
+		return
+	}
+	if ok := lexical[t.Name]; ok != nil && !ok(n.Value) {
+		c.report(issue.Value, n, "lexical-"+t.Name, fmt.Sprintf("%s must be %s", label(n), forms[t.Name])).With("got %s", clip(n.Value))
+		return
+	}
+	if e := n.Element; e.Codes != nil && !e.HasCode(n.Value) {
+		c.report(issue.CodeInvalid, n, "required-code", fmt.Sprintf("%s must be one of %s (%s)", e.Path, codeList(e.Codes), e.ValueSet)).
+			With("got %s", clip(n.Value))
+	}
+}
+
+// clip quotes a sender's value for diagnostics, shortened.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:most], ""))
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// suggestion names the element that was probably meant.
+func suggestion(t *Type, name string) string {
+	const limit = 3
+	best, distance := "", limit
+	for member := range t.members {
+		if d := edits(name, member, limit); d < distance || d == distance && d < limit && member < best {
+			best, distance = member, d
+		}
+	}
+	if best == "" {
+		return "; check its spelling and place"
+	}
+	return "; did you mean " + best + "?"
+}
+
+// edits is the Levenshtein distance of two names without regard to case, at most limit.
+func edits(a, b string, limit int) int {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	if d := len(a) - len(b); d > limit || -d > limit || len(a) > 64 {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost = 1 + min(diagonal, row[j], row[j-1])
+			}
+			diagonal, row[j] = row[j], cost
+		}
+	}
+	return min(row[len(b)], limit)
+}
