@@ -96,6 +96,8 @@ type Delivery struct {
 	Expires      time.Time // no further try after this
 	Created      time.Time
 	ReplayOf     string // the delivery this one repeats, "" when none
+	Supersedes   string // the unsent delivery this one takes the place of, "" when none; set in a Change
+	Claim        string // whoever holds it may finish the try; set by the queue, "" unless sending
 	Problem      string // issue type of the last failed try
 }
 
