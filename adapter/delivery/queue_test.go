@@ -55,7 +55,7 @@ func (m *memory) Claim(_ context.Context, now time.Time, lease time.Duration, n 
 	slices.SortStableFunc(due, func(a, b *referral.Delivery) int { return a.Due.Compare(b.Due) })
 	var out []referral.Delivery
 	for _, r := range due[:min(n, len(due))] {
-		r.State, r.Due = referral.DeliverySending, now.Add(lease)
+		r.State, r.Due, r.Claim = referral.DeliverySending, now.Add(lease), fmt.Sprint(m.claims)
 		out = append(out, *r)
 	}
 	return out, nil
@@ -72,10 +72,10 @@ func (m *memory) Finish(_ context.Context, d referral.Delivery, a referral.Attem
 		return issue.New(issue.Conflict, "killed", "")
 	}
 	r := m.row(d.ID)
-	if r.State != referral.DeliverySending || !r.Due.Equal(d.Due) {
+	if r.State != referral.DeliverySending || r.Claim != d.Claim {
 		return issue.New(issue.Conflict, "claim-lost", "the claim is no longer held")
 	}
-	r.State, r.Due, r.Attempts, r.Problem = a.State, a.Due, a.Number, a.Issue
+	r.State, r.Due, r.Attempts, r.Problem, r.Claim = a.State, a.Due, a.Number, a.Issue, ""
 	m.attempts = append(m.attempts, a)
 	return nil
 }
@@ -100,6 +100,13 @@ func (m *memory) count(recipient string, s referral.DeliveryState) int {
 		}
 	}
 	return n
+}
+
+// claimed gives how often Claim was called.
+func (m *memory) claimed() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.claims
 }
 
 func (m *memory) set(away error) {

@@ -56,6 +56,13 @@ func (r *route) Send(ctx context.Context, d referral.Delivery) (Receipt, error) 
 	return r.send(ctx, d, try)
 }
 
+// all gives the ids sent so far, in order.
+func (r *route) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.sent)
+}
+
 // start runs a Worker in the bubble of a test; the function returned ends it.
 func start(t *testing.T, c Config) (stop func()) {
 	t.Helper()
@@ -174,8 +181,8 @@ func TestKillBetweenSendAndFinishSendsAgainWithTheSameID(t *testing.T) {
 		q.lost = 0
 		stop := start(t, c)
 		time.Sleep(119 * time.Second)
-		if len(r.sent) != 1 {
-			t.Errorf("sent %v: again before the lease ran out", r.sent)
+		if sent := r.all(); len(sent) != 1 {
+			t.Errorf("sent %v: again before the lease ran out", sent)
 		}
 		time.Sleep(5 * time.Second)
 		stop()
@@ -293,8 +300,8 @@ func TestDatabaseAwayWorkerWaitsAndContinues(t *testing.T) {
 		q.set(issue.New(issue.NoStore, "db", "away"))
 		stop := start(t, Config{Queue: q, Routes: map[string]Route{"test": r}})
 		time.Sleep(10 * time.Minute)
-		if q.claims > 30 {
-			t.Errorf("%d claims in 10 minutes: a database that is away was hammered", q.claims)
+		if q.claimed() > 30 {
+			t.Errorf("%d claims in 10 minutes: a database that is away was hammered", q.claimed())
 		}
 		q.set(nil)
 		time.Sleep(31 * time.Second)
@@ -369,8 +376,8 @@ func TestWakeDoesNotWaitForThePoll(t *testing.T) {
 		}
 		close(wake)
 		time.Sleep(time.Minute)
-		if q.claims > 10 {
-			t.Errorf("%d claims: a closed wake-up made the worker spin", q.claims)
+		if q.claimed() > 10 {
+			t.Errorf("%d claims: a closed wake-up made the worker spin", q.claimed())
 		}
 		stop()
 	})
