@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+
+	"spadapter/adapter/issue"
+)
+
+// authenticate finds out who is calling. The token is kept nowhere.
+// Source: RFC 6750 section 2.1.
+func (x *exchange) authenticate() error {
+	values := x.Request.Header.Values("Authorization")
+	if len(values) == 0 {
+		return issue.New(issue.Login, "token-missing", "no token was sent; send Authorization: Bearer and an access token").At("http.Authorization")
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	token = strings.TrimSpace(token)
+	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return issue.New(issue.Login, "token-form", "Authorization must be Bearer and one access token").At("http.Authorization")
+	}
+	principal, err := x.Verify(x.context(), token)
+	if err != nil {
+		return err
+	}
+	x.call.Principal = principal
+	return nil
+}
+
+// authorize checks the role and the scope that the route needs. Whose data the
+// caller may see is for the domain to say.
+func (x *exchange) authorize() error {
+	r := x.route
+	if r.roles != nil && !slices.Contains(r.roles, x.call.Principal.Role) {
+		return issue.New(issue.Forbidden, "role", "your role may not do this")
+	}
+	if r.letter != 0 && !x.call.Principal.Allows(r.resource, r.letter) {
+		return missingScope(r.resource, r.letter)
+	}
+	return nil
+}
+
+// missingScope is the error for a scope that the token does not have. resource comes
+// from the table of routes or the type system, never from the sender.
+func missingScope(resource string, letter byte) *issue.Error {
+	return issue.Newf(issue.Forbidden, "scope", "the token lacks the scope system/%s.%c", resource, letter)
+}
+
+// challenge is the WWW-Authenticate header of a 401.
+// Source: RFC 6750 section 3: no error code when no token was sent.
+func (x *exchange) challenge() string {
+	if x.Request.Header.Get("Authorization") == "" {
+		return `Bearer realm="spadapter"`
+	}
+	return `Bearer realm="spadapter", error="invalid_token"`
+}

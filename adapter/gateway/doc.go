@@ -1,0 +1,22 @@
+// Package gateway is the HTTP API: the FHIR R4 interactions under /fhir/R4, the plain
+// JSON of the link-worker tools under /api/v1, and health, readiness and metrics. It
+// turns a request into a referral.Call and what comes back, or what went wrong, into
+// a response; it decides nothing about referrals.
+//
+//	handler := gateway.New(gateway.Config{
+//		Operations: gateway.OperationsOf(service),
+//		Verify:     verifier.Verify,
+//		BaseURL:    "https://adapter.example.nhs.uk",
+//	})
+//
+// Each file holds one interaction, and each handler returns its error. One function,
+// refuse, renders every error; one table, in status.go, gives its HTTP status. One
+// table of routes, in route.go, makes the router, the scope check and the
+// CapabilityStatement, so that the statement cannot differ from what runs.
+//
+// Source: http://hl7.org/fhir/R4/http.html, http://hl7.org/fhir/R4/search.html,
+// RFC 9110 (HTTP), RFC 9457 (problem details), RFC 6750 (bearer tokens).
+//
+// It does not know FHIR XML, cross-origin requests, TLS or rate limits, and it
+// neither checks nor converts a resource.
+package gateway

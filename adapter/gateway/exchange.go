@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+// exchange is one request and its response, and what is known of it so far. It
+// belongs to one goroutine.
+type exchange struct {
+	*gin.Context
+	*gateway
+	route  *route
+	began  time.Time
+	call   referral.Call
+	query  []parameter // of the URL, in order
+	prefer preference
+	pretty bool
+	entity string // "Patient/0190…", once the id has the form of one
+
+	refusal    error // what the response says went wrong, for the log line
+	unrecorded error // why the refusal could not be recorded
+}
+
+// serve is the way every request takes through the gateway.
+func (g *gateway) serve(r *route) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		x := &exchange{Context: c, gateway: g, route: r, began: g.Now()}
+		defer x.observe()
+		if err := x.guarded(); err != nil {
+			x.refuse(err)
+		}
+	}
+}
+
+// serveMissing serves what no route takes, in the language of the path it was sent to.
+func (g *gateway) serveMissing(handle func(*exchange) error) gin.HandlerFunc {
+	row := func(s surface) gin.HandlerFunc {
+		return g.serve(&route{surface: s, interactions: []string{""}, open: true, handle: handle})
+	}
+	fhirHandler, apiHandler, plainHandler := row(surfaceFHIR), row(surfaceAPI), row(surfacePlain)
+	return func(c *gin.Context) {
+		switch path := c.Request.URL.Path; {
+		case path == "/fhir" || strings.HasPrefix(path, "/fhir/"):
+			fhirHandler(c)
+		case path == "/api" || strings.HasPrefix(path, "/api/"):
+			apiHandler(c)
+		default:
+			plainHandler(c)
+		}
+	}
+}
+
+// guarded is steps, with a panic as an error of type exception.
+func (x *exchange) guarded() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	return x.steps()
+}
+
+// steps does what comes before every interaction, in the order in which its faults
+// are told: who is calling comes before what was sent.
+func (x *exchange) steps() error {
+	header := x.Writer.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if err := x.identify(); err != nil {
+		return err
+	}
+	if !x.route.open {
+		if err := x.authenticate(); err != nil {
+			return err
+		}
+		if err := x.authorize(); err != nil {
+			return err
+		}
+	}
+	if x.route.surface != surfacePlain {
+		if err := x.negotiate(); err != nil {
+			return err
+		}
+	}
+	if x.route.body != mediaNone {
+		if err := x.receive(); err != nil {
+			return err
+		}
+	}
+	return x.route.handle(x)
+}
+
+// context is the request's, which ends when the client goes away.
+func (x *exchange) context() context.Context { return x.Request.Context() }
+
+// send writes the whole response, compressed where the client takes it.
+func (x *exchange) send(status int, contentType string, body []byte) {
+	header := x.Writer.Header()
+	if len(body) > 0 {
+		header.Set("Content-Type", contentType)
+		body = x.compressed(body)
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	x.Status(status)
+	if len(body) == 0 || x.Request.Method == http.MethodHead {
+		x.Writer.WriteHeaderNow()
+		return
+	}
+	// the client that does not take its answer can ask again: nothing to do here
+	_, _ = x.Writer.Write(body)
+}
+
+func unknownPath(x *exchange) error {
+	details := "there is nothing at this address"
+	if x.route.surface == surfaceFHIR {
+		details = "there is nothing at this address; " + fhirBase + "/metadata lists the resource types, and their names are case-sensitive"
+	}
+	return issue.New(issue.NotFound, "unknown-path", details)
+}
+
+// unknownMethod answers 405; the router has set Allow.
+func unknownMethod(x *exchange) error {
+	return issue.New(issue.NotSupported, "method-not-allowed", "this address does not take that method; the Allow header lists those it takes")
+}

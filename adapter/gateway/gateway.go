@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+)
+
+// Config is what New needs. Operations, Verify and BaseURL must be given.
+type Config struct {
+	Operations Operations
+
+	// Verify gives the caller behind a bearer token. Errors: login, expired, unknown
+	// or forbidden for a token that is refused; transient when it cannot say.
+	Verify func(ctx context.Context, token string) (*auth.Principal, error)
+
+	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
+	TokenURL string      // where clients get their tokens, for the CapabilityStatement; "" when not offered
+	Limits   fhir.Limits // of a request body, also after decompression; default 5 MiB
+	Software string      // name in the CapabilityStatement, default "spadapter"
+	Version  string      // of the software, default "dev"
+
+	Ready      func(context.Context) error // nil when the program can serve; default always
+	Logger     *slog.Logger                // default slog.Default
+	Registerer prometheus.Registerer       // default a registry of its own
+	Gatherer   prometheus.Gatherer         // what /metrics shows, default the same registry
+	NewID      func() string               // makes request ids, default UUIDv7
+	Now        func() time.Time            // default time.Now
+}
+
+// gateway is a Config with its defaults, and what is made once at start-up.
+type gateway struct {
+	Config
+	base      string // BaseURL + "/fhir/R4/"
+	metrics   *metrics
+	scrape    http.Handler // GET /metrics
+	statement *fhir.Node   // the CapabilityStatement
+	routes    []*route
+}
+
+// New makes the handler. It is safe for concurrent use and keeps no state between requests.
+func New(config Config) http.Handler {
+	g := &gateway{Config: config.withDefaults()}
+	g.base = g.BaseURL + fhirBase + "/"
+	g.metrics = newMetrics(g.Registerer)
+	g.scrape = promhttp.HandlerFor(g.Gatherer, scrapeOptions)
+	g.routes = g.table()
+	g.statement = g.capabilities()
+
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.RedirectTrailingSlash = false
+	engine.HandleMethodNotAllowed = true
+	for _, r := range g.routes {
+		engine.Handle(r.method, r.path, g.serve(r))
+		if r.method == http.MethodGet {
+			engine.Handle(http.MethodHead, r.path, g.serve(r))
+		}
+	}
+	engine.NoRoute(g.serveMissing(unknownPath))
+	engine.NoMethod(g.serveMissing(unknownMethod))
+	return engine
+}
+
+func (c Config) withDefaults() Config {
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if c.Limits.Bytes == 0 {
+		c.Limits.Bytes = 5 << 20
+	}
+	if c.Software == "" {
+		c.Software = "spadapter"
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	if c.Ready == nil {
+		c.Ready = func(context.Context) error { return nil }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Registerer == nil {
+		registry := prometheus.NewRegistry()
+		c.Registerer = registry
+		if c.Gatherer == nil {
+			c.Gatherer = registry
+		}
+	}
+	if c.Gatherer == nil {
+		c.Gatherer = prometheus.DefaultGatherer
+	}
+	if c.NewID == nil {
+		c.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}

@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"mime"
+	"strings"
+)
+
+// The content types of responses.
+const (
+	contentFHIR    = "application/fhir+json; charset=utf-8"
+	contentJSON    = "application/json"
+	contentProblem = "application/problem+json"
+)
+
+// media says what the body of a request must be.
+type media uint8
+
+const (
+	mediaNone media = iota
+	mediaFHIR
+	mediaJSON
+	mediaForm
+)
+
+// wanted names a media for people.
+func (m media) wanted() string {
+	switch m {
+	case mediaFHIR:
+		return "application/fhir+json"
+	case mediaForm:
+		return "application/x-www-form-urlencoded"
+	}
+	return "application/json"
+}
+
+// takes reports whether a Content-Type is this media: UTF-8 throughout, and FHIR R4.
+// Parameters that partners add, such as BaRS's version, do not matter.
+func (m media) takes(contentType string) bool {
+	if contentType == contentFHIR || contentType == "application/fhir+json" {
+		return m == mediaFHIR // by far the most, without parsing
+	}
+	name, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	switch m {
+	case mediaFHIR:
+		return jsonNames[name] && r4(params["fhirversion"])
+	case mediaJSON:
+		return plainNames[name]
+	case mediaForm:
+		return name == "application/x-www-form-urlencoded"
+	}
+	return true
+}
+
+// jsonNames are what FHIR JSON is called, plainNames what plain JSON is.
+// Source: http://hl7.org/fhir/R4/http.html#mime-type.
+var (
+	jsonNames  = map[string]bool{"application/fhir+json": true, "application/json": true, "text/json": true}
+	plainNames = map[string]bool{"application/json": true, "text/json": true, "application/problem+json": true}
+)
+
+// r4 reports whether a fhirVersion parameter, "" when absent, asks for R4.
+func r4(version string) bool {
+	return version == "" || version == "4.0" || version == "4.0.1"
+}

@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// metadata is GET [base]/metadata. Every mode gives the CapabilityStatement: R4 lets
+// a server ignore the mode, and there is no other statement here.
+// Source: http://hl7.org/fhir/R4/http.html#capabilities.
+func metadata(x *exchange) error {
+	for _, p := range x.query {
+		if p.name == "mode" && !slices.Contains([]string{"", "full", "normative", "terminology"}, p.value) {
+			return issue.New(issue.Value, "metadata-mode", "mode must be full, normative or terminology").At("http.mode").With("mode is %q", p.value)
+		}
+	}
+	x.send(http.StatusOK, contentFHIR, x.encode(x.statement))
+	return nil
+}
+
+// capabilities makes the CapabilityStatement of the routes there are.
+// Source: http://hl7.org/fhir/R4/capabilitystatement.html.
+func (g *gateway) capabilities() *fhir.Node {
+	root := fhir.Types(fhir.R4).New("CapabilityStatement")
+	root.Set("status", "active")
+	root.Set("date", instant(g.Now()))
+	root.Set("kind", "instance")
+	software := root.Add("software")
+	software.Set("name", g.Software)
+	software.Set("version", g.Version)
+	implementation := root.Add("implementation")
+	implementation.Set("description", "Social prescribing referral adapter")
+	implementation.Set("url", g.BaseURL+fhirBase)
+	root.Set("fhirVersion", string(fhir.R4))
+	addText(root, "format", "json")
+	addText(root, "format", "application/fhir+json")
+
+	rest := root.Add("rest")
+	rest.Set("mode", "server")
+	g.addSecurity(rest)
+	for _, resource := range g.Operations.ResourceTypes() {
+		g.addResource(rest, resource)
+	}
+	for _, code := range g.interactions("") {
+		if code != "capabilities" { // no code of system-restful-interaction: it goes without saying
+			rest.Add("interaction").Set("code", code)
+		}
+	}
+	return root
+}
+
+// addSecurity states where tokens come from.
+// Source: https://hl7.org/fhir/smart-app-launch/conformance.html.
+func (g *gateway) addSecurity(rest *fhir.Node) {
+	security := rest.Add("security")
+	if g.TokenURL != "" {
+		uris := security.Add("extension")
+		uris.Set("url", "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris")
+		token := uris.Add("extension")
+		token.Set("url", "token")
+		token.Set("valueUri", g.TokenURL)
+	}
+	security.Set("cors", "false")
+	service := security.Add("service")
+	coding := service.Add("coding")
+	coding.Set("system", "http://terminology.hl7.org/CodeSystem/restful-security-service")
+	coding.Set("code", "SMART-on-FHIR")
+	service.Set("text", "OAuth 2.0 bearer token by SMART Backend Services")
+}
+
+// addResource states what can be done with one type.
+func (g *gateway) addResource(rest *fhir.Node, resource string) {
+	n := rest.Add("resource")
+	n.Set("type", resource)
+	n.Set("profile", "http://hl7.org/fhir/StructureDefinition/"+resource)
+	interactions := g.interactions(resource)
+	for _, code := range interactions {
+		n.Add("interaction").Set("code", code)
+	}
+	creates := slices.Contains(interactions, "create")
+	n.Set("versioning", "versioned")
+	n.Set("readHistory", "true")
+	n.Set("updateCreate", "false")
+	n.Set("conditionalCreate", map[bool]string{true: "true", false: "false"}[creates])
+	n.Set("conditionalRead", "not-match")
+	n.Set("conditionalUpdate", "false")
+	n.Set("conditionalDelete", "not-supported")
+	if !slices.Contains(interactions, "search-type") {
+		return
+	}
+	for _, p := range searchParams(g.Operations.SearchParams(resource)) {
+		param := n.Add("searchParam")
+		param.Set("name", p.Name)
+		param.Set("definition", p.Definition)
+		param.Set("type", p.Type)
+	}
+}
+
+// interactions lists what the FHIR routes do on a type, or on the system as a whole
+// for "", each once and in the order of the table.
+func (g *gateway) interactions(resource string) []string {
+	var codes []string
+	for _, r := range g.routes {
+		if r.surface != surfaceFHIR || r.resource != resource {
+			continue
+		}
+		for _, code := range r.interactions {
+			if !slices.Contains(codes, code) {
+				codes = append(codes, code)
+			}
+		}
+	}
+	return codes
+}

@@ -1,0 +1,50 @@
+package gateway
+
+import (
+	"spadapter/adapter/issue"
+)
+
+// maxHeaderID bounds the ids that a client may send in a header: enough for any UUID
+// or trace id, and short enough to keep with every record.
+const maxHeaderID = 128
+
+// identify reads the ids of the request and mirrors them on the response. A request
+// id that was not sent is made; one that is not valid is replaced in the response,
+// where it could do harm.
+func (x *exchange) identify() error {
+	var faults []*issue.Error
+	one := func(name string) string {
+		values := x.Request.Header.Values(name)
+		if len(values) == 0 {
+			return ""
+		}
+		if len(values) > 1 || !visible(values[0]) || len(values[0]) > maxHeaderID {
+			faults = append(faults, issue.Newf(issue.Value, "header-id", "%s must be sent once, with 1 to %d visible ASCII characters", name, maxHeaderID).At("http."+name))
+			return ""
+		}
+		return values[0]
+	}
+	header := x.Writer.Header()
+	x.call.RequestID = one("X-Request-ID")
+	x.call.RequestGiven = x.call.RequestID != ""
+	if !x.call.RequestGiven {
+		x.call.RequestID = x.NewID()
+	}
+	header.Set("X-Request-ID", x.call.RequestID)
+	if x.call.CorrelationID = one("X-Correlation-ID"); x.call.CorrelationID != "" {
+		header.Set("X-Correlation-ID", x.call.CorrelationID)
+	}
+	x.call.IdempotencyKey = one("Idempotency-Key")
+	x.call.Query = x.Request.URL.RawQuery
+	return issue.Join(faults)
+}
+
+// visible reports whether s is not empty and all printable ASCII without blanks.
+func visible(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+
+	"spadapter/adapter/auth"
+)
+
+const (
+	fhirBase = "/fhir/R4"
+	apiBase  = "/api/v1"
+)
+
+// surface says in whose language a route speaks, errors included.
+type surface uint8
+
+const (
+	surfaceFHIR  surface = iota // FHIR resources and OperationOutcome
+	surfaceAPI                  // plain JSON and RFC 9457 problems
+	surfacePlain                // operations: health, readiness, metrics
+)
+
+// route is one row of the table that the router, the scope check, the audit and the
+// CapabilityStatement are made from.
+type route struct {
+	method       string
+	path         string // as the router writes it: "/fhir/R4/Patient/:id"
+	surface      surface
+	resource     string   // "Patient"; "" for the whole system
+	interactions []string // codes of http://hl7.org/fhir/restful-interaction, or names of operations; the first is audited
+	letter       byte     // scope letter that is needed on resource: c, r, u, d or s; 0 when the handler asks
+	roles        []auth.Role
+	body         media // what the body must be
+	open         bool  // no token needed
+	handle       func(*exchange) error
+}
+
+var (
+	requesters = []auth.Role{auth.RoleRequester, auth.RoleOperator}
+	owners     = []auth.Role{auth.RoleOwner, auth.RoleOperator}
+)
+
+// table lists every route there is.
+func (g *gateway) table() []*route {
+	list := []*route{
+		{method: http.MethodGet, path: fhirBase + "/metadata", interactions: []string{"capabilities"}, open: true, handle: metadata},
+		{method: http.MethodPost, path: fhirBase, interactions: []string{"transaction", "batch"}, roles: requesters, body: mediaFHIR, handle: transaction},
+		{method: http.MethodPost, path: fhirBase + "/", interactions: []string{"transaction", "batch"}, roles: requesters, body: mediaFHIR, handle: transaction},
+	}
+	for _, resource := range g.Operations.ResourceTypes() {
+		list = append(list, g.resourceRoutes(resource)...)
+	}
+	for _, r := range list {
+		r.surface = surfaceFHIR
+	}
+	const referrals = apiBase + "/referrals"
+	return append(list,
+		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"worklist"}, handle: worklist},
+		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"view"}, handle: view},
+		&route{method: http.MethodPost, path: referrals + "/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"action"}, roles: owners, body: mediaJSON, handle: act},
+		&route{method: http.MethodGet, path: "/healthz", surface: surfacePlain, open: true, handle: health},
+		&route{method: http.MethodGet, path: "/readyz", surface: surfacePlain, open: true, handle: readiness},
+		&route{method: http.MethodGet, path: "/metrics", surface: surfacePlain, open: true, handle: exposition},
+	)
+}
+
+// resourceRoutes lists the interactions on one resource type.
+func (g *gateway) resourceRoutes(resource string) []*route {
+	path := fhirBase + "/" + resource
+	get := func(path, interaction string, letter byte, handle func(*exchange) error) *route {
+		return &route{method: http.MethodGet, path: path, resource: resource, letter: letter, interactions: []string{interaction}, handle: handle}
+	}
+	list := []*route{
+		get(path+"/:id", "read", 'r', read),
+		get(path+"/:id/_history/:vid", "vread", 'r', vread),
+		get(path+"/:id/_history", "history-instance", 'r', history),
+		get(path+"/_history", "history-type", 's', history),
+	}
+	if g.Operations.SearchParams(resource) != nil {
+		list = append(list, get(path, "search-type", 's', search), &route{
+			method: http.MethodPost, path: path + "/_search", resource: resource, letter: 's',
+			interactions: []string{"search-type"}, body: mediaForm, handle: search,
+		})
+	}
+	if slices.Contains(g.Operations.CreateTypes(), resource) {
+		list = append(list, &route{
+			method: http.MethodPost, path: path, resource: resource, letter: 'c',
+			interactions: []string{"create"}, roles: requesters, body: mediaFHIR, handle: create,
+		})
+	}
+	return list
+}

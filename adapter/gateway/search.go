@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// search is GET [base]/[type]?… and POST [base]/[type]/_search, whose parameters may
+// stand in the body, in the address, or in both.
+// Source: http://hl7.org/fhir/R4/search.html, http://hl7.org/fhir/R4/http.html#search.
+func search(x *exchange) error {
+	params := x.query
+	if len(x.call.Body) > 0 {
+		form, err := splitQuery(string(x.call.Body))
+		if err != nil {
+			return err
+		}
+		params = append(params, form...)
+		// audit keeps what was looked for, wherever it stood
+		x.call.Query = strings.TrimPrefix(x.call.Query+"&"+string(x.call.Body), "&")
+	}
+	request, err := parseSearch(x.route.resource, x.Operations.SearchParams(x.route.resource), x.base, params, x.prefer.strict)
+	if err != nil {
+		return err
+	}
+	found, err := x.Operations.Search(x.context(), x.call, request.query)
+	if err != nil {
+		return err
+	}
+	next := found.Next
+	if request.query.Page.Count == 0 {
+		next = "" // only the total was asked for
+	}
+	self, nextURL := pageLinks(x.base+x.route.resource, request.used, next)
+	total := found.Total
+	if !request.query.Total {
+		total = -1
+	}
+	b := newBundle("searchset", x.Now(), total, self, nextURL)
+	for i := range found.Versions {
+		v := &found.Versions[i]
+		entry := b.entry(x.fullURL(v))
+		entry.Add("search").Set("mode", "match")
+		b.add(entry, v.Body)
+	}
+	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
+	return nil
+}
+
+// pageLinks gives the address of this page, with the parameters that were really
+// used, and of the next, "" when there is none.
+// Source: http://hl7.org/fhir/R4/search.html#conformance, #paging.
+func pageLinks(address string, used []parameter, cursor string) (self, next string) {
+	var query strings.Builder
+	var current string
+	for _, p := range used {
+		if p.name == cursorParameter {
+			current = p.value
+			continue
+		}
+		query.WriteString("&" + url.QueryEscape(p.key()) + "=" + url.QueryEscape(p.value))
+	}
+	link := func(cursor string) string {
+		text := query.String()
+		if cursor != "" {
+			text += "&" + cursorParameter + "=" + url.QueryEscape(cursor)
+		}
+		if text == "" {
+			return address
+		}
+		return address + "?" + text[1:]
+	}
+	if cursor != "" {
+		next = link(cursor)
+	}
+	return link(current), next
+}

@@ -1,0 +1,165 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"spadapter/adapter/issue"
+)
+
+// decodeStrict reads plain JSON into a struct and refuses what encoding/json lets
+// pass: unknown and repeated members, names in another case, other encodings. All
+// faults are told at once, each with its path. An empty body leaves into as it is;
+// null counts as left out.
+//
+// Errors: structure for what is no JSON object; invalid for an unknown or repeated
+// member; value for a member of the wrong kind.
+func decodeStrict(body []byte, into any) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	if !utf8.Valid(body) {
+		return issue.New(issue.Structure, "json-utf8", "the body is not UTF-8")
+	}
+	var whole json.RawMessage
+	if err := json.Unmarshal(body, &whole); err != nil {
+		e := issue.New(issue.Structure, "json", "the body is not one JSON value")
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			before := body[:min(max(syntax.Offset-1, 0), int64(len(body)))]
+			e.On(bytes.Count(before, []byte("\n"))+1, len(before)-bytes.LastIndexByte(before, '\n'))
+		}
+		return e
+	}
+	if bytes.TrimSpace(body)[0] != '{' {
+		return issue.New(issue.Structure, "json", "the body must be a JSON object")
+	}
+	s := strict{decoder: json.NewDecoder(bytes.NewReader(body))}
+	s.value(reflect.TypeOf(into).Elem(), "")
+	if s.faults != nil {
+		return issue.Join(s.faults)
+	}
+	return json.Unmarshal(body, into)
+}
+
+// strict walks a valid JSON text beside the Go type it is meant for.
+type strict struct {
+	decoder *json.Decoder
+	faults  []*issue.Error
+}
+
+// next gives the next token; the text is valid, so that there is one.
+func (s *strict) next() json.Token {
+	token, err := s.decoder.Token()
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
+
+func (s *strict) skip() {
+	var any json.RawMessage
+	if err := s.decoder.Decode(&any); err != nil {
+		panic(err) // the text is valid
+	}
+}
+
+func (s *strict) fault(t issue.Type, rule, path, details string) {
+	s.faults = append(s.faults, issue.New(t, rule, details).At(path))
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// value checks one value at path against t.
+func (s *strict) value(t reflect.Type, path string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch token := s.next().(type) {
+	case nil:
+	case json.Delim:
+		switch {
+		case token == '{' && t.Kind() == reflect.Struct && t != timeType:
+			s.object(t, path)
+		case token == '[' && t.Kind() == reflect.Slice:
+			for i := 0; s.decoder.More(); i++ {
+				s.value(t.Elem(), path+"["+strconv.Itoa(i)+"]")
+			}
+			s.next()
+		default:
+			s.kind(t, path)
+			for s.decoder.More() {
+				s.skip() // a name and a value, or an element
+			}
+			s.next()
+		}
+	case string:
+		if t == timeType {
+			if _, err := time.Parse(time.RFC3339, token); err != nil {
+				s.kind(t, path)
+			}
+		} else if t.Kind() != reflect.String {
+			s.kind(t, path)
+		}
+	case bool:
+		if t.Kind() != reflect.Bool {
+			s.kind(t, path)
+		}
+	default:
+		s.kind(t, path) // no input has a number: decimals travel as strings
+	}
+}
+
+// object checks the members of an object whose brace has been read.
+func (s *strict) object(t reflect.Type, path string) {
+	seen := map[string]bool{}
+	for s.decoder.More() {
+		name, _ := s.next().(string)
+		field, known := member(t, name)
+		at := strings.TrimPrefix(path+"."+name, ".")
+		switch {
+		case !known:
+			// the name is the sender's: it goes back, and stays out of the log
+			s.faults = append(s.faults, issue.New(issue.Invalid, "unknown-field", "there is no such field here").At(path).With("the field is %q", at))
+			s.skip()
+			continue
+		case seen[name]:
+			s.fault(issue.Invalid, "repeated-field", at, "a field may be given once")
+		}
+		seen[name] = true
+		s.value(field, at)
+	}
+	s.next()
+}
+
+// member finds the field of a struct with that JSON name, in exactly that case.
+func member(t reflect.Type, name string) (reflect.Type, bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name && tag != "" && tag != "-" {
+			return f.Type, true
+		}
+	}
+	return nil, false
+}
+
+// kind says what a value should have been.
+func (s *strict) kind(t reflect.Type, path string) {
+	want := "an object"
+	switch {
+	case t == timeType:
+		want = "a time such as 2026-02-17T09:30:00Z"
+	case t.Kind() == reflect.String:
+		want = "a string"
+	case t.Kind() == reflect.Bool:
+		want = "true or false"
+	case t.Kind() == reflect.Slice:
+		want = "an array"
+	}
+	s.fault(issue.Value, "json-kind", path, "this must be "+want)
+}

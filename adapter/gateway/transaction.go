@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// transaction is POST [base]: a transaction or batch Bundle. The answer is written
+// byte for byte as the domain gave it, so that a repeat gets the first one.
+// Source: http://hl7.org/fhir/R4/http.html#transaction.
+func transaction(x *exchange) error {
+	root, err := x.resource()
+	if err != nil {
+		return err
+	}
+	if err := isTransaction(root); err != nil {
+		return err
+	}
+	if err := x.entryScopes(root); err != nil {
+		return err
+	}
+	response, err := x.Operations.Submit(x.context(), x.call, root)
+	if err != nil {
+		return err
+	}
+	x.answer(response, response.ContentType, response.Body)
+	return nil
+}
+
+func isTransaction(root *fhir.Node) error {
+	if root.ResourceType() != "Bundle" {
+		return issue.New(issue.Invalid, "bundle-expected", "the body must be a Bundle; a single resource goes to the address of its type").
+			At("resourceType").With("resourceType is %q", root.ResourceType())
+	}
+	switch kind := root.Text("type"); kind {
+	case "transaction", "batch":
+		return nil
+	case "":
+		return issue.New(issue.Required, "bundle-type", "Bundle.type is required: transaction or batch").At("Bundle.type").On(root.Position())
+	default:
+		return issue.New(issue.Value, "bundle-type", "only a transaction or a batch is taken here").
+			At("Bundle.type").On(root.Child("type").Position()).With("the type is %q", kind)
+	}
+}
+
+// methodLetters are the scope letters of the methods in a Bundle; GET is r or s.
+var methodLetters = map[string]byte{
+	http.MethodPost: 'c', http.MethodPut: 'u', http.MethodPatch: 'u', http.MethodDelete: 'd',
+}
+
+// entryScopes checks the scope that each entry needs, and names each one that is
+// missing once, at the first entry that needs it. What is wrong with an entry is for
+// the checks to say: one that names no known type or method needs no scope.
+func (x *exchange) entryScopes(root *fhir.Node) error {
+	var faults []*issue.Error
+	asked := map[string]bool{}
+	for _, entry := range root.All("entry") {
+		method, url := entry.Text("request", "method"), entry.Text("request", "url")
+		resource, rest, _ := strings.Cut(url, "/")
+		resource, _, _ = strings.Cut(resource, "?")
+		letter := methodLetters[method]
+		if method == http.MethodGet || method == http.MethodHead {
+			letter = 's'
+			if rest != "" && rest != "_history" {
+				letter = 'r'
+			}
+		}
+		key := resource + string(letter)
+		if letter == 0 || asked[key] || fhir.Types(fhir.R4).Resource(resource) == nil {
+			continue
+		}
+		asked[key] = true
+		if !x.call.Principal.Allows(resource, letter) {
+			faults = append(faults, missingScope(resource, letter).At(entry.Path()+".request").On(entry.Position()))
+		}
+	}
+	return issue.Join(faults)
+}
