@@ -1,0 +1,205 @@
+package fhirpath
+
+import (
+	"time"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// The functions FHIR adds, http://hl7.org/fhir/R4/fhirpath.html#functions, and those
+// that ask for the time, http://hl7.org/fhirpath/N1/#current-date-and-time-functions.
+func init() {
+	register(map[string]function{
+		"extension":  {1, 1, buildExtension},
+		"hasValue":   {0, 0, buildHasValue},
+		"getValue":   onItems(static{}, getValue),
+		"resolve":    onItems(static{}, resolve),
+		"memberOf":   {1, 1, buildMemberOf},
+		"conformsTo": {1, 1, buildConformsTo},
+		"htmlChecks": deciding(htmlChecks),
+		"now":        clock(DateTime),
+		"today":      clock(Date),
+		"timeOfDay":  clock(Time),
+	})
+}
+
+// buildExtension: the extensions of that url, on primitives too.
+func buildExtension(c call) (code, error) {
+	url, err := c.plain(0)
+	if err != nil {
+		return code{}, err
+	}
+	out := static{}
+	if t := c.system.Type("Extension"); t != nil {
+		out = static{known: true, types: []*fhir.Type{t}}
+	}
+	return c.after(out, func(s *state, base int) error {
+		want, ok, err := s.stringOperand(url, "the url of extension()")
+		if err != nil || !ok {
+			s.drop(base)
+			return err
+		}
+		mid := len(s.stack)
+		for i := base; i < mid; i++ {
+			n := s.stack[i].node
+			if n == nil {
+				continue
+			}
+			for _, e := range n.Children {
+				if isMember(e, "extension") && e.Text("url") == want {
+					s.push(Value{node: e})
+				}
+			}
+		}
+		s.keep(base, mid)
+		return s.spend(len(s.stack) - base + 1)
+	})
+}
+
+// buildHasValue: one primitive element with a value.
+func buildHasValue(c call) (code, error) {
+	in := c.input.run()
+	return condition(func(s *state) (truth, error) {
+		base := len(s.stack)
+		if err := in(s); err != nil {
+			return no, err
+		}
+		has := len(s.stack) == base+1 && hasValue(s.stack[base])
+		s.drop(base)
+		return truthOf(has), nil
+	}), nil
+}
+
+func hasValue(v Value) bool { return v.node == nil || v.node.HasValue() }
+
+func getValue(s *state, base int) error {
+	if len(s.stack) != base+1 || !hasValue(s.stack[base]) {
+		s.drop(base)
+		return nil
+	}
+	s.stack[base] = s.stack[base].System()
+	return nil
+}
+
+// resolve follows references, canonicals and uris; what is not found is left out.
+func resolve(s *state, base int) error {
+	mid := len(s.stack)
+	for i := base; i < mid; i++ {
+		if err := s.spend(1); err != nil {
+			return err
+		}
+		v := s.stack[i]
+		var reference string
+		switch n := v.node; {
+		case n != nil && n.HasValue():
+			reference = n.Value
+		case n != nil:
+			reference = n.Text("reference")
+		case v.kind == String:
+			reference = v.text
+		}
+		if reference == "" {
+			continue
+		}
+		find := s.ctx.Resolve
+		if find == nil {
+			from := v.node
+			if from == nil {
+				from = s.first
+			}
+			if from != nil {
+				root := from.Root()
+				if err := s.spend(len(root.Children)); err != nil {
+					return err
+				}
+				s.pushNode(Find(root, reference, from))
+			}
+			continue
+		}
+		s.pushNode(find(reference, v.node))
+	}
+	s.keep(base, mid)
+	return nil
+}
+
+func buildMemberOf(c call) (code, error) {
+	if c.memberOf == nil {
+		return code{}, fault(c.src, c.term.start, issue.NotSupported, "memberOf() needs a terminology, and there is none here")
+	}
+	valueSet, err := c.plain(0)
+	if err != nil {
+		return code{}, err
+	}
+	in, memberOf := c.input.run(), c.memberOf
+	return condition(func(s *state) (truth, error) {
+		base := len(s.stack)
+		if err := in(s); err != nil {
+			return no, err
+		}
+		v, ok, err := s.single(base, "memberOf()")
+		if err != nil || !ok {
+			return unknown, err
+		}
+		url, ok, err := s.stringOperand(valueSet, "the value set of memberOf()")
+		if err != nil || !ok {
+			return unknown, err
+		}
+		member, known := memberOf(v, url)
+		if !known {
+			return unknown, s.spend(10)
+		}
+		return truthOf(member), s.spend(10)
+	}), nil
+}
+
+func buildConformsTo(c call) (code, error) {
+	if c.conformsTo == nil {
+		return code{}, fault(c.src, c.term.start, issue.NotSupported, "conformsTo() needs profiles, and there are none here")
+	}
+	profile, err := c.plain(0)
+	if err != nil {
+		return code{}, err
+	}
+	in, conformsTo := c.input.run(), c.conformsTo
+	return condition(func(s *state) (truth, error) {
+		base := len(s.stack)
+		if err := in(s); err != nil {
+			return no, err
+		}
+		v, ok, err := s.single(base, "conformsTo()")
+		if err != nil || !ok {
+			return unknown, err
+		}
+		url, ok, err := s.stringOperand(profile, "the profile of conformsTo()")
+		if err != nil || !ok {
+			return unknown, err
+		}
+		if v.node == nil {
+			return no, nil
+		}
+		conforms, known := conformsTo(v.node, url)
+		if !known {
+			return no, failf("conformsTo() does not know this profile")
+		}
+		return truthOf(conforms), s.spend(100)
+	}), nil
+}
+
+// clock is now(), today() or timeOfDay(), from Context.Now.
+func clock(k Kind) function {
+	return onItems(systemStatic(k), func(s *state, base int) error {
+		if s.ctx.Now == (time.Time{}) {
+			return failf("the evaluation was given no time, so it has no now(), today() and timeOfDay()")
+		}
+		v := momentOf(s.ctx.Now)
+		switch k {
+		case Date:
+			v, _ = toDate(v)
+		case Time:
+			v.kind, v.zone = Time, noZone
+			v.number -= floorDiv64(v.number, daySecs) * daySecs
+		}
+		return s.answer(base, v)
+	})
+}

@@ -1,0 +1,341 @@
+package fhirpath
+
+import (
+	"strings"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+type compiler struct {
+	src        string
+	context    *fhir.Type
+	system     *fhir.System
+	variables  map[string]bool
+	memberOf   func(Value, string) (bool, bool)
+	conformsTo func(*fhir.Node, string) (bool, bool)
+}
+
+// code is a compiled term. A condition has test, everything else run; each can be made
+// of the other.
+type code struct {
+	op   op
+	test test
+	static
+	path []string // the term is this path of elements from the focus; nil otherwise
+}
+
+// run is the code as an operation.
+func (k code) run() op {
+	if k.op != nil {
+		return k.op
+	}
+	test := k.test
+	return func(s *state) error {
+		t, err := test(s)
+		if t != unknown {
+			s.push(BooleanOf(t == yes))
+		}
+		return err
+	}
+}
+
+// condition is the code as a condition, by singleton evaluation.
+func (k code) condition() test {
+	if k.test != nil {
+		return k.test
+	}
+	op := k.op
+	return func(s *state) (truth, error) {
+		base := len(s.stack)
+		if err := op(s); err != nil {
+			return no, err
+		}
+		return s.singleton(base)
+	}
+}
+
+// condition is code that is a condition.
+func condition(t test) code { return code{test: t, static: systemStatic(Boolean)} }
+
+func (c *compiler) expression(src string, tree *term) (*Expression, error) {
+	c.src = src
+	var focus static
+	if c.context != nil && !c.context.Abstract {
+		focus = static{known: true, types: []*fhir.Type{c.context}}
+	}
+	k, err := c.compile(tree, focus)
+	if err != nil {
+		return nil, err
+	}
+	return &Expression{source: src, run: k.run(), test: k.condition()}, nil
+}
+
+func (c *compiler) compile(t *term, focus static) (code, error) {
+	switch t.kind {
+	case literalTerm:
+		v := t.literal
+		k := code{static: systemStatic(v.kind), op: func(s *state) error { s.push(v); return nil }}
+		if v.kind == Boolean {
+			k.test = always(truthOf(v.number != 0))
+		}
+		return k, nil
+	case emptyTerm:
+		return code{op: func(*state) error { return nil }, static: static{known: true}}, nil
+	case memberTerm:
+		return c.compileMember(t, focus)
+	case callTerm:
+		return c.compileCall(t, focus)
+	case indexTerm:
+		return c.compileIndex(t, focus)
+	case variableTerm:
+		return c.compileVariable(t)
+	case specialTerm:
+		return compileSpecial(t, focus), nil
+	case unaryTerm:
+		return c.compileUnary(t, focus)
+	case typeTerm:
+		return c.compileType(t, focus)
+	}
+	return c.compileBinary(t, focus)
+}
+
+// input compiles what a member, function or index works on; without a left side that
+// is the focus.
+func (c *compiler) input(left *term, focus static) (code, error) {
+	if left != nil {
+		return c.compile(left, focus)
+	}
+	return code{op: pushFocus, static: focus, path: []string{}}, nil
+}
+
+func pushFocus(s *state) error {
+	s.stack = append(s.stack, s.focus...)
+	return s.spend(1)
+}
+
+func compileSpecial(t *term, focus static) code {
+	switch t.name {
+	case "index":
+		return code{static: systemStatic(Integer), op: func(s *state) error {
+			s.push(IntegerOf(int64(s.index)))
+			return nil
+		}}
+	case "total":
+		return code{op: func(s *state) error {
+			s.stack = append(s.stack, s.total...)
+			return s.spend(1 + len(s.total))
+		}}
+	}
+	return code{op: pushFocus, static: focus, path: []string{}}
+}
+
+func (c *compiler) compileMember(t *term, focus static) (code, error) {
+	if t.left == nil && t.name[0] >= 'A' && t.name[0] <= 'Z' {
+		// a path may start with the type of the focus: Patient.name
+		switch {
+		case focus.known && focus.is(t.name):
+			return code{op: pushFocus, static: focus, path: []string{}}, nil
+		case !focus.known:
+			name := t.name
+			out := static{}
+			if of := c.system.Type(name); of != nil && !of.Abstract {
+				out = static{known: true, types: []*fhir.Type{of}}
+			}
+			return code{static: out, op: func(s *state) error { return s.typedOrMember(name) }}, nil
+		case len(focus.types) > 0:
+			return code{}, fault(c.src, t.start, issue.Invalid, "%s has no element %s and is no %s", focus.names(), t.name, t.name)
+		}
+	}
+	in, err := c.input(t.left, focus)
+	if err != nil {
+		return code{}, err
+	}
+	out, err := c.member(t, in.static)
+	if err != nil {
+		return code{}, err
+	}
+	if in.path != nil {
+		path := append(in.path[:len(in.path):len(in.path)], t.name)
+		return code{static: out, path: path, op: func(s *state) error { return s.walk(path) }}, nil
+	}
+	left, name := in.run(), t.name
+	return code{static: out, op: func(s *state) error {
+		base := len(s.stack)
+		if err := left(s); err != nil {
+			return err
+		}
+		return s.members(base, name)
+	}}, nil
+}
+
+func (c *compiler) compileIndex(t *term, focus static) (code, error) {
+	in, err := c.compile(t.left, focus)
+	if err != nil {
+		return code{}, err
+	}
+	at, err := c.compile(t.args[0], focus)
+	if err != nil {
+		return code{}, err
+	}
+	left, index := in.run(), at.run()
+	return code{static: in.static, op: func(s *state) error {
+		base := len(s.stack)
+		if err := left(s); err != nil {
+			return err
+		}
+		i, ok, err := s.integer(index, "an index")
+		if err != nil {
+			return err
+		}
+		if count := int64(len(s.stack) - base); !ok || i < 0 || i >= count {
+			s.drop(base)
+			return nil
+		}
+		return s.answer(base, s.stack[base+int(i)])
+	}}, nil
+}
+
+// constants are the variables every evaluation has, http://hl7.org/fhir/R4/fhirpath.html#variables.
+var constants = map[string]string{
+	"sct": "http://snomed.info/sct", "loinc": "http://loinc.org", "ucum": "http://unitsofmeasure.org",
+}
+
+func (c *compiler) compileVariable(t *term) (code, error) {
+	name := t.name
+	text, found := constants[name]
+	if rest, ok := strings.CutPrefix(name, "vs-"); ok {
+		text, found = "http://hl7.org/fhir/ValueSet/"+rest, true
+	} else if rest, ok := strings.CutPrefix(name, "ext-"); ok {
+		text, found = "http://hl7.org/fhir/StructureDefinition/"+rest, true
+	}
+	if found {
+		v := StringOf(text)
+		return code{static: systemStatic(String), op: func(s *state) error { s.push(v); return nil }}, nil
+	}
+	switch name {
+	case "context":
+		return code{op: func(s *state) error { s.pushNode(s.first); return nil }}, nil
+	case "resource":
+		return code{op: func(s *state) error { s.pushNode(s.resource()); return nil }}, nil
+	case "rootResource":
+		return code{op: func(s *state) error { s.pushNode(s.rootResource()); return nil }}, nil
+	}
+	if c.variables != nil && !c.variables[name] {
+		return code{}, fault(c.src, t.start, issue.Invalid, "there is no variable %%%s", name)
+	}
+	return code{op: func(s *state) error {
+		values, ok := s.ctx.Variables[name]
+		if !ok {
+			return failf("there is no variable %%%s", name)
+		}
+		s.stack = append(s.stack, values...)
+		return s.spend(1 + len(values))
+	}}, nil
+}
+
+func (s *state) pushNode(n *fhir.Node) {
+	if n != nil {
+		s.push(Value{node: n})
+	}
+}
+
+func (s *state) resource() *fhir.Node {
+	if s.ctx.Resource != nil || s.first == nil {
+		return s.ctx.Resource
+	}
+	return s.first.Resource()
+}
+
+// rootResource is the resource that contains %resource, else %resource itself.
+func (s *state) rootResource() *fhir.Node {
+	if s.ctx.RootResource != nil {
+		return s.ctx.RootResource
+	}
+	r := s.resource()
+	if r != nil && r.Parent != nil && r.Name == "contained" {
+		return r.Parent.Resource()
+	}
+	return r
+}
+
+func (c *compiler) compileType(t *term, focus static) (code, error) {
+	of, err := c.typeOf(t.literal.text, t.start)
+	if err != nil {
+		return code{}, err
+	}
+	in, err := c.compile(t.left, focus)
+	if err != nil {
+		return code{}, err
+	}
+	if t.name == "is" {
+		return isType(in, of), nil
+	}
+	return asType(in, of), nil
+}
+
+func isType(in code, of typeName) code {
+	left := in.run()
+	return condition(func(s *state) (truth, error) {
+		base := len(s.stack)
+		if err := left(s); err != nil {
+			return no, err
+		}
+		v, ok, err := s.single(base, "is")
+		if err != nil || !ok {
+			return unknown, err
+		}
+		return truthOf(of.is(v)), nil
+	})
+}
+
+func asType(in code, of typeName) code {
+	left := in.run()
+	return code{static: of.static(), op: func(s *state) error {
+		base := len(s.stack)
+		if err := left(s); err != nil {
+			return err
+		}
+		v, ok, err := s.single(base, "as")
+		if err == nil && ok && of.exactly(v) {
+			s.push(v)
+		}
+		return err
+	}}
+}
+
+// single takes the one item from base on; ok is false when there is none.
+func (s *state) single(base int, what string) (v Value, ok bool, err error) {
+	items := s.stack[base:]
+	switch len(items) {
+	case 0:
+		return v, false, nil
+	case 1:
+		v = items[0]
+		s.drop(base)
+		return v, true, nil
+	}
+	return v, false, failf("%s needs one item and got %d", what, len(items))
+}
+
+// operand evaluates op to at most one System value.
+func (s *state) operand(op op, what string) (v Value, ok bool, err error) {
+	base := len(s.stack)
+	if err := op(s); err != nil {
+		return v, false, err
+	}
+	if v, ok, err = s.single(base, what); ok {
+		v = v.System()
+	}
+	return v, ok, err
+}
+
+func (s *state) integer(op op, what string) (i int64, ok bool, err error) {
+	v, ok, err := s.operand(op, what)
+	if ok && v.kind != Integer {
+		return 0, false, failf("%s must be an Integer and is %s", what, v.kind)
+	}
+	return v.number, ok, err
+}
+
+func always(t truth) test { return func(*state) (truth, error) { return t, nil } }

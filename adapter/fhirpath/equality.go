@@ -1,0 +1,298 @@
+package fhirpath
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/shopspring/decimal"
+
+	"spadapter/adapter/fhir"
+)
+
+// equal is the operator = on two collections: unknown when one is empty, no when the
+// counts differ, else item by item in order.
+// Source: http://hl7.org/fhirpath/N1/#equality.
+func (s *state) equal(a, b []Value) (truth, error) {
+	if len(a) == 0 || len(b) == 0 {
+		return unknown, nil
+	}
+	if len(a) != len(b) {
+		return no, nil
+	}
+	result := yes
+	for i := range a {
+		t, err := s.same(a[i], b[i])
+		if err != nil || t == no {
+			return t, err
+		}
+		if t == unknown {
+			result = unknown
+		}
+	}
+	return result, nil
+}
+
+// same is = on two items.
+func (s *state) same(a, b Value) (truth, error) {
+	if err := s.spend(1); err != nil {
+		return no, err
+	}
+	if a.node != nil && a.node == b.node {
+		return yes, nil
+	}
+	x, y := a.System(), b.System()
+	switch {
+	case x.kind == Node && y.kind == Node:
+		return s.sameNodes(x.node, y.node)
+	case x.kind == Integer && y.kind == Decimal, x.kind == Decimal && y.kind == Integer:
+		return truthOf(compareNumbers(x, y) == 0), nil
+	case isQuantity(x) && isQuantity(y):
+		if x.kind != Quantity && y.kind != Quantity {
+			return truthOf(compareNumbers(x, y) == 0), nil
+		}
+		order, known := compareQuantities(asQuantity(x), asQuantity(y))
+		if !known {
+			return unknown, nil
+		}
+		return truthOf(order == 0), nil
+	case isDate(x) && isDate(y), x.kind == Time && y.kind == Time:
+		order, known := compareMoments(x, y)
+		if !known {
+			return unknown, nil
+		}
+		return truthOf(order == 0), nil
+	case x.kind != y.kind:
+		return no, nil
+	}
+	switch x.kind {
+	case String, TypeInfo:
+		return truthOf(x.text == y.text), nil
+	default:
+		return truthOf(x.number == y.number), nil
+	}
+}
+
+func isNumber(v Value) bool   { return v.kind == Integer || v.kind == Decimal }
+func isQuantity(v Value) bool { return v.kind == Quantity || isNumber(v) }
+func isDate(v Value) bool     { return v.kind == Date || v.kind == DateTime }
+
+// sameNodes compares two structures child by child, in order.
+func (s *state) sameNodes(a, b *fhir.Node) (truth, error) {
+	if len(a.Children) != len(b.Children) || a.HasValue() != b.HasValue() {
+		return no, nil
+	}
+	result := yes
+	for i, c := range a.Children {
+		d := b.Children[i]
+		if c.ElementName() != d.ElementName() {
+			return s.sameUnordered(a, b)
+		}
+		t, err := s.same(Of(c), Of(d))
+		if err != nil || t == no {
+			return t, err
+		}
+		if t == unknown {
+			result = unknown
+		}
+	}
+	return result, nil
+}
+
+// sameUnordered is sameNodes where the members come in another order, which JSON allows.
+func (s *state) sameUnordered(a, b *fhir.Node) (truth, error) {
+	result := yes
+	seen := map[string]int{}
+	for _, c := range a.Children {
+		name := c.ElementName()
+		others := b.All(name)
+		if seen[name] >= len(others) {
+			return no, nil
+		}
+		t, err := s.same(Of(c), Of(others[seen[name]]))
+		if err != nil || t == no {
+			return t, err
+		}
+		if t == unknown {
+			result = unknown
+		}
+		seen[name]++
+	}
+	return result, nil
+}
+
+// equivalent is the operator ~ on two collections: in any order, never unknown.
+// Source: http://hl7.org/fhirpath/N1/#equivalence.
+func (s *state) equivalent(a, b []Value) (bool, error) {
+	if len(a) != len(b) {
+		return false, nil
+	}
+	var few [16]bool
+	taken := few[:0]
+	if len(b) > len(few) {
+		taken = make([]bool, 0, len(b))
+	}
+	taken = taken[:len(b)]
+next:
+	for _, x := range a {
+		for j, y := range b {
+			if taken[j] {
+				continue
+			}
+			ok, err := s.alike(x, y)
+			if err != nil {
+				return false, err
+			}
+			if ok {
+				taken[j] = true
+				continue next
+			}
+		}
+		return false, nil
+	}
+	return true, nil
+}
+
+// alike is ~ on two items.
+func (s *state) alike(a, b Value) (bool, error) {
+	if err := s.spend(1); err != nil {
+		return false, err
+	}
+	x, y := a.System(), b.System()
+	switch {
+	case x.kind == Node && y.kind == Node:
+		return s.alikeNodes(x.node, y.node)
+	case isNumber(x) && isNumber(y):
+		m, _ := x.Decimal()
+		n, _ := y.Decimal()
+		return equivalentDecimals(m, n), nil
+	case isQuantity(x) && isQuantity(y):
+		return equivalentQuantities(asQuantity(x), asQuantity(y)), nil
+	case isDate(x) && isDate(y), x.kind == Time && y.kind == Time:
+		order, known := compareMoments(x, y)
+		return known && order == 0, nil
+	case x.kind != y.kind:
+		return false, nil
+	case x.kind == String:
+		return strings.EqualFold(x.text, y.text) || strings.EqualFold(spaced(x.text), spaced(y.text)), nil
+	case x.kind == TypeInfo:
+		return x.text == y.text, nil
+	}
+	return x.number == y.number, nil
+}
+
+// spaced turns every run of white space into one blank.
+func spaced(s string) string {
+	return strings.Join(strings.FieldsFunc(s, unicode.IsSpace), " ")
+}
+
+func (s *state) alikeNodes(a, b *fhir.Node) (bool, error) {
+	if a == b {
+		return true, nil
+	}
+	if len(a.Children) != len(b.Children) {
+		return false, nil
+	}
+	taken := make([]bool, len(b.Children))
+next:
+	for _, c := range a.Children {
+		for j, d := range b.Children {
+			if taken[j] || c.ElementName() != d.ElementName() {
+				continue
+			}
+			ok, err := s.alike(Of(c), Of(d))
+			if err != nil {
+				return false, err
+			}
+			if ok {
+				taken[j] = true
+				continue next
+			}
+		}
+		return false, nil
+	}
+	return true, nil
+}
+
+// key is a hash that equal values share, so that large sets need not be compared
+// pair by pair. Kinds whose equality crosses forms share one key.
+func key(v Value) uint64 {
+	x := v.System()
+	switch x.kind {
+	case String, TypeInfo:
+		return hash(14695981039346656037, x.text)
+	case Boolean:
+		return 3 + uint64(x.number)
+	case Integer:
+		return hash(7, decimal.NewFromInt(x.number).String())
+	case Decimal:
+		return hash(7, x.exact.String())
+	case Node:
+		sum := uint64(5)
+		for _, c := range x.node.Children {
+			sum += hash(key(Of(c)), c.ElementName())
+		}
+		return sum
+	}
+	return 11 // quantities and moments: equality converts
+}
+
+// hash is FNV-1a.
+func hash(h uint64, text string) uint64 {
+	for i := range len(text) {
+		h = (h ^ uint64(text[i])) * 1099511628211
+	}
+	return h
+}
+
+// set finds equal values among those it was given.
+type set struct {
+	items []Value
+	index map[uint64][]int32 // nil while there are few
+}
+
+const fewItems = 12
+
+func (t *set) has(s *state, v Value) (bool, error) {
+	if t.index == nil {
+		for _, have := range t.items {
+			if same, err := s.same(have, v); err != nil || same == yes {
+				return same == yes, err
+			}
+		}
+		return false, nil
+	}
+	for _, i := range t.index[key(v)] {
+		if same, err := s.same(t.items[i], v); err != nil || same == yes {
+			return same == yes, err
+		}
+	}
+	return false, nil
+}
+
+// prepare makes the index once there are many items.
+func (t *set) prepare() {
+	if len(t.items) <= fewItems {
+		return
+	}
+	from := 0
+	if t.index == nil {
+		t.index = make(map[uint64][]int32, 2*len(t.items))
+	} else {
+		from = len(t.items) - 1
+	}
+	for i := from; i < len(t.items); i++ {
+		k := key(t.items[i])
+		t.index[k] = append(t.index[k], int32(i))
+	}
+}
+
+// add puts v in unless it is there; added says whether it was.
+func (t *set) add(s *state, v Value) (added bool, err error) {
+	found, err := t.has(s, v)
+	if err != nil || found {
+		return false, err
+	}
+	t.items = append(t.items, v)
+	t.prepare()
+	return true, nil
+}
