@@ -1,0 +1,230 @@
+package store
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+// terminal are the statuses of a Task that nothing follows.
+// Source: lifecycle rule 1.
+var terminal = []string{"rejected", "cancelled", "completed", "failed", "entered-in-error"}
+
+// prepared is a Change taken apart: what it demands, what it updates and the rows it
+// inserts. The caller of Commit makes it, so that the committer only has to write.
+type prepared struct {
+	organisation string
+	keys         []referral.Key
+	stored       []key // keys as they are stored
+	response     *referral.Response
+	builds       []build          // the versions it builds on
+	record       *referral.Record // a new state of a referral that exists
+	supersedes   []string         // deliveries
+	withdraw     string           // referral
+	rows         batch
+	size         int  // bytes of bodies
+	sends        bool // it gives the queue something
+}
+
+// build is a version that must be current for the next one to be written.
+type build struct {
+	id     string
+	number int
+}
+
+// prepare takes c apart. Errors: exception for a Change that no caller should make.
+func prepare(c *referral.Change) (*prepared, error) {
+	p := &prepared{organisation: c.Organisation, response: c.Response}
+	at := milli(c.At)
+	message := ""
+	if m := c.Message; m != nil {
+		message = orNew(m.ID)
+		p.size += len(m.Body)
+		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, m.ContentType, m.SHA256, bytes(m.Body))
+	}
+	p.prepareKeys(c, at)
+	if err := p.prepareVersions(c); err != nil {
+		return nil, err
+	}
+	if err := p.prepareReferral(c, message); err != nil {
+		return nil, err
+	}
+	for i := range c.Events {
+		e := &c.Events[i]
+		p.rows.add(tableEvent, orNew(e.ID), e.Referral, or(e.Organisation, c.Organisation), e.Move, e.From, e.To,
+			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data))
+	}
+	for i := range c.Audits {
+		p.rows.addAudit(&c.Audits[i], c.At)
+	}
+	return p, p.prepareDeliveries(c)
+}
+
+func (b *batch) addAudit(a *referral.Audit, at time.Time) {
+	// An audit that reached no organisation keeps none: it belongs to nobody's data.
+	b.add(tableAudit, orNew(a.ID), a.Organisation, milli(orTime(a.At, at)), a.Client, a.Actor, string(a.Role), a.Action,
+		a.Interaction, a.Outcome, a.Entity, a.Patient, a.RequestID, clean(a.Query), a.Issue)
+}
+
+func (p *prepared) prepareKeys(c *referral.Change, at int64) {
+	response := ""
+	if r := c.Response; r != nil && len(c.Keys) > 0 {
+		response = newID()
+		p.size += len(r.Body)
+		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body))
+	}
+	for _, k := range c.Keys {
+		stored := storedKey(k)
+		if slices.Contains(p.stored, stored) {
+			continue // the same thing said twice, as a request id that is also the idempotency key
+		}
+		p.keys, p.stored = append(p.keys, k), append(p.stored, stored)
+		answer := response
+		if k.Kind == referral.KeyPatient {
+			answer = ""
+		}
+		p.rows.add(tableKey, stored.kind, stored.scope, stored.value, c.Organisation, at, k.Hash, answer)
+	}
+}
+
+func (p *prepared) prepareVersions(c *referral.Change) error {
+	for i := range c.Versions {
+		v := &c.Versions[i]
+		if v.ID == "" || v.Type == "" || v.Number < 1 {
+			return issue.New(issue.Exception, "store-change", "a version needs a type, an id and a number from 1")
+		}
+		later := func(w referral.Version) bool { return w.ID == v.ID }
+		earlier := slices.ContainsFunc(c.Versions[:i], later)
+		if v.Number > 1 && !earlier {
+			p.builds = append(p.builds, build{v.ID, v.Number - 1})
+		}
+		current := !slices.ContainsFunc(c.Versions[i+1:], later)
+		organisation := or(v.Organisation, c.Organisation)
+		since, until := bounds(v.From, v.To)
+		p.size += len(v.Body)
+		p.rows.add(tableResource, v.ID, int64(v.Number), v.Type, organisation, milli(orTime(v.Updated, c.At)), flag(current),
+			flag(v.Deleted), flag(v.Hidden), v.Referral, v.Patient, since, until, string(v.Body))
+		if !current || v.Deleted || v.Hidden {
+			continue
+		}
+		for _, t := range v.Terms {
+			p.rows.add(tableTerm, v.ID, v.Type, t.Param, short(t.System), short(t.Value), organisation)
+		}
+	}
+	return nil
+}
+
+func (p *prepared) prepareReferral(c *referral.Change, message string) error {
+	r := c.Referral
+	if r == nil {
+		return nil
+	}
+	if r.ID == "" || r.Version < 1 {
+		return issue.New(issue.Exception, "store-change", "a referral needs an id and a version from 1")
+	}
+	if c.Withdraw {
+		p.withdraw = r.ID
+	}
+	if r.Version > 1 {
+		copied := *r
+		copied.Updated = orTime(r.Updated, c.At)
+		p.record = &copied
+		return nil
+	}
+	organisation := or(r.Organisation, c.Organisation)
+	created := orTime(r.Created, c.At)
+	p.rows.add(tableReferral, r.ID, organisation, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)),
+		r.BusinessStatus, r.Patient, r.ServiceRequest, r.Filler, r.Sharing, r.Dialect, int64(r.Attempts),
+		milli(created), milli(orTime(r.Updated, created)), message)
+	p.rows.add(tableContent, r.ID, organisation, string(r.Content))
+	p.size += len(r.Content)
+	return nil
+}
+
+func (p *prepared) prepareDeliveries(c *referral.Change) error {
+	for i := range c.Deliveries {
+		d := c.Deliveries[i]
+		d.ID, d.Organisation = orNew(d.ID), or(d.Organisation, c.Organisation)
+		d.Created, d.Due = orTime(d.Created, c.At), orTime(d.Due, c.At)
+		if d.Supersedes != "" {
+			if slices.Contains(p.supersedes, d.Supersedes) {
+				return issue.New(issue.Exception, "store-change", "two deliveries supersede the same one")
+			}
+			p.supersedes = append(p.supersedes, d.Supersedes)
+		}
+		if err := p.rows.addDelivery(&d, i); err != nil {
+			return err
+		}
+		p.size += len(d.Body)
+		p.sends = true
+	}
+	return nil
+}
+
+// Where two columns are in a row of delivery.
+const (
+	placeIn      = 4
+	supersedesIn = 20
+)
+
+// addDelivery adds a queued row. index tells rows of one commit apart in the order to
+// send.
+func (b *batch) addDelivery(d *referral.Delivery, index int) error {
+	facts, err := json.Marshal(d.Facts)
+	if err != nil {
+		return issue.New(issue.Exception, "store-change", "the facts of a delivery cannot be written").Because(err)
+	}
+	place := d.Created.UnixMilli()*1000 + int64(min(index, 999))
+	b.add(tableDelivery, d.ID, d.Organisation, d.Referral, d.Recipient, place, string(referral.DeliveryQueued), int64(1), milli(d.Due),
+		"", int64(0), "", d.Move, d.Kind, d.Route, d.ContentType, string(facts), milli(d.Due), milli(d.Expires), milli(d.Created),
+		d.ReplayOf, d.Supersedes, bytes(d.Body))
+	return nil
+}
+
+func open(status string) bool { return !slices.Contains(terminal, status) }
+
+// bounds gives the stored range of dates: from since, inclusive, to until, exclusive.
+// A missing end is open; a range without length is one millisecond long.
+func bounds(from, to time.Time) (since, until any) {
+	switch {
+	case from.IsZero() && to.IsZero():
+		return nil, nil
+	case from.IsZero():
+		return int64(farPast), to.UnixMilli()
+	case to.IsZero():
+		return from.UnixMilli(), int64(farFuture)
+	}
+	return from.UnixMilli(), max(to.UnixMilli(), from.UnixMilli()+1)
+}
+
+func orNew(id string) string {
+	if id == "" {
+		return newID()
+	}
+	return id
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+func orTime(a, b time.Time) time.Time {
+	if a.IsZero() {
+		return b
+	}
+	return a
+}
+
+// bytes keeps an empty body apart from a missing one: the columns are NOT NULL.
+func bytes(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"spadapter/adapter/issue"
+)
+
+// database is what differs between SQLite and PostgreSQL: how to connect, how a
+// placeholder is written, two type words and one locking clause.
+type database struct {
+	postgres bool
+	write    *sql.DB // SQLite: one connection, so that writers queue here and not in busy_timeout
+	read     *sql.DB
+	remove   string // directory to remove on close, "" when none
+
+	reading statements
+	writer  chan *liteWriter // SQLite: holds the one writer while nobody writes
+}
+
+func connect(ctx context.Context, rawURL string, o *options) (*database, error) {
+	scheme, rest, _ := strings.Cut(rawURL, ":")
+	var db *database
+	var err error
+	switch scheme {
+	case "sqlite":
+		db, err = connectSQLite(strings.TrimPrefix(rest, "//"), o)
+	case "postgres", "postgresql":
+		db, err = connectPostgres(rawURL, o)
+	default:
+		return nil, issue.New(issue.Value, "store-url", "the database URL begins with neither sqlite: nor postgres://")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := db.write.PingContext(ctx); err != nil {
+		db.close()
+		return nil, fault(err)
+	}
+	return db, nil
+}
+
+func connectSQLite(path string, o *options) (*database, error) {
+	db := &database{writer: make(chan *liteWriter, 1)}
+	db.writer <- &liteWriter{}
+	if path == "" {
+		return nil, issue.New(issue.Value, "store-url", "the database URL names no file: write sqlite:PATH")
+	}
+	if path == ":memory:" {
+		// Databases in memory know no WAL, so this one is an ordinary file that goes away.
+		dir, err := os.MkdirTemp("", "adapter-store-")
+		if err != nil {
+			return nil, issue.New(issue.NoStore, "store-url", "no directory for a temporary database could be made").Because(err)
+		}
+		db.remove, path = dir, filepath.Join(dir, "adapter.db")
+	}
+	// Pragmas belong to a connection, so they are in the DSN, where every new one gets them.
+	pragmas := url.Values{"_pragma": {
+		"busy_timeout(10000)",
+		"journal_mode(WAL)",
+		"synchronous(FULL)", // an acknowledged commit survives a power cut
+		"foreign_keys(1)",
+		"wal_autocheckpoint(8000)", // 32 MB: fewer checkpoints while intake is heavy
+		"cache_size(-32768)",       // 32 MB: the inner pages of every index
+		"temp_store(MEMORY)",
+	}}
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
+	var err error
+	if db.write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
+		return nil, fault(err)
+	}
+	if db.read, err = sql.Open("sqlite", dsn+"&_query_only=1"); err != nil {
+		return nil, fault(err)
+	}
+	db.write.SetMaxOpenConns(1)
+	db.read.SetMaxOpenConns(o.readers)
+	db.read.SetMaxIdleConns(o.readers)
+	return db, nil
+}
+
+func connectPostgres(rawURL string, o *options) (*database, error) {
+	config, err := pgx.ParseConfig(rawURL)
+	if err != nil {
+		// The parser's error quotes the URL, and with it the password: it is not kept.
+		return nil, issue.New(issue.Value, "store-url", "the PostgreSQL URL cannot be read")
+	}
+	// Statements are planned once, often while a table is still empty and a sequential
+	// scan looks cheap; every statement here has an index to go by.
+	config.RuntimeParams["enable_seqscan"] = "off"
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "spadapter"
+	}
+	db := &database{postgres: true, write: stdlib.OpenDB(*config), read: stdlib.OpenDB(*config)}
+	writers := o.committers + 2 // the queue claims beside the committers
+	db.write.SetMaxOpenConns(writers)
+	db.write.SetMaxIdleConns(writers)
+	db.read.SetMaxOpenConns(o.readers)
+	db.read.SetMaxIdleConns(o.readers)
+	return db, nil
+}
+
+func (db *database) close() error {
+	if db.writer != nil {
+		select {
+		case w := <-db.writer:
+			w.drop()
+			db.writer <- w
+		default: // a write hangs: its connection goes when it ends
+		}
+	}
+	err := db.write.Close()
+	if e := db.read.Close(); err == nil {
+		err = e
+	}
+	if db.remove != "" {
+		os.RemoveAll(db.remove)
+	}
+	return fault(err)
+}
+
+// text spells a statement for this database: ? becomes $1, $2… on PostgreSQL. No
+// statement here holds a ? that is not a placeholder.
+func (db *database) text(query string) string {
+	if !db.postgres {
+		return query
+	}
+	var b strings.Builder
+	b.Grow(len(query) + len(query)/4)
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(query, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		query = after
+	}
+}
+
+// schema spells the type words of a migration.
+func (db *database) schema(text string) string {
+	if db.postgres {
+		return strings.NewReplacer(" TEXT ", ` TEXT COLLATE "C" `, " BYTES ", " BYTEA ").Replace(text)
+	}
+	return strings.NewReplacer(" BYTES ", " BLOB ").Replace(text)
+}
+
+// skipLocked ends a SELECT of rows that this transaction will change.
+func (db *database) skipLocked() string {
+	if db.postgres {
+		return " FOR UPDATE SKIP LOCKED"
+	}
+	return "" // the one writer has the whole file
+}
+
+// query reads outside any transaction.
+func (db *database) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if db.postgres { // pgx keeps prepared statements itself
+		return db.read.QueryContext(ctx, db.text(text), args...)
+	}
+	stmt, err := db.reading.get(ctx, db.read, text)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return db.read.QueryContext(ctx, text, args...)
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// statements keeps prepared statements by their text.
+type statements struct {
+	mu   sync.RWMutex
+	kept map[string]*sql.Stmt
+}
+
+// maxStatements bounds the memory of prepared statements. Searches can be written in
+// more ways than that; those are prepared each time.
+const maxStatements = 512
+
+type preparer interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
+// get gives a prepared statement, nil when it is not worth keeping.
+func (s *statements) get(ctx context.Context, from preparer, text string) (*sql.Stmt, error) {
+	s.mu.RLock()
+	stmt, full := s.kept[text], len(s.kept) >= maxStatements
+	s.mu.RUnlock()
+	if stmt != nil || full {
+		return stmt, nil
+	}
+	made, err := from.PrepareContext(ctx, text) // outside the lock: it may wait for a connection
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other := s.kept[text]; other != nil {
+		made.Close()
+		return other, nil
+	}
+	if s.kept == nil {
+		s.kept = map[string]*sql.Stmt{}
+	}
+	s.kept[text] = made
+	return made, nil
+}

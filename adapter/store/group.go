@@ -1,0 +1,253 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+// maxTries is how often a single change is tried when other processes get in its way.
+const maxTries = 4
+
+// commitGroup answers every member of a group. When the group as a whole meets an
+// error that one member may have caused, each is tried alone, so that it harms no other.
+func (s *Store) commitGroup(members []*pending) {
+	err := s.tryGroup(members)
+	if err == nil {
+		return
+	}
+	if len(members) > 1 && divisible(err) {
+		for _, p := range members {
+			s.commitGroup([]*pending{p})
+		}
+		return
+	}
+	for try := 1; len(members) == 1 && try < maxTries && contended(err); try++ {
+		if err = s.tryGroup(members); err == nil {
+			return
+		}
+	}
+	for _, p := range members {
+		p.answer <- outcome(err)
+	}
+}
+
+// outcome is the answer to a change whose transaction failed.
+func outcome(err error) error {
+	if u, ok := errors.AsType[*unsure](err); ok {
+		return unknown(u.cause)
+	}
+	if errors.Is(err, errStale) {
+		return stale()
+	}
+	if faultType(err) == issue.Conflict { // an id that exists, or a row that refers to none
+		return issue.New(issue.Conflict, "version-conflict", "the change contradicts what is stored").Because(err)
+	}
+	return fault(err)
+}
+
+// errStale is met when another process changed a row between the check and the write.
+var errStale = errors.New("store: a row changed since it was checked")
+
+// divisible reports whether an error may be the fault of one member alone.
+func divisible(err error) bool {
+	if _, ok := errors.AsType[*unsure](err); ok {
+		return false
+	}
+	switch faultType(err) {
+	case issue.NoStore:
+		return errors.Is(err, errStale)
+	case issue.Timeout:
+		return false
+	}
+	return true
+}
+
+// contended reports whether the same transaction may do better a moment later.
+func contended(err error) bool {
+	if _, ok := errors.AsType[*unsure](err); ok {
+		return false
+	}
+	t := faultType(err)
+	return errors.Is(err, errStale) || t == issue.LockError || t == issue.Conflict
+}
+
+// group is one transaction: who is in it and what it has learnt of the database.
+type group struct {
+	db      *database
+	s       session
+	members []*pending
+	answers []error // by member; nil for those that are written
+
+	known    map[key]found
+	firsts   map[key]*pending // keys that members before bring
+	current  map[string]int   // resource id → current number, as after the members before
+	states   map[string]int   // referral id → version, likewise
+	places   map[string]int64 // delivery id → place, while it is open
+	replaced map[string]bool  // deliveries that members before supersede
+	rows     batch
+}
+
+// tryGroup writes all members whose demands are met in one transaction, and answers
+// every member once that is durable. On an error none was answered.
+func (s *Store) tryGroup(members []*pending) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.patience)
+	defer cancel()
+	g := &group{db: s.db, members: members, answers: make([]error, len(members))}
+	err := s.db.inTransaction(ctx, func(tx session) error {
+		g.s = tx
+		if err := g.learn(ctx); err != nil {
+			return err
+		}
+		if err := g.update(ctx); err != nil {
+			return err
+		}
+		return g.rows.write(ctx, tx)
+	})
+	if err != nil {
+		return err
+	}
+	for i, p := range members {
+		p.answer <- g.answers[i]
+	}
+	return nil
+}
+
+// learn asks the database for all that the members demand, in one query per kind.
+func (g *group) learn(ctx context.Context) (err error) {
+	var keys []key
+	var resources, referrals, deliveries []string
+	for _, p := range g.members {
+		if p.change == nil {
+			continue
+		}
+		keys = append(keys, p.change.stored...)
+		for _, b := range p.change.builds {
+			resources = append(resources, b.id)
+		}
+		if r := p.change.record; r != nil {
+			referrals = append(referrals, r.ID)
+		}
+		deliveries = append(deliveries, p.change.supersedes...)
+	}
+	g.firsts, g.replaced = map[key]*pending{}, map[string]bool{}
+	if g.known, err = knownKeys(ctx, g.s.query, keys); err != nil {
+		return err
+	}
+	if g.current, err = numbers[int](ctx, g.s, "SELECT id, number FROM resource WHERE current = 1 AND id IN (", resources); err != nil {
+		return err
+	}
+	if g.states, err = numbers[int](ctx, g.s, "SELECT id, version FROM referral WHERE id IN (", referrals); err != nil {
+		return err
+	}
+	g.places, err = numbers[int64](ctx, g.s, "SELECT id, place FROM delivery WHERE open = 1 AND id IN (", deliveries)
+	return err
+}
+
+// numbers asks for one number for each id; ids that are not found are left out.
+func numbers[N int | int64](ctx context.Context, s session, text string, ids []string) (map[string]N, error) {
+	out := map[string]N{}
+	for len(ids) > 0 {
+		n := min(len(ids), selectKeysStep)
+		size := 1
+		for size < n {
+			size *= 2
+		}
+		args := make([]any, size)
+		for i := range args {
+			args[i] = ids[min(i, n-1)]
+		}
+		ids = ids[n:]
+		rows, err := s.query(ctx, text+marks(size)+")", args...)
+		if err != nil {
+			return nil, err
+		}
+		_, err = all(rows, func(rows *sql.Rows) (struct{}, error) {
+			var id string
+			var n N
+			err := rows.Scan(&id, &n)
+			out[id] = n
+			return struct{}{}, err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// update decides about each member in turn, makes the few updates that it needs and
+// gathers the rows to insert.
+func (g *group) update(ctx context.Context) error {
+	for i, p := range g.members {
+		if p.finish != nil {
+			answer, err := p.finish.write(ctx, g.s, &g.rows)
+			if err != nil {
+				return err
+			}
+			g.answers[i] = answer
+			continue
+		}
+		c := p.change
+		if g.answers[i] = g.refusal(c); g.answers[i] != nil {
+			continue
+		}
+		for _, k := range c.stored {
+			g.firsts[k] = p
+		}
+		if err := g.replace(ctx, c); err != nil {
+			return err
+		}
+		g.rows.join(&c.rows)
+	}
+	return nil
+}
+
+// refusal says why a change cannot be written, nil when it can.
+func (g *group) refusal(c *prepared) error {
+	for _, k := range c.stored {
+		if first := g.firsts[k]; first != nil {
+			return g.repeatWithin(c, first)
+		}
+	}
+	if r := repeatOf(c.keys, c.stored, g.known); r != nil {
+		return r
+	}
+	for _, b := range c.builds {
+		if n, ok := g.current[b.id]; !ok || n != b.number {
+			return stale()
+		}
+	}
+	if r := c.record; r != nil {
+		if n, ok := g.states[r.ID]; !ok || n != r.Version-1 {
+			return stale()
+		}
+	}
+	for _, id := range c.supersedes {
+		if _, open := g.places[id]; !open || g.replaced[id] {
+			return issue.New(issue.Conflict, "delivery-conflict", "the delivery to replace is not waiting any more: it was sent, or replaced already")
+		}
+	}
+	return nil
+}
+
+// repeatWithin is the answer to a change that repeats one of the same group. It is
+// given after the commit, when what it says is durable.
+func (g *group) repeatWithin(c *prepared, first *pending) error {
+	known := map[key]found{}
+	for i, k := range first.change.stored {
+		f := found{hash: first.change.keys[i].Hash, answer: first.change.response}
+		if first.change.keys[i].Kind == referral.KeyPatient {
+			f.answer = nil
+		}
+		known[k] = f
+	}
+	return repeatOf(c.keys, c.stored, known)
+}
+
+func stale() error {
+	return issue.New(issue.Conflict, "version-conflict", "the resource changed since it was read: read it again and repeat the change")
+}

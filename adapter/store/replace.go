@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+)
+
+const (
+	updateCurrent  = "UPDATE resource SET current = 0 WHERE id = ? AND number = ? AND current = 1"
+	deleteTerms    = "DELETE FROM term WHERE id = ?"
+	updateReferral = `
+UPDATE referral SET owner = ?, pool = ?, version = ?, status = ?, open = ?, business_status = ?, patient = ?,
+    service_request = ?, filler = ?, sharing = ?, attempts = ?, updated = ?
+WHERE id = ? AND version = ?`
+	updateSuperseded = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND open = 1"
+	updateWithdrawn  = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE referral = ? AND state = 'queued'"
+)
+
+// replace makes way for the rows of c: what was current is no longer.
+func (g *group) replace(ctx context.Context, c *prepared) error {
+	for _, b := range c.builds {
+		if err := g.exactlyOne(ctx, updateCurrent, b.id, int64(b.number)); err != nil {
+			return err
+		}
+		if _, err := g.s.exec(ctx, deleteTerms, b.id); err != nil {
+			return err
+		}
+		// Whether the new version is the current one was settled in prepare; a later
+		// member cannot build on it, since nobody has seen it yet.
+		delete(g.current, b.id)
+	}
+	if r := c.record; r != nil {
+		err := g.exactlyOne(ctx, updateReferral, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)), r.BusinessStatus,
+			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.ID, int64(r.Version-1))
+		if err != nil {
+			return err
+		}
+		delete(g.states, r.ID)
+	}
+	for _, id := range c.supersedes {
+		if err := g.exactlyOne(ctx, updateSuperseded, id); err != nil {
+			return err
+		}
+		g.replaced[id] = true
+	}
+	if c.withdraw != "" {
+		// Members before may bring rows for the same referral: they must be there to be withdrawn.
+		if err := g.rows.write(ctx, g.s); err != nil {
+			return err
+		}
+		g.rows = batch{}
+		if _, err := g.s.exec(ctx, updateWithdrawn, c.withdraw); err != nil {
+			return err
+		}
+	}
+	g.takePlaces(c)
+	return nil
+}
+
+// takePlaces gives a delivery that supersedes another the place of that one, so that
+// the order to send stays.
+func (g *group) takePlaces(c *prepared) {
+	if len(c.supersedes) == 0 {
+		return
+	}
+	n := widths[tableDelivery]
+	rows := c.rows[tableDelivery]
+	for at := 0; at < len(rows); at += n {
+		if old := rows[at+supersedesIn].(string); old != "" {
+			rows[at+placeIn] = g.places[old]
+		}
+	}
+}
+
+// exactlyOne runs an update of a row that was there when it was checked.
+func (g *group) exactlyOne(ctx context.Context, text string, args ...any) error {
+	n, err := g.s.exec(ctx, text, args...)
+	if err == nil && n != 1 {
+		err = errStale
+	}
+	return err
+}

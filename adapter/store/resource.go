@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"time"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+const selectVersion = `
+SELECT r.type, r.id, r.number, r.organisation, r.updated, r.deleted, r.hidden, r.referral, r.patient, r.since, r.until, r.body
+FROM resource r
+WHERE `
+
+func scanVersion(rows *sql.Rows) (v referral.Version, err error) {
+	var updated int64
+	var since, until sql.NullInt64
+	var deleted, hidden int64
+	var body []byte
+	err = rows.Scan(&v.Type, &v.ID, &v.Number, &v.Organisation, &updated, &deleted, &hidden, &v.Referral, &v.Patient, &since, &until, &body)
+	v.Updated, v.Deleted, v.Hidden = fromMilli(updated), deleted == 1, hidden == 1
+	if !v.Deleted {
+		v.Body = body
+	}
+	v.From, v.To = end(since), end(until)
+	return v, err
+}
+
+// end reads one end of a range of dates; the zero time when it is open or missing.
+func end(n sql.NullInt64) time.Time {
+	if !n.Valid || n.Int64 == farPast || n.Int64 == farFuture {
+		return time.Time{}
+	}
+	return time.UnixMilli(n.Int64).UTC()
+}
+
+// Read gives the current version of a resource, without its Terms. Errors: not-found,
+// deleted, transient.
+func (s *Store) Read(ctx context.Context, scope referral.Scope, resourceType, id string) (*referral.Version, error) {
+	return s.version(ctx, scope, "r.id = ? AND r.type = ? AND r.current = 1", id, resourceType)
+}
+
+// ReadVersion gives one version of a resource, without its Terms. Errors: not-found,
+// deleted when that version is the deletion, transient.
+func (s *Store) ReadVersion(ctx context.Context, scope referral.Scope, resourceType, id string, number int) (*referral.Version, error) {
+	return s.version(ctx, scope, "r.id = ? AND r.type = ? AND r.number = ?", id, resourceType, int64(number))
+}
+
+func (s *Store) version(ctx context.Context, scope referral.Scope, which string, args ...any) (*referral.Version, error) {
+	var w clause
+	w.and(which, args...)
+	own, more := resourceScope(scope)
+	w.and(own, more...)
+	rows, err := s.db.query(ctx, selectVersion+w.text.String(), w.args...)
+	if err != nil {
+		return nil, fault(err)
+	}
+	v, err := one(rows, scanVersion)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, notFound("there is no such resource, or none that you may see")
+	case err != nil:
+		return nil, fault(err)
+	case v.Deleted:
+		return nil, issue.New(issue.Deleted, "resource-deleted", "the resource was deleted")
+	}
+	return &v, nil
+}
+
+func notFound(details string) error { return issue.New(issue.NotFound, "not-found", details) }
+
+// History gives the versions of one resource, or of all of a type when id is "",
+// deletions included, newest first. It is empty, not an error, for a type without
+// versions. Errors: not-found for an unknown id, value for a bad cursor, transient.
+func (s *Store) History(ctx context.Context, scope referral.Scope, resourceType, id string, p referral.Page) (referral.Found, error) {
+	list := "history " + resourceType + "/" + id
+	after, more, err := decodeCursor(list, p.After)
+	if err != nil {
+		return referral.Found{}, err
+	}
+	var w clause
+	order := " ORDER BY r.updated DESC, r.id DESC, r.number DESC"
+	if id != "" {
+		order = " ORDER BY r.number DESC"
+		w.and("r.id = ?", id)
+	}
+	w.and("r.type = ?", resourceType)
+	own, args := resourceScope(scope)
+	w.and(own, args...)
+	switch {
+	case more && id != "":
+		w.and("r.number < ?", int64(after.Number))
+	case more:
+		w.and("(r.updated, r.id, r.number) < (?, ?, ?)", after.Time, after.ID, int64(after.Number))
+	}
+	found, err := s.page(ctx, &w, order, list, p.Count)
+	if err != nil {
+		return referral.Found{}, err
+	}
+	if id != "" && !more && p.Count > 0 && len(found.Versions) == 0 {
+		return referral.Found{}, notFound("there is no such resource, or none that you may see")
+	}
+	return found, nil
+}
+
+// page reads at most count versions and says where to go on.
+func (s *Store) page(ctx context.Context, w *clause, order, list string, count int) (referral.Found, error) {
+	out := referral.Found{Total: -1}
+	if count <= 0 {
+		return out, nil
+	}
+	limit := int64(min(count, math.MaxInt32)) + 1 // one more tells whether there is a next page
+	rows, err := s.db.query(ctx, selectVersion+w.text.String()+order+" LIMIT ?", append(w.args[:len(w.args):len(w.args)], limit)...)
+	if err != nil {
+		return out, fault(err)
+	}
+	if out.Versions, err = all(rows, scanVersion); err != nil {
+		return out, fault(err)
+	}
+	if len(out.Versions) > count {
+		out.Versions = out.Versions[:count]
+		last := out.Versions[count-1]
+		out.Next = cursor{Time: milli(last.Updated), ID: last.ID, Number: last.Number}.encode(list)
+	}
+	return out, nil
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"strings"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/referral"
+)
+
+// clause is a part of a WHERE with its arguments.
+type clause struct {
+	text strings.Builder
+	args []any
+}
+
+// and adds a condition; it must be true for a row to be found.
+func (c *clause) and(text string, args ...any) {
+	if c.text.Len() > 0 {
+		c.text.WriteString("\n  AND ")
+	}
+	c.text.WriteString(text)
+	c.args = append(c.args, args...)
+}
+
+// nothing is the condition of a scope that holds no rows, as that of a caller without
+// organisations or with a role nobody knows.
+const nothing = "1 = 0"
+
+// referralScope is the condition for rows of referral, named by alias.
+func referralScope(s referral.Scope, alias string) (string, []any) {
+	switch s.Role {
+	case auth.RoleOperator:
+		return "1 = 1", nil
+	case auth.RoleRequester:
+		return in(alias+".organisation", s.Organisations)
+	case auth.RoleOwner:
+		owned, args := in(alias+".owner", s.Organisations)
+		if len(s.Pools) == 0 {
+			return owned, args
+		}
+		pooled, more := in(alias+".pool", s.Pools)
+		return "(" + owned + " OR (" + alias + ".owner = '' AND " + pooled + "))", append(args, more...)
+	}
+	return nothing, nil
+}
+
+// resourceScope is the condition for rows of resource, named r. An owner sees what
+// belongs to its referrals, and their patients.
+func resourceScope(s referral.Scope) (string, []any) {
+	if s.Role == auth.RoleRequester {
+		return in("r.organisation", s.Organisations)
+	}
+	own, args := referralScope(s, "f")
+	if s.Role != auth.RoleOwner || own == nothing {
+		return own, args
+	}
+	text := "(EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND " + own + ")" +
+		" OR (r.type = 'Patient' AND EXISTS (SELECT 1 FROM referral f WHERE f.patient = r.id AND " + own + ")))"
+	return text, append(append([]any{}, args...), args...)
+}
+
+// in is the condition that column is one of list. "" is never in a list: it would
+// match rows that belong to nobody.
+func in(column string, list []string) (string, []any) {
+	var args []any
+	for _, s := range list {
+		if s != "" {
+			args = append(args, s)
+		}
+	}
+	switch len(args) {
+	case 0:
+		return nothing, nil
+	case 1:
+		return column + " = ?", args
+	}
+	return column + " IN (" + marks(len(args)) + ")", args
+}
