@@ -22,11 +22,10 @@ type Input struct {
 
 // Result is what a transform made.
 type Result struct {
-	Target  *fhir.Node   // a tree of its own, to change or encode
-	Trace   []Step       // in the order of the rules' work, nil without Input.Trace
-	Unread  []*fhir.Node // the topmost source elements of which no rule read anything, in document order
-	Issues  []*issue.Error
-	created []*fhir.Node
+	Target *fhir.Node   // a tree of its own, to change or encode
+	Trace  []Step       // in the order of the rules' work, nil without Input.Trace
+	Unread []*fhir.Node // the topmost source elements of which no rule read anything, in document order
+	Issues []*issue.Error
 }
 
 // Step says where one target element comes from.

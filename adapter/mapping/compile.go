@@ -1,0 +1,282 @@
+package mapping
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/terminology"
+)
+
+// Compile reads maps that may import each other and compiles every group that can be
+// reached from their first groups, and every group whose parameters all have types.
+//
+// Errors, all maps' faults joined, each with file, line and column: structure for the
+// syntax, for a name that is not in scope, an element or code that does not exist, a
+// value that does not fit its element, and a list put where one value goes; not-found for a group, an imported map, a type or a
+// ConceptMap that is not there; not-supported for a transform that the standard does not have.
+func Compile(sources []Source, env Env) (*Set, error) {
+	c := &compiler{env: env, instances: map[instanceKey]*group{}}
+	for _, s := range sources {
+		m, err := parse(s)
+		if err != nil {
+			c.errs = append(c.errs, issue.All(err)...)
+			continue
+		}
+		c.maps = append(c.maps, m)
+	}
+	if len(c.errs) > 0 {
+		return nil, issue.Join(c.errs)
+	}
+	c.conceptMaps()
+	set := &Set{}
+	for _, m := range c.maps {
+		set.maps = append(set.maps, c.compileMap(m))
+	}
+	if len(c.errs) > 0 {
+		return nil, issue.Join(c.errs)
+	}
+	set.codes = c.codes
+	for _, m := range set.maps {
+		m.codes = c.codes
+	}
+	return set, nil
+}
+
+// TypeByURL finds the type that a StructureDefinition URL names: of STU3 when the URL
+// says so (http://hl7.org/fhir/3.0/StructureDefinition/…, the spelling of HL7's own
+// maps), of R4 otherwise; nil when there is none. A profile's URL is not a type's.
+func TypeByURL(url string) *fhir.Type {
+	url, version, _ := strings.Cut(url, "|")
+	rest, ok := strings.CutPrefix(url, "http://hl7.org/fhir/")
+	if !ok {
+		return nil
+	}
+	system := fhir.Types(fhir.R4)
+	if after, ok := strings.CutPrefix(rest, "3.0/"); ok || strings.HasPrefix(version, "3.0") {
+		system, rest = fhir.Types(fhir.STU3), after
+		if !ok {
+			rest = strings.TrimPrefix(url, "http://hl7.org/fhir/")
+		}
+	}
+	rest = strings.TrimPrefix(rest, "4.0/")
+	name, ok := strings.CutPrefix(rest, "StructureDefinition/")
+	if !ok {
+		return nil
+	}
+	return system.Type(name)
+}
+
+// compiler compiles maps; its errs hold every fault.
+type compiler struct {
+	env       Env
+	maps      []*mapDecl
+	codes     *terminology.Registry
+	instances map[instanceKey]*group
+	errs      []*issue.Error
+	inside    map[*groupDecl]int // depth of compilation, against groups that specialise without end
+}
+
+type instanceKey struct {
+	decl   *groupDecl
+	shapes string
+}
+
+func (c *compiler) fail(m *mapDecl, at int, t issue.Type, rule, format string, args ...any) {
+	e := m.file.fail(at, rule, format, args...)
+	e.Type = t
+	for _, have := range c.errs { // a group compiled for several types has its fault once
+		if have.Details == e.Details && have.Line == e.Line && have.Column == e.Column {
+			return
+		}
+	}
+	c.errs = append(c.errs, e)
+}
+
+func (c *compiler) compileMap(m *mapDecl) *Map {
+	out := &Map{URL: m.url, Name: m.name, File: m.file.name}
+	for _, u := range m.uses {
+		if c.typeByURL(u.url) == nil {
+			c.fail(m, u.at, issue.NotFound, "map-type", "no type has the url %s", u.url)
+		}
+	}
+	for _, i := range m.imports {
+		if !strings.Contains(i.url, "*") && len(c.imported(m, i.url)) == 0 {
+			c.fail(m, i.at, issue.NotFound, "map-import", "no map with the url %s is here", i.url)
+		}
+	}
+	for i, g := range m.groups {
+		if i == 0 {
+			shapes := make([]shape, len(g.params))
+			out.entry = c.instance(g, shapes)
+			continue
+		}
+		typed := true
+		for _, p := range g.params {
+			typed = typed && p.typ != ""
+		}
+		if typed {
+			c.instance(g, make([]shape, len(g.params)))
+		}
+	}
+	return out
+}
+
+func (c *compiler) typeByURL(url string) *fhir.Type {
+	if c.env.Types != nil {
+		if t := c.env.Types(url); t != nil {
+			return t
+		}
+	}
+	return TypeByURL(url)
+}
+
+// system is the type system of a map's sources or targets.
+func (c *compiler) system(m *mapDecl, mode string) *fhir.System {
+	for _, want := range []string{mode, map[string]string{"source": "queried", "target": "produced"}[mode]} {
+		for _, u := range m.uses {
+			if u.mode == want {
+				if t := c.typeByURL(u.url); t != nil {
+					return t.System()
+				}
+			}
+		}
+	}
+	return fhir.Types(fhir.R4)
+}
+
+// typeNamed resolves an alias, or the name of a type, in a map.
+func (c *compiler) typeNamed(m *mapDecl, mode, name string) *fhir.Type {
+	for _, u := range m.uses {
+		alias := u.alias
+		if alias == "" {
+			alias = path.Base(u.url)
+		}
+		side := map[string]string{"queried": "source", "produced": "target"}[u.mode]
+		if alias == name && (u.mode == mode || side == mode) {
+			if t := c.typeByURL(u.url); t != nil {
+				return t
+			}
+		}
+	}
+	return c.system(m, mode).Type(name)
+}
+
+// imported lists the maps that an import names; '*' stands for any text.
+func (c *compiler) imported(m *mapDecl, pattern string) []*mapDecl {
+	before, after, wild := strings.Cut(pattern, "*")
+	var out []*mapDecl
+	for _, other := range c.maps {
+		if other == m {
+			continue
+		}
+		if other.url == pattern || wild && len(other.url) >= len(before)+len(after) && strings.HasPrefix(other.url, before) && strings.HasSuffix(other.url, after) {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// reachable is m and every map it imports, directly or not, nearest first.
+func (c *compiler) reachable(m *mapDecl) []*mapDecl {
+	out := []*mapDecl{m}
+	for i := 0; i < len(out); i++ {
+		for _, imp := range out[i].imports {
+			for _, other := range c.imported(out[i], imp.url) {
+				if !slices.Contains(out, other) {
+					out = append(out, other)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (c *compiler) groupNamed(m *mapDecl, name string) *groupDecl {
+	for _, other := range c.reachable(m) {
+		for _, g := range other.groups {
+			if g.name == name {
+				return g
+			}
+		}
+	}
+	return nil
+}
+
+// defaultGroup finds the group that maps a source type by default: to one of the target
+// types, or, for <<type+>>, to the type that the group itself states.
+// Source: http://hl7.org/fhir/R4/mapping-language.html, "Default Mapping Groups".
+func (c *compiler) defaultGroup(m *mapDecl, from *fhir.Type, to shape) (*groupDecl, *fhir.Type) {
+	for _, other := range c.reachable(m) {
+		for _, g := range other.groups {
+			if g.mode == "" || len(g.params) != 2 {
+				continue
+			}
+			s := c.typeNamed(g.owner, "source", g.params[0].typ)
+			t := c.typeNamed(g.owner, "target", g.params[1].typ)
+			if s == nil || t == nil || s != from {
+				continue
+			}
+			if len(to) == 0 && g.mode == "type+" {
+				return g, t
+			}
+			for _, want := range to {
+				if want.Name == t.Name && want.System() == t.System() {
+					return g, t
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (c *compiler) constant(m *mapDecl, name string) (string, bool) {
+	for _, other := range c.reachable(m) {
+		for _, k := range other.constants {
+			if k.name == name {
+				return k.expression, true
+			}
+		}
+	}
+	return "", false
+}
+
+// conceptMaps loads the embedded concept maps under <url of the map>#<id>.
+func (c *compiler) conceptMaps() {
+	var nodes []*fhir.Node
+	types := fhir.Types(fhir.R4)
+	for _, m := range c.maps {
+		for _, d := range m.conceptMaps {
+			n := types.New("ConceptMap")
+			n.Set("url", m.url+"#"+d.id)
+			n.Set("status", "active")
+			groups := map[string]*fhir.Node{}
+			for _, row := range d.rows {
+				key := row.sourceSystem + " " + row.targetSystem
+				g := groups[key]
+				if g == nil {
+					g = n.Add("group")
+					g.Set("source", row.sourceSystem)
+					g.Set("target", row.targetSystem)
+					if mode := d.unmapped[row.sourceSystem]; mode != "" {
+						g.Add("unmapped").Set("mode", mode)
+					}
+					groups[key] = g
+				}
+				e := g.Add("element")
+				e.Set("code", row.sourceCode)
+				t := e.Add("target")
+				t.Set("code", row.targetCode)
+				t.Set("equivalence", row.equivalence)
+			}
+			nodes = append(nodes, n)
+		}
+	}
+	codes, err := c.env.Terminology.With(nodes...)
+	if err != nil {
+		c.errs = append(c.errs, issue.All(err)...)
+	}
+	c.codes = codes
+}

@@ -1,0 +1,370 @@
+package mapping
+
+import (
+	"strings"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/fhirpath"
+	"spadapter/adapter/issue"
+)
+
+// expression is a FHIRPath expression of a map. This file is the only one that knows
+// package fhirpath.
+type expression struct {
+	compiled *fhirpath.Expression
+	uses     []binding // the variables it names
+	reads    []chain   // the paths it reads, for the report of loss
+	file     *file
+	at       int
+}
+
+type binding struct {
+	name string
+	slot int
+}
+
+// chain is a path that an expression reads: below a variable, or below the focus when
+// slot is -1.
+type chain struct {
+	slot int
+	path []string
+}
+
+// expression compiles the text of an expression that is evaluated on elements of the
+// shape focus. A variable of the map may be written without its '%', as the HL7
+// implementation allows: it wins over an element of that name.
+func (c *compiler) expression(s *scope, focus shape, text string, at int) *expression {
+	owner := s.group.owner
+	e := &expression{file: owner.file, at: at}
+	tokens, err := scan(&file{name: owner.file.name, text: text})
+	if err != nil {
+		c.errs = append(c.errs, issue.All(err)...)
+		return nil
+	}
+	var b strings.Builder
+	last := 0
+	add := func(v variable, name string) {
+		for _, u := range e.uses {
+			if u.name == name {
+				return
+			}
+		}
+		e.uses = append(e.uses, binding{name, v.slot})
+	}
+	choices := jsonNames(s, focus, tokens)
+	for i, t := range tokens {
+		var before token
+		if i > 0 {
+			before = tokens[i-1]
+		}
+		after := tokens[min(i+1, len(tokens)-1)]
+		if standard, ok := choices[i]; ok {
+			b.WriteString(text[last:t.start] + standard)
+			last = t.stop
+			continue
+		}
+		switch {
+		case t.kind == quoted: // a string of the mapping language
+			b.WriteString(text[last:t.start])
+			b.WriteString("'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(t.value) + "'")
+			last = t.stop
+		case t.kind != name || before.kind == mark && before.value == "." || before.kind == number ||
+			before.kind == name && (before.value == "is" || before.value == "as"),
+			after.kind == mark && after.value == "(":
+		case before.kind == mark && before.value == "%":
+			if v, ok := s.find(t.value); ok {
+				add(v, t.value)
+			} else if k, ok := c.constant(owner, t.value); ok {
+				b.WriteString(text[last:before.start])
+				b.WriteString("(" + k + ")")
+				last = t.stop
+			}
+		default:
+			if v, ok := s.find(t.value); ok {
+				add(v, t.value)
+				b.WriteString(text[last:t.start])
+				b.WriteString("%" + t.value)
+				last = t.stop
+			}
+		}
+	}
+	b.WriteString(text[last:])
+	e.reads = c.chains(s, tokens)
+	options := []fhirpath.Option{fhirpath.Types(c.system(owner, "source")), fhirpath.MemberOf(c.memberOf), fhirpath.ConformsTo(conformsTo)}
+	if t := focus.single(); t != nil {
+		options = append(options, fhirpath.Type(t))
+	}
+	var names []string
+	for _, u := range e.uses {
+		names = append(names, u.name)
+	}
+	options = append(options, fhirpath.Variables(names...))
+	e.compiled, err = fhirpath.Compile(b.String(), options...)
+	if err != nil {
+		e.compiled, err = withoutValues(b.String(), err, options)
+	}
+	if err != nil {
+		for _, inner := range issue.All(err) {
+			c.errs = append(c.errs, owner.file.fail(at, "map-expression", "the FHIRPath expression does not compile: %s", inner.Details))
+		}
+		return nil
+	}
+	return e
+}
+
+// jsonNames finds the names of choice elements that are written as in JSON, by position
+// of their token: answer.valueString is answer.value.ofType(string) in FHIRPath.
+func jsonNames(s *scope, focus shape, tokens []token) map[int]string {
+	var out map[int]string
+	var at shape
+	for i, t := range tokens {
+		member := i > 0 && tokens[i-1].kind == mark && tokens[i-1].value == "."
+		call := i+1 < len(tokens) && tokens[i+1].kind == mark && tokens[i+1].value == "("
+		switch {
+		case t.kind != name:
+			if t.kind != mark || t.value != "." {
+				at = nil
+			}
+			continue
+		case call:
+			at = nil
+			continue
+		case !member:
+			if v, ok := s.find(t.value); ok {
+				at = v.shape
+				continue
+			}
+			at = focus
+		}
+		elements, types, _, _ := at.elements(t.value)
+		if len(elements) == 1 && elements[0].Choice && elements[0].Name != t.value && len(types) == 1 {
+			if out == nil {
+				out = map[int]string{}
+			}
+			out[i] = elements[0].Name + ".ofType(" + types[0].Name + ")"
+		}
+		at = types
+	}
+	return out
+}
+
+// withoutValues compiles an expression again without .value after primitives: HL7's
+// maps write linkId.value = 'x', where FHIRPath has linkId = 'x'. It tries every choice
+// of the places and gives the first error when none compiles.
+func withoutValues(text string, first error, options []fhirpath.Option) (*fhirpath.Expression, error) {
+	var places []int
+	for i := 0; ; {
+		at := strings.Index(text[i:], ".value")
+		if at < 0 {
+			break
+		}
+		i += at + len(".value")
+		if i == len(text) || !letter(text[i]) && !digit(text[i]) {
+			places = append(places, i)
+		}
+	}
+	if len(places) > 6 {
+		return nil, first
+	}
+	for pick := 1; pick < 1<<len(places); pick++ {
+		var b strings.Builder
+		last := 0
+		for i, stop := range places {
+			if pick&(1<<i) != 0 {
+				b.WriteString(text[last : stop-len(".value")])
+				last = stop
+			}
+		}
+		b.WriteString(text[last:])
+		if e, err := fhirpath.Compile(b.String(), options...); err == nil {
+			return e, nil
+		}
+	}
+	return nil, first
+}
+
+// chains finds the paths in an expression: names that follow each other with dots, and
+// what stands inside the brackets of where(), exists(), all() and select() below them.
+func (c *compiler) chains(s *scope, tokens []token) []chain {
+	var out []chain
+	var walk func(i int, base chain) int
+	walk = func(i int, base chain) int {
+		for i < len(tokens) {
+			t := tokens[i]
+			switch {
+			case t.kind == mark && (t.value == "(" || t.value == "["):
+				i = walk(i+1, base)
+				continue
+			case t.kind == mark && (t.value == ")" || t.value == "]"), t.kind == end:
+				return i + 1
+			case t.kind != name:
+				i++
+				continue
+			}
+			at := chain{slot: base.slot, path: append([]string(nil), base.path...)}
+			started := false
+			for tokens[i].kind == name {
+				call := tokens[i+1].kind == mark && tokens[i+1].value == "("
+				switch v, ok := s.find(tokens[i].value); {
+				case call:
+					i = walk(i+2, at)
+				case !started && ok:
+					at = chain{slot: v.slot}
+					i++
+				case tokens[i].value == "$this":
+					i++
+				default:
+					at.path = append(at.path, tokens[i].value)
+					i++
+				}
+				started = true
+				for i < len(tokens) && tokens[i].kind == mark && tokens[i].value == "[" {
+					i = walk(i+1, base)
+				}
+				if i+1 < len(tokens) && tokens[i].kind == mark && tokens[i].value == "." {
+					i++
+					continue
+				}
+				break
+			}
+			if len(at.path) > 0 || at.slot != base.slot {
+				out = append(out, at)
+			}
+		}
+		return i
+	}
+	walk(0, chain{slot: -1})
+	return out
+}
+
+func (c *compiler) memberOf(v fhirpath.Value, valueSet string) (member, known bool) {
+	n := v.Node()
+	if n == nil {
+		return c.codes.ValidateCode(valueSet, "", v.Text())
+	}
+	switch {
+	case n.IsPrimitive():
+		return c.codes.ValidateCode(valueSet, "", n.Value)
+	case n.Child("coding") != nil:
+		known = true
+		for _, coding := range n.All("coding") {
+			ok, k := c.codes.ValidateCode(valueSet, coding.Text("system"), coding.Text("code"))
+			if ok {
+				return true, true
+			}
+			known = known && k
+		}
+		return false, known
+	}
+	return c.codes.ValidateCode(valueSet, n.Text("system"), n.Text("code"))
+}
+
+// conformsTo knows the base types alone.
+func conformsTo(n *fhir.Node, profile string) (conforms, known bool) {
+	t := TypeByURL(profile)
+	if t == nil || n.Type == nil {
+		return false, false
+	}
+	return n.Type.Is(t.Name), true
+}
+
+func (e *expression) context(r *run, f int) fhirpath.Context {
+	ctx := fhirpath.Context{Now: r.in.Now}
+	if len(e.uses) > 0 {
+		ctx.Variables = make(map[string]fhirpath.Collection, len(e.uses))
+		for _, u := range e.uses {
+			if n := r.stack[f+u.slot]; n != nil {
+				ctx.Variables[u.name] = fhirpath.Collection{fhirpath.Of(n)}
+			} else {
+				ctx.Variables[u.name] = nil
+			}
+		}
+	}
+	return ctx
+}
+
+// test evaluates e as a condition on focus.
+func (e *expression) test(r *run, f int, focus *fhir.Node) bool {
+	ok, err := e.compiled.Test(e.context(r, f), focus)
+	if err != nil {
+		r.expressionFailed(e, focus, err)
+		return false
+	}
+	if ok {
+		e.mark(r, f, focus, bound)
+	}
+	return ok
+}
+
+// values evaluates e on focus and appends what it gives.
+func (e *expression) values(r *run, f int, focus *fhir.Node, out []made) []made {
+	result, err := e.compiled.Eval(e.context(r, f), focus)
+	if err != nil {
+		r.expressionFailed(e, focus, err)
+		return out
+	}
+	e.mark(r, f, focus, bound)
+	for _, v := range result {
+		if n := v.Node(); n != nil {
+			out = append(out, made{node: n})
+		} else {
+			out = append(out, made{node: r.system(v), fresh: true})
+		}
+	}
+	return out
+}
+
+// text evaluates e for a message.
+func (e *expression) text(r *run, f int, focus *fhir.Node) string {
+	result, err := e.compiled.Eval(e.context(r, f), focus)
+	if err != nil {
+		return ""
+	}
+	var parts []string
+	for _, v := range result {
+		parts = append(parts, v.Text())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// mark notes what e read.
+func (e *expression) mark(r *run, f int, focus *fhir.Node, how uint8) {
+	for _, c := range e.reads {
+		n := focus
+		if c.slot >= 0 {
+			n = r.stack[f+c.slot]
+		}
+		if n != nil {
+			r.markPath(n, c.path, how)
+		}
+	}
+}
+
+// typeNames are the FHIR types of FHIRPath's own values.
+var typeNames = map[fhirpath.Kind]string{fhirpath.Boolean: "boolean", fhirpath.String: "string", fhirpath.Integer: "integer",
+	fhirpath.Decimal: "decimal", fhirpath.Date: "date", fhirpath.DateTime: "dateTime", fhirpath.Time: "time"}
+
+// system makes an element of a value that an expression made.
+func (r *run) system(v fhirpath.Value) *fhir.Node {
+	types := fhir.Types(fhir.R4)
+	if d, unit, ok := v.Quantity(); ok {
+		q := types.New("Quantity")
+		q.Set("value", d.String())
+		q.Set("system", "http://unitsofmeasure.org")
+		q.Set("code", unit)
+		return q
+	}
+	kind := typeNames[v.Kind()]
+	if kind == "" {
+		kind = "string"
+	}
+	return fhir.NewPrimitive(types.Type(kind), v.Text())
+}
+
+func (r *run) expressionFailed(e *expression, focus *fhir.Node, err error) {
+	line, _ := e.file.place(e.at)
+	for _, inner := range issue.All(err) {
+		failed := issue.Newf(issue.Processing, "map-expression", "%s:%d: the FHIRPath expression cannot be evaluated: %s", e.file.name, line, inner.Details).Because(inner)
+		r.fail(failed, focus)
+	}
+}

@@ -1,0 +1,113 @@
+package mapping
+
+import "spadapter/adapter/fhir"
+
+// What a rule did with a source element.
+const (
+	bound  uint8 = 1 << iota // a rule was at it, or a condition that held read it
+	whole                    // copied with everything below, or read on purpose by ignore-…
+	missed                   // translate found nothing for it: being bound does not count
+)
+
+// marks are the notes on one source tree.
+type marks struct {
+	root *fhir.Node
+	flat []uint8               // by Node.Order, for a parsed tree
+	tree map[*fhir.Node]*uint8 // for a tree that was built
+}
+
+func newMarks(root *fhir.Node) marks {
+	if root.Order == 0 && root.Parent == nil && root.Size() > 0 {
+		return marks{root: root, flat: make([]uint8, root.Size())}
+	}
+	return marks{root: root, tree: map[*fhir.Node]*uint8{}}
+}
+
+func (m *marks) add(n *fhir.Node, how uint8) {
+	if m.flat != nil {
+		m.flat[n.Order] |= how
+		return
+	}
+	p := m.tree[n]
+	if p == nil {
+		p = new(uint8)
+		m.tree[n] = p
+	}
+	*p |= how
+}
+
+func (m *marks) of(n *fhir.Node) uint8 {
+	if m.flat != nil {
+		return m.flat[n.Order]
+	}
+	if p := m.tree[n]; p != nil {
+		return *p
+	}
+	return 0
+}
+
+// mark notes what a rule did with an element; elements of the target are passed over.
+func (r *run) mark(n *fhir.Node, how uint8) {
+	if len(r.marks) == 1 && r.marks[0].flat != nil {
+		if n.Order >= 0 {
+			r.marks[0].flat[n.Order] |= how
+		}
+		return
+	}
+	root := n.Root()
+	for i := range r.marks {
+		if m := &r.marks[i]; m.root == root || m.flat == nil && m.root.Root() == root {
+			m.add(n, how)
+			return
+		}
+	}
+}
+
+// markPath notes every element at the end of a path below n.
+func (r *run) markPath(n *fhir.Node, path []string, how uint8) {
+	if len(path) == 0 {
+		r.mark(n, how)
+		return
+	}
+	for _, c := range n.Children {
+		if c.Name == path[0] || c.Element != nil && c.Element.Name == path[0] {
+			r.markPath(c, path[1:], how)
+		}
+	}
+}
+
+// unread appends the topmost elements below the root of which nothing was read, in
+// document order.
+func (m *marks) unread(out []*fhir.Node) []*fhir.Node {
+	out, _ = m.walk(m.root, out)
+	return out
+}
+
+// walk reports whether anything at or below n was read.
+func (m *marks) walk(n *fhir.Node, out []*fhir.Node) ([]*fhir.Node, bool) {
+	mark := m.of(n)
+	if mark&whole != 0 {
+		return out, true
+	}
+	read := mark&bound != 0
+	if len(n.Children) == 0 {
+		if mark&missed != 0 || !read {
+			return append(out, n), false
+		}
+		return out, true
+	}
+	before := len(out)
+	any := false
+	for _, c := range n.Children {
+		var below bool
+		out, below = m.walk(c, out)
+		any = any || below
+	}
+	if n.HasValue() && (!read || mark&missed != 0) && any {
+		return append(out, n), true // a primitive with extensions, of which only those were read
+	}
+	if !any && !read {
+		return append(out[:before], n), false
+	}
+	return out, true
+}

@@ -1,0 +1,291 @@
+package mapping
+
+import (
+	"strings"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// rule is one compiled rule.
+type rule struct {
+	name    string
+	file    *file
+	url     string
+	in      string // name of the group
+	line    int
+	sources []source
+	targets []target
+	calls   []*call
+	rules   []*rule
+	ignore  bool // named ignore-…, without a target: what it matches counts as read, whole
+}
+
+// source is one compiled source of a rule.
+type source struct {
+	context int
+	path    []string // element names below the context; empty for the context itself
+	slot    int
+	typ     *fhir.Type
+	list    string
+	card    bool
+	min     int
+	max     int
+	where   *expression
+	check   *expression
+	log     *expression
+	deflt   *fhir.Node
+	defExpr *expression
+}
+
+// call is a group with where its arguments lie.
+type call struct {
+	group *group
+	args  []arg
+}
+
+type arg struct {
+	slot    int
+	literal *fhir.Node
+}
+
+func (c *compiler) rule(outer *scope, d *ruleDecl) *rule {
+	s := outer.inner()
+	owner := s.group.owner
+	line, _ := owner.file.place(d.at)
+	r := &rule{name: d.name, file: owner.file, url: owner.url, in: s.group.decl.name, line: line}
+	r.ignore = len(d.targets) == 0 && !d.then && strings.HasPrefix(d.name, "ignore-")
+	for _, sd := range d.sources {
+		r.sources = append(r.sources, c.source(s, sd))
+	}
+	for _, td := range d.targets {
+		if t, ok := c.target(s, d, td); ok {
+			r.targets = append(r.targets, t)
+		}
+	}
+	for _, cd := range d.calls {
+		if call := c.call(s, cd); call != nil {
+			r.calls = append(r.calls, call)
+		}
+	}
+	for _, rd := range d.rules {
+		r.rules = append(r.rules, c.rule(s, rd))
+	}
+	return r
+}
+
+func (c *compiler) source(s *scope, d *sourceDecl) source {
+	owner := s.group.owner
+	out := source{path: d.elements, list: d.list, card: d.card, min: d.min, max: d.max}
+	v, ok := s.find(d.context)
+	if !ok {
+		c.unknownVariable(s, d.context, d.at)
+	}
+	out.context = v.slot
+	at, repeats, lists := v.shape, v.repeats, false
+	for i, name := range d.elements {
+		elements, types, self, found := at.elements(name)
+		if !found {
+			c.fail(owner, d.at, issue.Structure, "map-element", "%s has no element %s; it has %s", at, name, at.names())
+			at = nil
+			break
+		}
+		for _, e := range elements {
+			lists = lists || e.List
+		}
+		if self && i == len(d.elements)-1 {
+			out.path = d.elements[:i]
+		}
+		at = types
+	}
+	if lists && d.list != "first" && d.list != "last" && d.list != "only_one" && d.where == "" && !(d.card && d.max == 1) {
+		repeats = s.depth
+	}
+	if d.typ != "" {
+		t := c.typeNamed(owner, "source", d.typ)
+		if t == nil {
+			c.fail(owner, d.at, issue.NotFound, "map-type", "no type is called %s here", d.typ)
+		} else {
+			possible := len(at) == 0
+			for _, a := range at {
+				possible = possible || a.Is(t.Name) || t.Is(a.Name)
+			}
+			if !possible {
+				c.fail(owner, d.at, issue.Structure, "map-type", "the element is %s and never %s", at, d.typ)
+			}
+			out.typ, at = t, shapeOf([]*fhir.Type{t})
+		}
+	}
+	// the alias is in scope in its own conditions
+	bound := variable{shape: at, repeats: repeats, target: v.target, depth: s.depth}
+	out.slot = s.bind(d.alias, bound)
+	bound.slot = out.slot
+	s.sources[d] = bound
+	if d.where != "" {
+		out.where = c.expression(s, at, d.where, d.whereAt)
+	}
+	if d.check != "" {
+		out.check = c.expression(s, at, d.check, d.checkAt)
+	}
+	if d.log != "" {
+		out.log = c.expression(s, at, d.log, d.logAt)
+	}
+	if d.def != "" {
+		out.defExpr = c.expression(s, nil, d.def, d.defAt)
+	}
+	return out
+}
+
+// items finds the elements that s matches and hands each to do. It allocates nothing
+// where no list mode, cardinality or default is asked for.
+func (s *source) items(r *run, f int, ru *rule, i int) {
+	context := r.stack[f+s.context]
+	if context == nil {
+		return
+	}
+	if s.list == "" && !s.card && s.defExpr == nil {
+		s.visit(r, f, context, s.path, func(n *fhir.Node) { s.each(r, f, ru, i, n) })
+		return
+	}
+	var all []*fhir.Node
+	s.visit(r, f, context, s.path, func(n *fhir.Node) { all = append(all, n) })
+	if len(all) == 0 && s.defExpr != nil {
+		for _, m := range s.defExpr.values(r, f, context, nil) {
+			all = append(all, m.node)
+		}
+	}
+	if s.card && (len(all) < s.min || s.max >= 0 && len(all) > s.max) {
+		limit := "*"
+		if s.max >= 0 {
+			limit = itoa(s.max)
+		}
+		r.fail(ru.issue(issue.Structure, "map-cardinality", "%s occurs %d times; expected %d..%s", strings.Join(s.path, "."), len(all), s.min, limit), context)
+		return
+	}
+	n := len(all)
+	switch {
+	case n == 0:
+		return
+	case s.list == "first":
+		all = all[:1]
+	case s.list == "last":
+		all = all[n-1:]
+	case s.list == "not_first":
+		all = all[1:]
+	case s.list == "not_last":
+		all = all[:n-1]
+	case s.list == "only_one" && n > 1:
+		r.fail(ru.issue(issue.MultipleMatches, "map-only-one", "%s occurs %d times; expected one", strings.Join(s.path, "."), n), context)
+		return
+	}
+	for _, n := range all {
+		s.each(r, f, ru, i, n)
+	}
+}
+
+// visit walks the path below n and gives every element at its end that has the type and
+// fulfils the condition.
+func (s *source) visit(r *run, f int, n *fhir.Node, path []string, do func(*fhir.Node)) {
+	if len(path) > 0 {
+		for _, c := range n.Children {
+			if c.Name == path[0] || c.Element != nil && c.Element.Name == path[0] {
+				s.visit(r, f, c, path[1:], do)
+			}
+		}
+		return
+	}
+	if s.typ != nil {
+		if n.Type != nil && n.Type != s.typ && !n.Type.Is(s.typ.Name) || n.Type == nil && n.ResourceType() != s.typ.Name {
+			return
+		}
+	}
+	if s.where != nil {
+		r.stack[f+s.slot] = n
+		if !s.where.test(r, f, n) {
+			return
+		}
+	}
+	do(n)
+}
+
+// each goes on with the rule for one element.
+func (s *source) each(r *run, f int, ru *rule, i int, n *fhir.Node) {
+	r.stack[f+s.slot] = n
+	if s.check != nil && !s.check.test(r, f, n) {
+		r.fail(ru.issue(issue.BusinessRule, "map-check", "the element does not fulfil the check of the map"), n)
+		return
+	}
+	if s.log != nil {
+		r.note(ru.issue(issue.Informational, "map-log", "the map logged a value").As(issue.SeverityInformation).With("%s", s.log.text(r, f, n)), n)
+	}
+	if ru.ignore {
+		r.mark(n, whole)
+	} else {
+		r.mark(n, bound)
+	}
+	ru.from(r, f, i+1)
+}
+
+// from runs the rule with its sources before i bound.
+func (ru *rule) from(r *run, f, i int) {
+	if r.stopped() {
+		return
+	}
+	if i < len(ru.sources) {
+		ru.sources[i].items(r, f, ru, i)
+		return
+	}
+	for j := range ru.targets {
+		ru.targets[j].run(r, f, ru)
+	}
+	for _, c := range ru.calls {
+		c.run(r, f)
+	}
+	for _, inner := range ru.rules {
+		inner.from(r, f, 0)
+	}
+}
+
+// run calls the group in a new frame.
+func (c *call) run(r *run, f int) {
+	base := r.push(c.group.slots)
+	for i, a := range c.args {
+		n := a.literal
+		if a.slot >= 0 {
+			n = r.stack[f+a.slot]
+		}
+		r.stack[base+i] = n
+	}
+	c.group.run(r, base)
+	r.pop(base)
+}
+
+// run runs the group in a frame whose first slots are its parameters.
+func (g *group) run(r *run, f int) {
+	for i, p := range g.params {
+		if r.stack[f+i] == nil && p.target {
+			return // a target that came to nothing
+		}
+	}
+	if g.parent != nil {
+		base := r.push(g.parent.slots)
+		copy(r.stack[base:base+len(g.params)], r.stack[f:f+len(g.params)])
+		g.parent.run(r, base)
+		r.pop(base)
+	}
+	for _, ru := range g.rules {
+		ru.from(r, f, 0)
+	}
+}
+
+// issue makes an issue of a rule.
+func (ru *rule) issue(t issue.Type, id, format string, args ...any) *issue.Error {
+	e := issue.Newf(t, id, format, args...)
+	e.Details += " (" + ru.place() + ")"
+	return e
+}
+
+// place names the rule for people.
+func (ru *rule) place() string {
+	return ru.file.name + ":" + itoa(ru.line) + ", group " + ru.in + ", rule " + ru.name
+}

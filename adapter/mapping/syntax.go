@@ -1,0 +1,122 @@
+package mapping
+
+// The syntax tree of one map. at is the offset in the file.
+
+type mapDecl struct {
+	file        *file
+	url, name   string
+	uses        []useDecl
+	imports     []importDecl
+	constants   []constantDecl
+	groups      []*groupDecl
+	conceptMaps []*conceptMapDecl
+}
+
+type useDecl struct {
+	url, alias, mode string
+	at               int
+}
+
+type importDecl struct {
+	url string
+	at  int
+}
+
+// constantDecl is: let name = expression;
+type constantDecl struct {
+	name, expression string
+	at               int
+}
+
+type groupDecl struct {
+	name    string
+	params  []paramDecl
+	extends string
+	mode    string // "", "types", "type+"
+	rules   []*ruleDecl
+	at      int
+	owner   *mapDecl
+}
+
+type paramDecl struct {
+	mode, name, typ string
+	at              int
+}
+
+type ruleDecl struct {
+	name    string
+	sources []*sourceDecl
+	targets []*targetDecl
+	calls   []*callDecl
+	rules   []*ruleDecl
+	then    bool
+	at      int
+}
+
+type sourceDecl struct {
+	context  string
+	elements []string // the path below context, empty for the context itself
+	typ      string
+	card     bool
+	min, max int // max -1 for *
+	def      string
+	list     string // "", first, not_first, last, not_last, only_one
+	alias    string
+	where    string
+	check    string
+	log      string
+	at       int
+	whereAt  int
+	checkAt  int
+	logAt    int
+	defAt    int
+}
+
+type targetDecl struct {
+	context   string // "" when the target is a bare transform
+	elements  []string
+	transform string // "" when none; "copy", "create", "evaluate"…
+	params    []paramValue
+	alias     string
+	list      string // "", first, last, single, share
+	share     string
+	at        int
+	valueAt   int
+}
+
+// paramValue is a literal, a variable or an expression.
+type paramValue struct {
+	kind  paramKind
+	value string
+	at    int
+}
+
+type paramKind uint8
+
+const (
+	textParam paramKind = iota
+	numberParam
+	booleanParam
+	variableParam
+	expressionParam
+)
+
+type callDecl struct {
+	group string
+	args  []paramValue
+	at    int
+}
+
+// conceptMapDecl is a conceptmap block, found by #id.
+type conceptMapDecl struct {
+	id       string
+	rows     []rowDecl
+	unmapped map[string]string // source system → mode
+	at       int
+}
+
+type rowDecl struct {
+	sourceSystem, sourceCode string
+	targetSystem, targetCode string
+	equivalence              string
+}

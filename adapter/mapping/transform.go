@@ -1,0 +1,511 @@
+package mapping
+
+import (
+	"encoding/json"
+	"html"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/terminology"
+)
+
+// textOf gives a parameter's text at run time; ok is false when there is none.
+type textOf func(r *run, f int) (text string, ok bool)
+
+// arity is how many parameters each transform takes, and the words for it.
+// Source: http://hl7.org/fhir/R4/valueset-map-transform.html.
+var arity = map[string]struct {
+	min, max int
+	form     string
+}{
+	"copy": {1, 1, "copy(value)"}, "truncate": {2, 2, "truncate(value, length)"},
+	"escape": {2, 3, "escape(value, format) or escape(value, from, to)"},
+	"cast":   {1, 2, "cast(value) or cast(value, type)"}, "append": {1, 99, "append(value, …)"},
+	"translate": {2, 3, "translate(value, map, output)"}, "reference": {1, 1, "reference(resource)"},
+	"dateOp": {3, 3, "dateOp(value, amount, unit)"}, "uuid": {0, 0, "uuid()"}, "pointer": {1, 1, "pointer(resource)"},
+	"evaluate": {1, 2, "evaluate(variable, expression)"}, "cc": {1, 3, "cc(text) or cc(system, code, display)"},
+	"c": {2, 3, "c(system, code, display)"}, "qty": {1, 4, "qty(text) or qty(value, unit, system, code)"},
+	"id": {2, 3, "id(system, value, type)"}, "cp": {1, 2, "cp(value) or cp(system, value)"},
+}
+
+// transform compiles what stands after '='. It gives the producer, the types it can
+// produce, and, for a copy, the variable that is copied.
+func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (producer, shape, variable) {
+	owner := s.group.owner
+	a, ok := arity[d.transform]
+	if !ok {
+		c.fail(owner, d.valueAt, issue.NotSupported, "map-transform", "the standard has no transform %s", d.transform)
+		return nil, nil, variable{}
+	}
+	if n := len(d.params); n < a.min || n > a.max {
+		c.fail(owner, d.valueAt, issue.Structure, "map-transform", "expected %s", a.form)
+		return nil, nil, variable{}
+	}
+	types := c.system(owner, "target")
+	text := func(i int) textOf { return c.text(s, d.params[i]) }
+	one := func(name string) shape { return shape{types.Type(name)} }
+	// fresh makes a producer of a function that gives one new element, or nil
+	fresh := func(make func(r *run, f int, ru *rule) *fhir.Node) producer {
+		return func(r *run, f int, ru *rule, out []made) []made {
+			if n := make(r, f, ru); n != nil {
+				out = append(out, made{n, true})
+			}
+			return out
+		}
+	}
+	primitive := func(name string, value func(r *run, f int, ru *rule) (string, bool)) (producer, shape, variable) {
+		pt := types.Type(name)
+		return fresh(func(r *run, f int, ru *rule) *fhir.Node {
+			v, ok := value(r, f, ru)
+			if !ok || v == "" {
+				return nil
+			}
+			return fhir.NewPrimitive(pt, v)
+		}), shape{pt}, variable{}
+	}
+	switch d.transform {
+	case "copy":
+		return c.copy(s, t, d)
+	case "evaluate":
+		return c.evaluate(s, d)
+	case "uuid":
+		return primitive("uuid", func(r *run, f int, ru *rule) (string, bool) { return r.uuid(), true })
+	case "append":
+		parts := make([]textOf, len(d.params))
+		for i := range d.params {
+			parts[i] = text(i)
+		}
+		return primitive("string", func(r *run, f int, ru *rule) (string, bool) {
+			var b strings.Builder
+			for _, p := range parts {
+				v, _ := p(r, f)
+				b.WriteString(v)
+			}
+			return b.String(), true
+		})
+	case "truncate":
+		value := text(0)
+		length, err := strconv.Atoi(d.params[1].value)
+		if err != nil || d.params[1].kind != numberParam || length < 0 {
+			c.fail(owner, d.params[1].at, issue.Structure, "map-transform", "expected a length in truncate(value, length)")
+			return nil, nil, variable{}
+		}
+		return primitive("string", func(r *run, f int, ru *rule) (string, bool) {
+			v, ok := value(r, f)
+			if runes := []rune(v); len(runes) > length {
+				v = string(runes[:length])
+			}
+			return v, ok
+		})
+	case "escape":
+		value := text(0)
+		format := d.params[len(d.params)-1].value
+		escape, ok := escapes[format]
+		if !ok {
+			c.fail(owner, d.params[len(d.params)-1].at, issue.NotSupported, "map-transform", "escape knows the formats xml, html, json and url")
+			return nil, nil, variable{}
+		}
+		return primitive("string", func(r *run, f int, ru *rule) (string, bool) {
+			v, ok := value(r, f)
+			return escape(v), ok
+		})
+	case "cast":
+		return c.cast(s, to, d)
+	case "translate":
+		return c.translate(s, to, d)
+	case "reference", "pointer":
+		v, ok := s.find(d.params[0].value)
+		if !ok || d.params[0].kind != variableParam {
+			c.unknownVariable(s, d.params[0].value, d.params[0].at)
+			return nil, nil, variable{}
+		}
+		pointer := d.transform == "pointer"
+		return primitive("string", func(r *run, f int, ru *rule) (string, bool) { return address(r.stack[f+v.slot], pointer), true })
+	case "dateOp":
+		return c.dateOp(s, d)
+	}
+	return c.dataType(s, d, one, text, fresh)
+}
+
+// dataType compiles the transforms that make a data type: cc, c, qty, id, cp.
+func (c *compiler) dataType(s *scope, d *targetDecl, one func(string) shape, text func(int) textOf, fresh func(func(*run, int, *rule) *fhir.Node) producer) (producer, shape, variable) {
+	values := make([]textOf, 4)
+	for i := range values {
+		if i < len(d.params) {
+			values[i] = text(i)
+		} else {
+			values[i] = func(*run, int) (string, bool) { return "", false }
+		}
+	}
+	// set fills elements of n from parameters, and says whether any had a value
+	set := func(r *run, f int, n *fhir.Node, names ...string) *fhir.Node {
+		for i, name := range names {
+			if v, _ := values[i](r, f); name != "" && v != "" {
+				n.Set(name, v)
+			}
+		}
+		if len(n.Children) == 0 {
+			return nil
+		}
+		return n
+	}
+	simple := func(name string, elements ...string) (producer, shape, variable) {
+		sh := one(name)
+		return fresh(func(r *run, f int, ru *rule) *fhir.Node { return set(r, f, fhir.New(sh[0]), elements...) }), sh, variable{}
+	}
+	switch d.transform {
+	case "c":
+		return simple("Coding", "system", "code", "display")
+	case "cp":
+		if len(d.params) == 1 {
+			return simple("ContactPoint", "value")
+		}
+		return simple("ContactPoint", "system", "value")
+	case "cc":
+		sh, coding := one("CodeableConcept"), one("Coding")
+		return fresh(func(r *run, f int, ru *rule) *fhir.Node {
+			n := fhir.New(sh[0])
+			if len(d.params) == 1 {
+				return set(r, f, n, "text")
+			}
+			inner := set(r, f, fhir.New(coding[0]), "system", "code", "display")
+			if inner == nil {
+				return nil
+			}
+			n.Append("coding", inner)
+			return n
+		}), sh, variable{}
+	case "id":
+		sh := one("Identifier")
+		return fresh(func(r *run, f int, ru *rule) *fhir.Node {
+			n := set(r, f, fhir.New(sh[0]), "system", "value")
+			if v, _ := values[2](r, f); n != nil && v != "" {
+				coding := n.Add("type").Add("coding")
+				coding.Set("system", "http://terminology.hl7.org/CodeSystem/v2-0203")
+				coding.Set("code", v)
+			}
+			return n
+		}), sh, variable{}
+	}
+	sh := one("Quantity") // qty
+	if len(d.params) > 1 {
+		return simple("Quantity", "value", "unit", "system", "code")
+	}
+	return fresh(func(r *run, f int, ru *rule) *fhir.Node {
+		v, _ := values[0](r, f)
+		return quantity(fhir.New(sh[0]), strings.TrimSpace(v))
+	}), sh, variable{}
+}
+
+// quantity reads text such as "<= 5.4 mg"; nil when there is no number.
+func quantity(n *fhir.Node, v string) *fhir.Node {
+	for _, comparator := range []string{"<=", ">=", "<", ">"} {
+		if rest, ok := strings.CutPrefix(v, comparator); ok {
+			n.Set("comparator", comparator)
+			v = strings.TrimSpace(rest)
+			break
+		}
+	}
+	i := 0
+	for i < len(v) && (digit(v[i]) || v[i] == '.' || i == 0 && v[i] == '-') {
+		i++
+	}
+	if _, err := strconv.ParseFloat(v[:i], 64); err != nil {
+		return nil
+	}
+	n.Set("value", v[:i])
+	n.Set("unit", strings.Trim(strings.TrimSpace(v[i:]), "'"))
+	return n
+}
+
+var escapes = map[string]func(string) string{
+	"xml": html.EscapeString, "html": html.EscapeString, "url": url.QueryEscape,
+	"json": func(s string) string {
+		b, _ := json.Marshal(s)
+		return string(b[1 : len(b)-1])
+	},
+}
+
+// address is the reference to a resource: the fullUrl of its entry for a pointer where
+// it has one, Type/id otherwise.
+func address(n *fhir.Node, pointer bool) string {
+	if n == nil {
+		return ""
+	}
+	if pointer && n.Parent != nil && n.Parent.Text("fullUrl") != "" {
+		return n.Parent.Text("fullUrl")
+	}
+	id := n.Text("id")
+	if id == "" {
+		return ""
+	}
+	return n.ResourceType() + "/" + id
+}
+
+// text compiles a parameter that is used as text.
+func (c *compiler) text(s *scope, p paramValue) textOf {
+	switch p.kind {
+	case variableParam:
+		v, ok := s.find(p.value)
+		if !ok {
+			if k, isConstant := c.constant(s.group.owner, p.value); isConstant {
+				return c.text(s, paramValue{expressionParam, k, p.at})
+			}
+			c.unknownVariable(s, p.value, p.at)
+		}
+		return func(r *run, f int) (string, bool) {
+			n := r.stack[f+v.slot]
+			if n == nil {
+				return "", false
+			}
+			return n.Value, n.HasValue()
+		}
+	case expressionParam:
+		e := c.expression(s, nil, p.value, p.at)
+		return func(r *run, f int) (string, bool) {
+			for _, m := range e.values(r, f, nil, nil) {
+				return m.node.Value, true
+			}
+			return "", false
+		}
+	}
+	return func(*run, int) (string, bool) { return p.value, true }
+}
+
+func copySlot(slot int, target bool) producer {
+	return func(r *run, f int, ru *rule, out []made) []made {
+		if n := r.stack[f+slot]; n != nil {
+			out = append(out, made{n, target})
+		}
+		return out
+	}
+}
+
+func (c *compiler) copy(s *scope, t *target, d *targetDecl) (producer, shape, variable) {
+	p := d.params[0]
+	owner := s.group.owner
+	switch p.kind {
+	case expressionParam:
+		return c.evaluate(s, d)
+	case variableParam:
+		v, ok := s.find(p.value)
+		if !ok {
+			if _, isConstant := c.constant(owner, p.value); isConstant {
+				d.params[0] = paramValue{expressionParam, "%" + p.value, p.at}
+				return c.evaluate(s, d)
+			}
+			c.unknownVariable(s, p.value, p.at)
+			return nil, nil, variable{}
+		}
+		return copySlot(v.slot, v.target), v.shape, v
+	}
+	n := literal(p)
+	if t.element != nil && p.kind == textParam && !t.element.HasCode(p.value) {
+		c.fail(owner, p.at, issue.Structure, "map-code", "%s is not a code of %s, which %s is bound to", p.value, t.element.ValueSet, d.path())
+	}
+	if e := t.element; e != nil && e.Choice && fits(n.Type, e) == nil {
+		if typ := choose(n.Type, e); typ != nil {
+			n = fhir.NewPrimitive(typ, p.value)
+		}
+	}
+	return func(r *run, f int, ru *rule, out []made) []made { return append(out, made{n, false}) }, shape{n.Type}, variable{}
+}
+
+func (c *compiler) evaluate(s *scope, d *targetDecl) (producer, shape, variable) {
+	p := d.params[len(d.params)-1]
+	slot := -1
+	var focus shape
+	if len(d.params) == 2 {
+		v, ok := s.find(d.params[0].value)
+		if !ok {
+			c.unknownVariable(s, d.params[0].value, d.params[0].at)
+			return nil, nil, variable{}
+		}
+		slot, focus = v.slot, v.shape
+	}
+	e := c.expression(s, focus, p.value, p.at)
+	if e == nil {
+		return nil, nil, variable{}
+	}
+	return func(r *run, f int, ru *rule, out []made) []made {
+		n := r.in.Source
+		if slot >= 0 {
+			n = r.stack[f+slot]
+		} else if len(ru.sources) > 0 {
+			n = r.stack[f+ru.sources[0].slot]
+		}
+		return e.values(r, f, n, out)
+	}, nil, variable{}
+}
+
+// cast gives the value as another primitive; text that is not in its lexical form fails.
+func (c *compiler) cast(s *scope, to shape, d *targetDecl) (producer, shape, variable) {
+	owner := s.group.owner
+	typ := to.single()
+	if len(d.params) == 2 {
+		if typ = c.typeNamed(owner, "target", d.params[1].value); typ == nil {
+			c.fail(owner, d.params[1].at, issue.NotFound, "map-type", "no type is called %s", d.params[1].value)
+			return nil, nil, variable{}
+		}
+	}
+	if typ == nil || typ.Kind != fhir.Primitive {
+		c.fail(owner, d.valueAt, issue.Structure, "map-transform", "cast makes primitives; name the type in cast(value, type)")
+		return nil, nil, variable{}
+	}
+	value := c.text(s, d.params[0])
+	return func(r *run, f int, ru *rule, out []made) []made {
+		v, ok := value(r, f)
+		if !ok {
+			return out
+		}
+		if typ.Name == "date" && len(v) > 10 {
+			v = v[:10] // of a dateTime or instant
+		}
+		if !readable(v, typ) {
+			r.fail(ru.issue(issue.Value, "map-cast", "the value cannot be read as %s", typ.Name).With("value %q", v), ru.at(r, f))
+			return out
+		}
+		return append(out, made{fhir.NewPrimitive(typ, v), true})
+	}, shape{typ}, variable{}
+}
+
+// dateOp moves a date: dateOp(value, -2, 'weeks'). The standard names the transform and
+// leaves its parameters open; these are the ones of FHIRPath's date arithmetic.
+func (c *compiler) dateOp(s *scope, d *targetDecl) (producer, shape, variable) {
+	v, ok := s.find(d.params[0].value)
+	if !ok {
+		c.unknownVariable(s, d.params[0].value, d.params[0].at)
+		return nil, nil, variable{}
+	}
+	amount, operator := d.params[1].value, "+"
+	if rest, negative := strings.CutPrefix(amount, "-"); negative {
+		amount, operator = rest, "-"
+	}
+	e := c.expression(s, v.shape, "%"+d.params[0].value+" "+operator+" "+amount+" "+d.params[2].value, d.valueAt)
+	if e == nil {
+		return nil, nil, variable{}
+	}
+	return func(r *run, f int, ru *rule, out []made) []made { return e.values(r, f, r.stack[f+v.slot], out) }, nil, variable{}
+}
+
+// translate compiles translate(value, map, output): value is a code, a Coding or a
+// CodeableConcept; output is code, system, display, Coding or CodeableConcept. What no row translates
+// gives nothing and counts as unread.
+func (c *compiler) translate(s *scope, to shape, d *targetDecl) (producer, shape, variable) {
+	owner := s.group.owner
+	if d.params[0].kind != variableParam || d.params[1].kind != textParam {
+		c.fail(owner, d.valueAt, issue.Structure, "map-transform", "expected %s with a variable and the url of a ConceptMap", arity["translate"].form)
+		return nil, nil, variable{}
+	}
+	v, ok := s.find(d.params[0].value)
+	if !ok {
+		c.unknownVariable(s, d.params[0].value, d.params[0].at)
+		return nil, nil, variable{}
+	}
+	url := d.params[1].value
+	if strings.HasPrefix(url, "#") {
+		for _, m := range c.reachable(owner) {
+			for _, cm := range m.conceptMaps {
+				if "#"+cm.id == url {
+					url = m.url + url
+				}
+			}
+		}
+	}
+	if _, err := c.codes.Translate(url, "", ""); err != nil {
+		c.fail(owner, d.params[1].at, issue.NotFound, "map-conceptmap", "the ConceptMap %s is not loaded", url)
+		return nil, nil, variable{}
+	}
+	output := "code"
+	if len(d.params) == 3 {
+		output = d.params[2].value
+	} else if t := to.single(); t != nil && (t.Name == "Coding" || t.Name == "CodeableConcept") {
+		output = t.Name
+	}
+	types := c.system(owner, "target")
+	name := map[string]string{"code": "code", "system": "uri", "display": "string", "uri": "uri", "string": "string",
+		"Coding": "Coding", "CodeableConcept": "CodeableConcept"}[output]
+	if name == "" {
+		c.fail(owner, d.params[2].at, issue.Structure, "map-transform", "expected code, system, display, Coding or CodeableConcept as the output of translate")
+		return nil, nil, variable{}
+	}
+	typ, coding := types.Type(name), types.Type("Coding")
+	return func(r *run, f int, ru *rule, out []made) []made {
+		n := r.stack[f+v.slot]
+		if n == nil {
+			return out
+		}
+		match := r.translated(ru, n, url)
+		if match == nil {
+			return out
+		}
+		r.match = match
+		switch name {
+		case "Coding", "CodeableConcept":
+			cn := fhir.New(coding)
+			cn.Set("system", match.System)
+			cn.Set("code", match.Code)
+			cn.Set("display", match.Display)
+			if name == "CodeableConcept" {
+				cc := fhir.New(typ)
+				cc.Append("coding", cn)
+				cn = cc
+			}
+			return append(out, made{cn, true})
+		}
+		value := map[string]string{"code": match.Code, "system": match.System, "display": match.Display, "uri": match.System, "string": match.Code}[output]
+		if value == "" {
+			return out
+		}
+		return append(out, made{fhir.NewPrimitive(typ, value), true})
+	}, shape{typ}, variable{}
+}
+
+// translated is the first match of a code, a Coding or the codings of a CodeableConcept.
+func (r *run) translated(ru *rule, n *fhir.Node, url string) *terminology.Match {
+	codings := n.All("coding")
+	if n.IsPrimitive() || len(codings) == 0 {
+		codings = []*fhir.Node{n}
+	}
+	silent := false
+	for _, coding := range codings {
+		system, code := coding.Text("system"), coding.Text("code")
+		if coding.IsPrimitive() {
+			system, code = "", coding.Value
+		}
+		if code == "" {
+			continue
+		}
+		matches, err := r.codes.Translate(url, system, code)
+		if err != nil {
+			for _, e := range issue.All(err) {
+				r.fail(e, n)
+			}
+			return nil
+		}
+		for i := range matches {
+			if matches[i].Matched() {
+				for _, c := range coding.Children {
+					r.mark(c, bound)
+				}
+				return &matches[i]
+			}
+			silent = true // a row says that nothing matches: a decision, no loss
+		}
+	}
+	if !silent {
+		r.mark(n, missed)
+	}
+	return nil
+}
+
+// at is the element that the rule is at.
+func (ru *rule) at(r *run, f int) *fhir.Node {
+	if len(ru.sources) == 0 {
+		return nil
+	}
+	return r.stack[f+ru.sources[0].slot]
+}

@@ -1,0 +1,18 @@
+// Package mappings holds the conversions of this program: one folder for each dialect,
+// with its maps in the FHIR Mapping Language, its ConceptMaps, its cases and a README
+// that says what was decided. The folder base is part of every dialect.
+//
+//	dialects, err := mapping.Load(mapping.Env{}, mappings.FS)
+//	result, err := dialects["ukcore-r4-to-referral"].Map.Transform(ctx, mapping.Input{Source: bundle})
+//
+// Source: http://hl7.org/fhir/R4/mapping-language.html.
+//
+// It has no code of its own: what a supplier's messages need is written in a map.
+package mappings
+
+import "embed"
+
+// FS holds every dialect folder.
+//
+//go:embed base/*.map base/*.json ukcore-r4-to-referral outcome-to-ukcore-r4
+var FS embed.FS
