@@ -114,7 +114,7 @@ const defaultSteps = 1_000_000
 // when the work exceeds Context.Steps. Expression is the path of the focus; Details
 // names the column in the source of e.
 func (e *Expression) Eval(ctx Context, focus *fhir.Node) (Collection, error) {
-	s := begin(&ctx, focus)
+	s := begin(ctx, focus)
 	defer s.end()
 	if err := e.run(s); err != nil {
 		return nil, s.located(err, focus)
@@ -131,7 +131,7 @@ func (e *Expression) EvalOn(ctx Context, focus Collection) (Collection, error) {
 	if len(focus) > 0 {
 		first = focus[0].node
 	}
-	s := begin(&ctx, first)
+	s := begin(ctx, first)
 	defer s.end()
 	s.focus = focus
 	if err := e.run(s); err != nil {
@@ -148,7 +148,7 @@ func (e *Expression) EvalOn(ctx Context, focus Collection) (Collection, error) {
 // empty is false, and several items are an error of type invalid. It does not
 // allocate on the common paths.
 func (e *Expression) Test(ctx Context, focus *fhir.Node) (bool, error) {
-	s := begin(&ctx, focus)
+	s := begin(ctx, focus)
 	defer s.end()
 	t, err := e.test(s)
 	if err != nil {

@@ -1,3 +1,200 @@
 package fhirpath
 
-func htmlChecks(s *state, items []Value) (truth, error) { return yes, nil }
+import (
+	"slices"
+	"strings"
+)
+
+// What a narrative may hold: basic formatting, no script, form, frame or style sheet.
+// Source: http://hl7.org/fhir/R4/narrative.html#Narrative, rules txt-1 and txt-2.
+var (
+	htmlElements = words(`a abbr acronym b big blockquote br caption cite code col colgroup
+		dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img li ol p pre q samp small span strong
+		sub sup table tbody td tfoot th thead tr tt ul var`)
+	htmlAttributes = words(`abbr accesskey align alt axis bgcolor border cellhalign cellpadding
+		cellspacing cellvalign char charoff charset cite class colspan compact coords dir frame
+		headers height href hreflang hspace id lang longdesc name nowrap rel rev rowspan rules
+		scope shape span src start style summary tabindex title type valign value vspace width
+		xmlns xml:lang xml:space`)
+	// XML knows five entities; the standard allows those of HTML 4 too, of which these
+	// are the ones that occur
+	htmlEntities = words(`amp lt gt quot apos nbsp copy reg trade deg plusmn micro middot
+		frac12 frac14 frac34 pound euro sect para laquo raquo lsquo rsquo ldquo rdquo ndash
+		mdash bull hellip larr rarr times divide le ge ne eacute egrave agrave ccedil uuml ouml auml`)
+)
+
+func words(text string) map[string]bool {
+	out := map[string]bool{}
+	for _, w := range strings.Fields(text) {
+		out[w] = true
+	}
+	return out
+}
+
+// htmlChecks is htmlChecks() of FHIR: every item is well-formed XHTML in one div, of
+// the elements and attributes above, and says something.
+func htmlChecks(s *state, items []Value) (truth, error) {
+	for _, v := range items {
+		if v = v.System(); v.kind != String {
+			return no, nil
+		}
+		if err := s.spend(1 + len(v.text)/32); err != nil {
+			return no, err
+		}
+		c := htmlChecker{src: v.text}
+		if !c.check() {
+			return no, nil
+		}
+	}
+	return yes, nil
+}
+
+// htmlChecker reads XHTML once, from left to right.
+type htmlChecker struct {
+	src   string
+	pos   int
+	open  []string
+	says  bool // text or a picture was met
+	roots int
+}
+
+func (c *htmlChecker) check() bool {
+	for c.pos < len(c.src) {
+		next := strings.IndexByte(c.src[c.pos:], '<')
+		if next < 0 {
+			next = len(c.src) - c.pos
+		}
+		if !c.text(c.src[c.pos : c.pos+next]) {
+			return false
+		}
+		if c.pos += next; c.pos < len(c.src) && !c.markup() {
+			return false
+		}
+	}
+	return len(c.open) == 0 && c.roots == 1 && c.says
+}
+
+// text checks characters between tags: none outside the div, entities that XML knows.
+func (c *htmlChecker) text(text string) bool {
+	if strings.TrimSpace(text) != "" {
+		if len(c.open) == 0 {
+			return false
+		}
+		c.says = true
+	}
+	return entities(text)
+}
+
+func entities(text string) bool {
+	for {
+		at := strings.IndexByte(text, '&')
+		if at < 0 {
+			return true
+		}
+		end := strings.IndexByte(text[at:], ';')
+		if end < 2 {
+			return false
+		}
+		name := text[at+1 : at+end]
+		if name[0] == '#' {
+			digits := strings.TrimLeft(name[1:], "x")
+			if digits == "" || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+				return false
+			}
+		} else if !htmlEntities[name] {
+			return false
+		}
+		text = text[at+end+1:]
+	}
+}
+
+// markup reads a tag or a comment that starts at pos.
+func (c *htmlChecker) markup() bool {
+	rest := c.src[c.pos:]
+	if strings.HasPrefix(rest, "<!--") {
+		end := strings.Index(rest[4:], "-->")
+		c.pos += end + 7
+		return end >= 0
+	}
+	if strings.HasPrefix(rest, "</") {
+		end := strings.IndexByte(rest, '>')
+		if end < 0 || len(c.open) == 0 || strings.TrimSpace(rest[2:end]) != c.open[len(c.open)-1] {
+			return false
+		}
+		c.open = c.open[:len(c.open)-1]
+		c.pos += end + 1
+		return true
+	}
+	c.pos++
+	name := c.name()
+	if !htmlElements[name] || len(c.open) == 0 && name != "div" || len(c.open) > 200 {
+		return false
+	}
+	if len(c.open) == 0 {
+		c.roots++
+	}
+	for {
+		c.blank()
+		switch {
+		case strings.HasPrefix(c.src[c.pos:], "/>"):
+			c.pos += 2
+			return true
+		case strings.HasPrefix(c.src[c.pos:], ">"):
+			c.pos++
+			c.open = append(c.open, name)
+			return true
+		}
+		if !c.attribute(name) {
+			return false
+		}
+	}
+}
+
+func (c *htmlChecker) attribute(element string) bool {
+	name := c.name()
+	if !htmlAttributes[name] {
+		return false
+	}
+	c.blank()
+	if !strings.HasPrefix(c.src[c.pos:], "=") {
+		return false
+	}
+	c.pos++
+	c.blank()
+	if c.pos == len(c.src) || c.src[c.pos] != '"' && c.src[c.pos] != '\'' {
+		return false
+	}
+	end := strings.IndexByte(c.src[c.pos+1:], c.src[c.pos])
+	if end < 0 {
+		return false
+	}
+	value := c.src[c.pos+1 : c.pos+1+end]
+	c.pos += end + 2
+	if element == "img" && name == "src" {
+		c.says = true
+	}
+	if (name == "href" || name == "src") && active(value) {
+		return false
+	}
+	return !strings.Contains(value, "<") && entities(value)
+}
+
+// active reports whether a link runs something, which "no active content" forbids.
+func active(url string) bool {
+	scheme, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(url)), ":")
+	return slices.Contains([]string{"javascript", "vbscript"}, scheme)
+}
+
+func (c *htmlChecker) name() string {
+	from := c.pos
+	for c.pos < len(c.src) && strings.IndexByte(" \t\r\n=<>/\"'", c.src[c.pos]) < 0 {
+		c.pos++
+	}
+	return c.src[from:c.pos]
+}
+
+func (c *htmlChecker) blank() {
+	for c.pos < len(c.src) && strings.IndexByte(" \t\r\n", c.src[c.pos]) >= 0 {
+		c.pos++
+	}
+}

@@ -96,7 +96,9 @@ func (l *lexer) next() (token, *issue.Error) {
 		t.text, err = l.quoted(c)
 	case c == '`':
 		t.kind = tokenDelimited
-		t.text, err = l.quoted(c)
+		if t.text, err = l.quoted(c); err == nil && t.text == "" {
+			err = l.fail(t.start, "expected a name between the backquotes")
+		}
 	case c == '@':
 		t.kind = tokenMoment
 		t.text, err = l.moment()

@@ -34,14 +34,14 @@ func common(a, b Value) (x, y *big.Rat, ok bool) {
 	m, ok1 := measureOf(a.text)
 	n, ok2 := measureOf(b.text)
 	if !ok1 || !ok2 || !m.comparable(n) {
-		return nil, nil, yearsAndMonths(a, b, &x, &y)
+		return yearsAndMonths(a, b)
 	}
 	x, y = a.exact.Rat(), b.exact.Rat()
 	return x.Mul(x, m.factor), y.Mul(y, n.factor), true
 }
 
-// yearsAndMonths converts between the two calendar units that have no UCUM equal.
-func yearsAndMonths(a, b Value, x, y **big.Rat) bool {
+// yearsAndMonths gives two quantities of the calendar units that have no UCUM equal in months.
+func yearsAndMonths(a, b Value) (x, y *big.Rat, ok bool) {
 	months := func(unit string) int64 {
 		switch strings.TrimSuffix(unit, "s") {
 		case "year":
@@ -53,12 +53,10 @@ func yearsAndMonths(a, b Value, x, y **big.Rat) bool {
 	}
 	m, n := months(a.text), months(b.text)
 	if m == 0 || n == 0 {
-		return false
+		return nil, nil, false
 	}
-	*x, *y = a.exact.Rat(), b.exact.Rat()
-	(*x).Mul(*x, big.NewRat(m, 1))
-	(*y).Mul(*y, big.NewRat(n, 1))
-	return true
+	x, y = a.exact.Rat(), b.exact.Rat()
+	return x.Mul(x, big.NewRat(m, 1)), y.Mul(y, big.NewRat(n, 1)), true
 }
 
 // equivalentQuantities compares at the precision of the less precise operand; a

@@ -20,7 +20,7 @@ type state struct {
 	base  int // where the result of the expression starts; the focus lies below
 	high  int // how far the stack was used, for clearing
 	steps int
-	ctx   *Context
+	ctx   Context
 	first *fhir.Node // the focus of the whole expression
 }
 
@@ -68,7 +68,7 @@ func (t truth) not() truth {
 
 var states = sync.Pool{New: func() any { return &state{stack: make([]Value, 0, 64)} }}
 
-func begin(ctx *Context, focus *fhir.Node) *state {
+func begin(ctx Context, focus *fhir.Node) *state {
 	s := states.Get().(*state)
 	s.ctx, s.first, s.steps = ctx, focus, ctx.Steps
 	if s.steps <= 0 {
@@ -110,15 +110,6 @@ func (s *state) keep(base, mid int) {
 func (s *state) answer(base int, v Value) error {
 	s.drop(base)
 	s.push(v)
-	return nil
-}
-
-// verdict replaces the items from base on by a truth.
-func (s *state) verdict(base int, t truth) error {
-	s.drop(base)
-	if t != unknown {
-		s.push(BooleanOf(t == yes))
-	}
 	return nil
 }
 
