@@ -59,8 +59,14 @@ type document struct {
 	faults []fault // what the parser met and Check reports
 }
 
-// ResourceType is the value of resourceType as written, "" for a node that is no resource.
-func (n *Node) ResourceType() string { return n.resourceType }
+// ResourceType is the value of resourceType as written, "" for a node that is no
+// resource. Safe on a nil node.
+func (n *Node) ResourceType() string {
+	if n == nil {
+		return ""
+	}
+	return n.resourceType
+}
 
 // System is the type system the tree was parsed or built with, nil when unknown.
 func (n *Node) System() *System {

@@ -12,6 +12,7 @@ type Input struct {
 	Channel string `json:"channel,omitempty"` // contact: telephone, sms, e-mail, letter, video, home-visit, in-person
 	Result  string `json:"result,omitempty"`  // contact: reached, no-answer, message-left, wrong-number, refused, did-not-attend
 
+	Status   string `json:"status,omitempty"`    // progress: a code of business-status
 	ReviewOn string `json:"review_on,omitempty"` // hold, plan: date
 
 	Plan    *Plan    `json:"plan,omitempty"`    // plan

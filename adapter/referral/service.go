@@ -2,85 +2,185 @@ package referral
 
 import (
 	"context"
+	"encoding/json"
+	"time"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/mapping"
+	"spadapter/adapter/terminology"
 )
 
-// Submit takes a message in: a transaction or batch Bundle, or one ServiceRequest,
-// Observation, Patient, Practitioner, PractitionerRole or Organization to create.
-// root was parsed from c.Body. The answer is durable when it returns; a repeat gets
-// the stored answer of the first time, byte for byte. Response.Location is relative
-// ("ServiceRequest/0190…/_history/1").
-//
-// Errors (all faults joined): structure, required, value, invariant from the checks;
-// code-invalid, business-rule, not-supported from profiles and rules; forbidden when
-// the sender is not one of the caller's organisations; conflict for a known key with
-// other content (rule "repeat-differs"); multiple-matches for If-None-Exist.
-func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Response, error) {
-	panic("in work")
+// Dialect is one way of sending a referral and of getting its outcome.
+type Dialect struct {
+	Name    string
+	Intake  *mapping.Map // from the sender's Bundle to the normalised referral
+	Outcome *mapping.Map // from the state of a referral to what the sender's record takes
 }
+
+// Validate checks a tree: profile.Profile.Validate or profile.Invariants.Validate. It
+// gives every fault as a joined error, warnings included.
+type Validate func(n *fhir.Node) error
+
+// Config is what a Service works with.
+type Config struct {
+	Store       Store
+	Partners    *Partners
+	Instruments *Instruments
+	Terminology *terminology.Registry
+	Dialect     Dialect
+	Invariants  Validate            // the rules of the base standard, run on the whole message
+	Profiles    map[string]Validate // the intake profiles by resource type, run on each resource
+	Now         func() time.Time
+	Sharing     string        // sharing level of a new referral, default summary
+	MinAttempts int           // contact attempts before unable-to-contact, default 3
+	RetryFor    time.Duration // how long a delivery is tried, default 72 h
+}
+
+// Service is the domain at work: it takes referrals in, moves them through their life
+// cycle, and decides what goes back. It keeps no state of its own and may be used by
+// many goroutines.
+type Service struct {
+	Config
+}
+
+// NewService makes a Service; the fields without default must be set.
+func NewService(c Config) *Service {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Sharing == "" {
+		c.Sharing = SharingSummary
+	}
+	if c.MinAttempts == 0 {
+		c.MinAttempts = 3
+	}
+	if c.RetryFor == 0 {
+		c.RetryFor = 72 * time.Hour
+	}
+	return &Service{Config: c}
+}
+
+// now is the time of a change, in the precision that is stored.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
+
+// scope is what the caller may see.
+func (s *Service) scope(c Call) Scope { return s.Partners.scope(c.Principal) }
 
 // Read gives the current version of a resource the caller may see.
 // Errors: not-found, deleted.
 func (s *Service) Read(ctx context.Context, c Call, resourceType, id string) (*Version, error) {
-	panic("in work")
+	v, err := s.Store.Read(ctx, s.scope(c), resourceType, id)
+	if err != nil {
+		return nil, err
+	}
+	return v, s.record(ctx, s.audit(c, "read", "R", v))
 }
 
 // ReadVersion gives one version of a resource. Errors: not-found, deleted.
 func (s *Service) ReadVersion(ctx context.Context, c Call, resourceType, id string, number int) (*Version, error) {
-	panic("in work")
+	v, err := s.Store.ReadVersion(ctx, s.scope(c), resourceType, id, number)
+	if err != nil {
+		return nil, err
+	}
+	return v, s.record(ctx, s.audit(c, "vread", "R", v))
 }
 
 // History gives the versions of a resource (id set) or of a type, newest first.
+// Errors: not-found when id is set and unknown, value for a bad cursor.
 func (s *Service) History(ctx context.Context, c Call, resourceType, id string, p Page) (Found, error) {
-	panic("in work")
+	found, err := s.Store.History(ctx, s.scope(c), resourceType, id, p)
+	if err != nil {
+		return Found{}, err
+	}
+	interaction := "history-type"
+	if id != "" {
+		interaction = "history-instance"
+	}
+	return found, s.record(ctx, s.auditList(c, interaction, resourceType, found.Versions))
 }
 
 // Search finds current resources. Errors: value for a bad cursor.
 func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
-	panic("in work")
+	found, err := s.Store.Search(ctx, s.scope(c), q)
+	if err != nil {
+		return Found{}, err
+	}
+	return found, s.record(ctx, s.auditList(c, "search-type", q.Type, found.Versions))
 }
 
-// Worklist gives the referrals the caller may see, oldest first, without timelines.
-func (s *Service) Worklist(ctx context.Context, c Call, f Filter) (list []View, next string, err error) {
-	panic("in work")
-}
-
-// View gives one referral with its timeline. Errors: not-found.
-func (s *Service) View(ctx context.Context, c Call, id string) (*View, error) {
-	panic("in work")
-}
-
-// Act makes a move of the life cycle. version is what If-Match named and must be the
-// current one. The answer is the referral after the move.
-//
-// Errors: not-found; not-supported for an unknown action; conflict (rule
-// "version-conflict") for a stale version; business-rule for an illegal move, naming
-// the legal ones; forbidden for the wrong role; required and value for the input.
-func (s *Service) Act(ctx context.Context, c Call, id, action string, version int, in Input) (*View, error) {
-	panic("in work")
-}
-
-// Refused records a call that was answered with an error.
+// Refused records a call that was answered with an error. entity is "Type/id" or "".
 func (s *Service) Refused(ctx context.Context, c Call, interaction, entity string, err error) error {
-	panic("in work")
+	a := s.audit(c, interaction, "E", nil)
+	a.Outcome, a.Entity = "4", entity
+	for _, e := range issue.All(err) {
+		a.Issue = string(e.Type)
+		if e.Type.Within(issue.Transient) {
+			a.Outcome = "8"
+		}
+		break
+	}
+	return s.record(ctx, a)
 }
 
-// SearchParams lists what Search can find by for a resource type, in alphabetical
-// order; nil for a type that cannot be searched.
-func SearchParams(resourceType string) []SearchParam { panic("in work") }
-
-// SearchParam is one search parameter that the CapabilityStatement offers.
-type SearchParam struct {
-	Name       string
-	Kind       ParamKind
-	Type       string // token, string, reference or date
-	Definition string // canonical of the SearchParameter
-	Targets    []string
+// audit makes the record of an access; v is what was reached, nil when nothing.
+func (s *Service) audit(c Call, interaction, action string, v *Version) Audit {
+	a := Audit{ID: s.Store.NewID(), At: s.now(), Action: action, Interaction: interaction, Outcome: "0", RequestID: c.RequestID, Query: c.Query}
+	if p := c.Principal; p != nil {
+		a.Client, a.Role = p.Client, p.Role
+		if len(p.Organisations) == 1 {
+			a.Actor = p.Organisations[0]
+		}
+	}
+	if v != nil {
+		a.Organisation, a.Entity, a.Patient = v.Organisation, v.Type+"/"+v.ID, v.Patient
+	}
+	return a
 }
 
-// ResourceTypes lists the types that are stored, in alphabetical order.
-func ResourceTypes() []string { panic("in work") }
+// auditList records a list: one record names the query and each organisation whose
+// data it showed, with the resources in Entity.
+func (s *Service) auditList(c Call, interaction, resourceType string, list []Version) Audit {
+	a := s.audit(c, interaction, "E", nil)
+	a.Entity = resourceType
+	for _, v := range list {
+		if a.Organisation == "" {
+			a.Organisation = v.Organisation
+		}
+	}
+	return a
+}
 
-// Service is the domain at work.
-type Service struct{}
+// record commits audit records that belong to no other change.
+func (s *Service) record(ctx context.Context, a ...Audit) error {
+	return s.Store.Commit(ctx, &Change{Organisation: a[0].Organisation, At: a[0].At, Audits: a})
+}
+
+// mustJSON encodes a value of ours; its types cannot fail.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// parse reads back a document that this program wrote.
+func parse(body []byte) (*fhir.Node, error) {
+	n, err := fhir.Parse(fhir.Types(fhir.R4), body, fhir.Limits{Bytes: 64 << 20})
+	if err != nil {
+		return nil, issue.New(issue.Exception, "stored-document", "a stored document cannot be read").Because(err)
+	}
+	return n, nil
+}
+
+// allowed says whether the caller's role is one of roles.
+func allowed(c Call, roles ...auth.Role) error {
+	for _, r := range roles {
+		if c.Principal != nil && c.Principal.Role == r {
+			return nil
+		}
+	}
+	return issue.New(issue.Forbidden, "role", "the caller's role does not allow this; a requester sends referrals, an owner works them")
+}

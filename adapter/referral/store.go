@@ -89,8 +89,9 @@ type KeyKind string
 const (
 	KeyRequest     KeyKind = "request-id"
 	KeyIdempotency KeyKind = "idempotency-key"
-	KeyNatural     KeyKind = "identifier" // ServiceRequest.identifier, system|value
-	KeyPatient     KeyKind = "patient"    // one Patient for one NHS number in one organisation; has no response
+	KeyNatural     KeyKind = "identifier"  // ServiceRequest.identifier, system|value
+	KeyPatient     KeyKind = "patient"     // one Patient for one NHS number in one organisation; has no response
+	KeyConditional KeyKind = "conditional" // one resource for one If-None-Exist in one organisation; has no response
 )
 
 // Key is one thing that must not happen twice. Hash is the hexadecimal SHA-256 of
@@ -105,7 +106,7 @@ type Key struct {
 // Repeat is the error of a Commit whose Key is already known.
 type Repeat struct {
 	Key      Key       // the known key, with the hash of the first time
-	Response *Response // what the first time was answered; nil for KeyPatient
+	Response *Response // what the first time was answered; nil for KeyPatient and KeyConditional
 }
 
 func (*Repeat) Error() string { return "referral: the message is a repeat" }

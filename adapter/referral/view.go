@@ -23,6 +23,7 @@ type View struct {
 	Scores         []Score   `json:"scores"`
 	Findings       []Finding `json:"findings"`
 	Risks          []Finding `json:"risks"`
+	RiskStatement  string    `json:"risk_statement"` // says so when no risk is recorded
 	Notes          []Note    `json:"notes"`
 	AllowedActions []Action  `json:"allowed_actions"`
 	Timeline       []Step    `json:"timeline,omitempty"` // only for one referral, not in the worklist

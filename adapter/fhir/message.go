@@ -1,0 +1,22 @@
+package fhir
+
+import (
+	datatypes "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
+	"google.golang.org/protobuf/proto"
+)
+
+// Message is any typed resource or data type.
+type Message = proto.Message
+
+// MediaType is the contentType of an Attachment.
+type MediaType = datatypes.Attachment_ContentTypeCode
+
+// ParseDateTime reads a date or dateTime with its precision and offset; false when
+// text is neither.
+func ParseDateTime(text string) (*DateTime, bool) {
+	if !isDateTime(text) {
+		return nil, false
+	}
+	d := &DateTime{}
+	return d, Decode(NewPrimitive(Types(R4).Type("dateTime"), text), d) == nil
+}

@@ -1,0 +1,151 @@
+package referral
+
+import (
+	"context"
+	"slices"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// change makes the one Change of a move: the next version of the Task, the resources it
+// records, its event, and what must go out because of it, converted now so that what
+// cannot be converted fails in front of whoever caused it.
+func (st *step) change(ctx context.Context) (*Change, error) {
+	s, r := st.s, st.after
+	stored, err := s.Store.Read(ctx, s.scope(st.c), "Task", r.ID)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := parse(stored.Body)
+	if err != nil {
+		return nil, err
+	}
+	var task fhir.Task
+	if err := fhir.Decode(tree, &task); err != nil {
+		return nil, err
+	}
+	content, err := parse(r.Content)
+	if err != nil {
+		return nil, err
+	}
+	change := &Change{Organisation: r.Organisation, At: st.at, Referral: r}
+	recorded := st.outcomeResources()
+	st.apply(&task, recorded)
+	next, err := fhir.FromTyped(&task)
+	if err != nil {
+		return nil, err
+	}
+	change.Versions = append(change.Versions, taskVersion(r, next))
+	for _, o := range recorded {
+		if o.version, err = o.store(r, st.at); err != nil {
+			return nil, err
+		}
+		change.Versions = append(change.Versions, o.version)
+	}
+	event := Event{
+		ID: s.Store.NewID(), Referral: r.ID, Move: st.move.ID, From: st.before.Status, To: r.Status, BusinessStatus: r.BusinessStatus,
+		Actor: r.Owner, Role: st.c.Principal.Role, At: st.when, Data: mustJSON(st.in),
+	}
+	if st.in.Reason != nil {
+		event.Reason = st.in.Reason.Code
+	}
+	change.Events = []Event{event}
+	delivery, err := st.writeBack(ctx, &task, content, recorded)
+	if err != nil {
+		return nil, err
+	}
+	if delivery != nil {
+		change.Deliveries = []Delivery{*delivery}
+	}
+	a := s.audit(st.c, "update", "U", nil)
+	a.Organisation, a.Actor, a.Entity, a.Patient = r.Organisation, r.Owner, "Task/"+r.ID, r.Patient
+	change.Audits = []Audit{a}
+	return change, nil
+}
+
+// apply writes the move into the Task. Notes and outputs are only ever added to.
+func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
+	r := st.after
+	t.Status = fhir.NewBound[fhir.TaskStatus](r.Status)
+	t.BusinessStatus = businessStatus(r.BusinessStatus)
+	t.LastModified = fhir.NewDateTime(st.at)
+	t.Owner = party(st.s.Partners, r.Owner)
+	t.StatusReason = nil
+	if reason := st.in.Reason; reason != nil {
+		t.StatusReason = fhir.NewConcept(SystemBusinessStatus, reason.Code, "", reason.Text)
+	}
+	if st.in.Note != "" {
+		note := fhir.NewAnnotation(st.in.Note, st.when)
+		if err := fhir.SetChoice(note, "author", party(st.s.Partners, r.Owner)); err == nil {
+			t.Note = append(t.Note, note)
+		}
+	}
+	if st.move.Proposes != proposed(t) {
+		t.Output = append(t.Output, output("proposed-status", fhir.NewCode(st.move.Proposes)))
+	}
+	if o := st.in.Outcome; o != nil {
+		t.Output = append(t.Output, output("outcome", businessStatus(o.Status)))
+		for _, f := range o.Findings {
+			t.Output = append(t.Output, output("outcome", concept(f)))
+		}
+		for _, action := range requested(o) {
+			t.Output = append(t.Output, output("requested-action", fhir.NewString(action)))
+		}
+	}
+	for _, o := range recorded {
+		t.Output = append(t.Output, output(o.role, fhir.NewReference(o.kind+"/"+o.id)))
+	}
+}
+
+// requested gives the actions asked of the practice; that there are none is said too.
+// Source: PRSB, plan and requested actions: "no actions" is stated.
+func requested(o *Outcome) []string {
+	if len(o.RequestedActions) == 0 {
+		return []string{"none"}
+	}
+	return o.RequestedActions
+}
+
+// proposed is the ServiceRequest status that the Task proposed last; a request that
+// came in is active.
+func proposed(t *fhir.Task) string {
+	status := "active"
+	for _, o := range t.Output {
+		if o.GetType().GetCoding()[0].GetCode().GetValue() == "proposed-status" {
+			if code, ok := fhir.Choice(o, "value").(*fhir.Code); ok {
+				status = code.GetValue()
+			}
+		}
+	}
+	return status
+}
+
+func output(code string, value fhir.Message) *fhir.TaskOutput {
+	o := &fhir.TaskOutput{Type: fhir.NewConcept(SystemTaskOutput, code, "", "")}
+	if err := fhir.SetChoice(o, "value", value); err != nil {
+		panic(issue.New(issue.Exception, "task-output", "a Task output has a type that FHIR does not allow").Because(err))
+	}
+	return o
+}
+
+func concept(c Coded) *fhir.CodeableConcept {
+	if c.Code == "" {
+		return &fhir.CodeableConcept{Text: fhir.NewString(c.Text)}
+	}
+	return fhir.NewConcept(c.System, c.Code, c.Display, c.Text)
+}
+
+// has reports whether a sharing level is at least another.
+func sharesAtLeast(level, least string) bool {
+	order := []string{SharingNone, SharingCodes, SharingSummary, SharingFull}
+	return slices.Index(order, level) >= slices.Index(order, least)
+}
+
+// The sharing levels, least first.
+const (
+	SharingNone    = "none"
+	SharingCodes   = "codes-only"
+	SharingSummary = "summary"
+	SharingFull    = "full"
+)

@@ -1,0 +1,288 @@
+package referral
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+const (
+	contentJSON = "application/fhir+json; charset=utf-8"
+	instant     = "2006-01-02T15:04:05.000Z07:00"
+)
+
+// compose makes the one Change of a message, and what its sender is answered.
+func (in *intake) compose(content *fhir.Node) (*Change, *Response, error) {
+	change := &Change{Organisation: in.sender, At: in.at}
+	keys := requestKeys(in.c)
+	if in.request != nil {
+		in.referral, in.filler = in.s.Store.NewID(), in.s.Store.NewID()
+		if id := in.request.node.Child("identifier"); id.Text("value") != "" {
+			keys = append(keys, Key{KeyNatural, in.sender, id.Text("system") + "|" + id.Text("value"), contentHash(content)})
+		}
+	}
+	change.Keys = append(keys, in.keys...)
+	change.Message = &Message{
+		ID: in.s.Store.NewID(), Client: in.c.Principal.Client, Dialect: in.s.Dialect.Name,
+		ContentType: in.c.ContentType, Body: in.c.Body, SHA256: hexHash(in.c.Body),
+	}
+	if content != nil {
+		if err := in.refer(change, content); err != nil {
+			return nil, nil, err
+		}
+	} else if in.joins != nil {
+		in.referral = in.joins.ID
+		change.Events = []Event{{ID: in.s.Store.NewID(), Referral: in.joins.ID, Move: "observation", From: in.joins.Status, To: in.joins.Status,
+			BusinessStatus: in.joins.BusinessStatus, Actor: in.sender, Role: in.c.Principal.Role, At: in.at}}
+	}
+	in.link(in.root, fhir.NewIndex(in.root))
+	for _, it := range in.items {
+		if it.number == 0 {
+			continue
+		}
+		v := Version{Type: it.node.ResourceType(), ID: it.id, Number: it.number, Updated: in.at, Patient: in.patient, Referral: in.referral}
+		switch v.Type {
+		case "Patient":
+			// a Patient belongs to all its referrals; each of them names it
+			v.Patient, v.Referral = it.id, ""
+		case "Observation", "ServiceRequest":
+		default:
+			v.Patient = ""
+		}
+		v.Terms, v.From, v.To = terms(it.node)
+		if in.joins != nil && v.Type == "Observation" {
+			v.Terms = append(v.Terms, referralTerm(in.referral))
+		}
+		stamp(it.node, it.id, it.number, in.at)
+		v.Body = fhir.Encode(it.node)
+		change.Versions = append(change.Versions, v)
+	}
+	a := in.s.audit(in.c, "create", "C", nil)
+	a.Organisation, a.Patient, a.Actor = in.sender, in.patient, in.sender
+	if in.root.ResourceType() == "Bundle" {
+		a.Interaction = "transaction"
+	}
+	if len(in.items) > 0 {
+		a.Entity = in.items[0].reference()
+	}
+	if in.request != nil {
+		a.Entity = "Task/" + in.referral
+	}
+	change.Audits = []Audit{a}
+	response := in.answer()
+	change.Response = response
+	return change, response, nil
+}
+
+// referralTerm finds what belongs to a referral and is not in its content.
+func referralTerm(referral string) Term { return Term{Param: "_referral", Value: referral} }
+
+// refer adds the new referral: its record, its Task, the normalised ServiceRequest and
+// the first two events.
+func (in *intake) refer(change *Change, content *fhir.Node) error {
+	owner, pool := in.owner()
+	if len(in.faults) > 0 {
+		return issue.Join(in.faults)
+	}
+	in.settle(content)
+	r := &Record{
+		ID: in.referral, Organisation: in.sender, Owner: owner, Pool: pool, Version: 1, Status: StatusReceived,
+		BusinessStatus: row("T03").Business[0], Patient: in.patient, ServiceRequest: in.request.id, Filler: in.filler,
+		Sharing: in.s.Sharing, Dialect: in.s.Dialect.Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
+	}
+	change.Referral = r
+	task, err := fhir.FromTyped(newTask(r, in.s.Partners, in.request.node))
+	if err != nil {
+		return err
+	}
+	change.Versions = append(change.Versions, taskVersion(r, task))
+	for _, entry := range content.All("entry") {
+		if n := entry.Child("resource"); n.Text("id") == in.filler {
+			change.Versions = append(change.Versions, Version{
+				Type: "ServiceRequest", ID: in.filler, Number: 1, Updated: in.at, Body: fhir.Encode(n),
+				Referral: r.ID, Patient: in.patient, Hidden: true,
+			})
+		}
+	}
+	for _, id := range []string{"T02", "T03"} {
+		m := row(id)
+		e := Event{ID: in.s.Store.NewID(), Referral: r.ID, Move: id, From: m.From[0], To: m.To, At: in.at, Role: m.Role, BusinessStatus: r.BusinessStatus}
+		if m.Role != "" {
+			e.Actor = in.sender
+		}
+		change.Events = append(change.Events, e)
+	}
+	return nil
+}
+
+// owner decides who the referral goes to: the performer, else the service affiliated
+// with the practice, else a pool.
+func (in *intake) owner() (owner, pool string) {
+	index := fhir.NewIndex(in.root)
+	for _, ref := range in.request.node.All("performer") {
+		ods := in.organisation(index, ref)
+		if ods == "" {
+			continue
+		}
+		if _, known := in.s.Partners.organisations[ods]; !known {
+			in.fault(ref, issue.BusinessRule, "performer-unknown", "the performer is not a service that receives referrals here; correct its ODS code, or leave performer out").
+				With("ODS code %q", ods)
+		}
+		return ods, ""
+	}
+	return in.s.Partners.route(in.sender)
+}
+
+// settle gives the entries of the normalised referral their logical ids, and turns the
+// references between them and to the original into relative ones.
+func (in *intake) settle(content *fhir.Node) {
+	ids := make(map[string]string, len(in.items))
+	for _, it := range in.items {
+		ids[it.fullURL] = it.reference()
+	}
+	entries := content.All("entry")
+	for _, entry := range entries {
+		url := entry.Text("fullUrl")
+		if stored, ok := strings.CutPrefix(url, canonical+"/stored/"); ok {
+			ids[url] = stored
+		} else if ids[url] == "" {
+			ids[url] = "ServiceRequest/" + in.filler
+		}
+	}
+	index := fhir.NewIndex(content)
+	at := make(map[*fhir.Node]string, len(entries))
+	for _, entry := range entries {
+		at[entry.Child("resource")] = ids[entry.Text("fullUrl")]
+	}
+	eachReference(content, func(ref, literal *fhir.Node) {
+		if to := ids[literal.Value]; to != "" {
+			literal.Value = to
+		} else if to := at[index.Resolve(literal.Value, ref)]; to != "" {
+			literal.Value = to
+		}
+	})
+	for _, entry := range entries {
+		resource := entry.Child("resource")
+		_, id, _ := strings.Cut(at[resource], "/")
+		entry.Set("fullUrl", "urn:uuid:"+id)
+		if id == in.filler {
+			stamp(resource, id, 1, in.at)
+		} else {
+			prepend(resource, "id", id)
+		}
+	}
+}
+
+// link turns the references inside the message into references to the stored resources.
+func (in *intake) link(root *fhir.Node, index *fhir.Index) {
+	at := make(map[*fhir.Node]string, len(in.items))
+	for _, it := range in.items {
+		at[it.node] = it.reference()
+	}
+	for _, it := range in.items {
+		eachReference(it.node, func(ref, literal *fhir.Node) {
+			if to := at[index.Resolve(literal.Value, ref)]; to != "" && !strings.HasPrefix(literal.Value, "#") {
+				literal.Value = to
+			}
+		})
+	}
+}
+
+// stamp gives a resource its id and the meta that the server keeps.
+func stamp(n *fhir.Node, id string, number int, at time.Time) {
+	if n.Child("meta") == nil {
+		prepend(n, "meta", "")
+	}
+	meta := n.Child("meta")
+	meta.Set("versionId", strconv.Itoa(number))
+	meta.Set("lastUpdated", at.Format(instant))
+	prepend(n, "id", id)
+}
+
+// prepend puts an element first, replacing what is there; with an empty text it stays
+// an object to fill.
+func prepend(n *fhir.Node, name, text string) {
+	n.Remove(name)
+	c := n.Add(name)
+	if text != "" {
+		n.Set(name, text)
+	}
+	copy(n.Children[1:], n.Children[:len(n.Children)-1])
+	n.Children[0] = c
+}
+
+// answer makes what the sender is told: a transaction-response, or the resource as it
+// is stored.
+func (in *intake) answer() *Response {
+	first := in.items[0]
+	if in.root.ResourceType() != "Bundle" {
+		r := &Response{Status: 201, ContentType: contentJSON, Body: fhir.Encode(first.node)}
+		number := first.number
+		if number == 0 {
+			r.Status, number, r.Body = 200, first.current.Number, first.current.Body
+		} else if first.found {
+			r.Status = 200
+		}
+		r.Location, r.ETag = location(first.reference(), number), etag(number)
+		return r
+	}
+	r4 := fhir.Types(fhir.R4)
+	b := r4.New("Bundle")
+	b.Set("id", in.s.Store.NewID())
+	b.Set("type", "transaction-response")
+	for _, it := range in.items {
+		if it.made {
+			continue
+		}
+		status, number := "201 Created", it.number
+		if it.found {
+			status = "200 OK"
+		}
+		if number == 0 {
+			number = it.current.Number
+		}
+		response := b.Add("entry").Add("response")
+		response.Set("status", status)
+		response.Set("location", location(it.reference(), number))
+		response.Set("etag", etag(number))
+		if it.number > 0 {
+			response.Set("lastModified", in.at.Format(instant))
+		}
+		if it == in.request {
+			response.Append("outcome", in.receipt())
+		}
+	}
+	return &Response{Status: 200, ContentType: contentJSON, Body: fhir.Encode(b)}
+}
+
+// receipt tells the sender that the referral is received, never that it is accepted,
+// and whatever was noticed on the way in.
+func (in *intake) receipt() *fhir.Node {
+	o := fhir.Types(fhir.R4).New("OperationOutcome")
+	add := func(e *issue.Error) {
+		i := o.Add("issue")
+		i.Set("severity", string(e.Severity))
+		i.Set("code", string(e.Type))
+		i.Add("details").Set("text", e.Details)
+		i.Set("diagnostics", e.Diagnostics)
+		if e.Expression != "" {
+			i.Add("expression").Value = e.Expression
+			i.Child("expression").Kind = fhir.String
+		}
+	}
+	add(issue.New(issue.Informational, "", "The referral is received. Its state is the Task named in diagnostics.").
+		As(issue.SeverityInformation).With("Task/%s", in.referral))
+	for _, e := range in.notices {
+		add(e)
+	}
+	return o
+}
+
+func location(reference string, number int) string {
+	return reference + "/_history/" + strconv.Itoa(number)
+}
+
+func etag(number int) string { return `W/"` + strconv.Itoa(number) + `"` }

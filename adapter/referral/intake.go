@@ -1,0 +1,294 @@
+package referral
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/mapping"
+)
+
+// Submit takes in what stands or falls together: a transaction Bundle, or one resource
+// of the CreateTypes. root was parsed from c.Body. The answer is durable when it returns; a
+// repeat gets the stored answer of the first time, byte for byte. Response.Location is
+// relative ("ServiceRequest/0190…/_history/1").
+//
+// Errors (all faults joined): structure, required, value, invariant from the checks;
+// code-invalid, business-rule, not-supported from profiles and rules; forbidden when
+// the sender is not one of the caller's organisations; conflict for a known key with
+// other content (rule "repeat-differs"); multiple-matches for If-None-Exist.
+func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Response, error) {
+	if err := allowed(c, auth.RoleRequester, auth.RoleOperator); err != nil {
+		return nil, err
+	}
+	// A Patient or a conditional create may appear between our look and our commit;
+	// then the look is repeated. Each round either commits or finds something new.
+	for round := 0; ; round++ {
+		change, response, err := s.decide(ctx, c, root)
+		if err != nil {
+			// what was answered before is answered again, whatever has changed since
+			if known, e := s.Store.Known(ctx, requestKeys(c)); e == nil && known != nil {
+				return s.repeat(known, requestKeys(c))
+			}
+			return nil, err
+		}
+		if change == nil {
+			return response, nil
+		}
+		err = s.Store.Commit(ctx, change)
+		var known *Repeat
+		switch {
+		case err == nil:
+			return response, nil
+		case !errors.As(err, &known) && !(errors.Is(err, issue.Conflict) && round < 3):
+			return nil, err
+		case known != nil && known.Key.Kind != KeyPatient && known.Key.Kind != KeyConditional:
+			return s.repeat(known, change.Keys)
+		case round == 3:
+			return nil, issue.New(issue.LockError, "intake-race", "other messages about the same patient arrived at the same moment; send this one again")
+		}
+		if root, err = fhir.Parse(root.System(), c.Body, fhir.Limits{Bytes: len(c.Body)}); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// repeat answers a message that is known. keys are those of the message now.
+func (s *Service) repeat(known *Repeat, keys []Key) (*Response, error) {
+	for _, k := range keys {
+		if k.Kind != known.Key.Kind || k.Scope != known.Key.Scope || k.Value != known.Key.Value {
+			continue
+		}
+		if k.Hash == known.Key.Hash && known.Response != nil {
+			return known.Response, nil
+		}
+	}
+	e := issue.New(issue.Conflict, "repeat-differs", "this "+keyNames[known.Key.Kind]+" was used before with other content; use a new one for a new referral")
+	if known.Response != nil && known.Response.Location != "" {
+		_ = e.With("the existing resource is %s", known.Response.Location)
+	}
+	return nil, e
+}
+
+var keyNames = map[KeyKind]string{KeyRequest: "X-Request-ID", KeyIdempotency: "Idempotency-Key", KeyNatural: "ServiceRequest.identifier"}
+
+// requestKeys are the keys in the headers of a request; their hash is that of its body.
+func requestKeys(c Call) []Key {
+	var keys []Key
+	hash := hexHash(c.Body)
+	if c.RequestGiven {
+		keys = append(keys, Key{KeyRequest, c.Principal.Client, c.RequestID, hash})
+	}
+	if c.IdempotencyKey != "" {
+		keys = append(keys, Key{KeyIdempotency, c.Principal.Client, c.IdempotencyKey, hash})
+	}
+	return keys
+}
+
+func hexHash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// intake is one message on its way in.
+type intake struct {
+	s     *Service
+	c     Call
+	root  *fhir.Node
+	at    time.Time
+	items []*item
+
+	sender   string // ODS code of the sending organisation
+	patient  string // id of the Patient the message is about, "" when none
+	request  *item  // the ServiceRequest, nil when there is none
+	joins    *Record
+	fetched  map[string]*fhir.Node // stored resources that the message refers to, by Type/id
+	faults   []*issue.Error        // everything that refuses the message
+	notices  []*issue.Error        // what the sender should know and is no fault
+	keys     []Key
+	referral string // id of the new referral
+	filler   string // id of the normalised ServiceRequest
+}
+
+// item is one resource to create.
+type item struct {
+	node        *fhir.Node
+	entry       *fhir.Node // nil when the resource came alone
+	fullURL     string
+	ifNoneExist string
+	id          string
+	number      int      // version to write; 0 when an existing resource is used as it is
+	found       bool     // the resource existed before
+	current     *Version // the existing resource
+	made        bool     // not sent: made from what the message says
+}
+
+func (it *item) reference() string { return it.node.ResourceType() + "/" + it.id }
+
+// decide does everything up to the commit and touches nothing.
+func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change, *Response, error) {
+	in := &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}}
+	if err := fhir.Check(root); err != nil {
+		in.faults = issue.All(err)
+	}
+	in.split()
+	in.rules()
+	if len(in.faults) > 0 {
+		return nil, nil, issue.Join(in.faults)
+	}
+	in.validate()
+	if err := in.identify(ctx); err != nil {
+		return nil, nil, err
+	}
+	if len(in.faults) > 0 {
+		return nil, nil, issue.Join(in.faults)
+	}
+	if in.request != nil && in.request.found {
+		in.request = nil // If-None-Exist met it: no new referral
+	}
+	var content *fhir.Node
+	if in.request != nil {
+		var err error
+		if content, err = in.convert(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	return in.compose(content)
+}
+
+// split finds the resources to create and checks how they are asked for.
+func (in *intake) split() {
+	if in.root.ResourceType() != "Bundle" {
+		in.items = []*item{{node: in.root, ifNoneExist: in.c.IfNoneExist}}
+	} else {
+		if kind := in.root.Text("type"); kind != "transaction" && in.root.Child("type") != nil {
+			in.fault(in.root.Child("type"), issue.NotSupported, "bundle-type", "only a transaction or a batch can be posted here")
+		}
+		if in.root.Child("entry") == nil {
+			in.fault(in.root, issue.Required, "bundle-empty", "the Bundle has no entry; a referral needs a Patient and a ServiceRequest")
+		}
+		for _, entry := range in.root.All("entry") {
+			resource, method, url := entry.Child("resource"), entry.Child("request").Child("method"), entry.Text("request", "url")
+			switch {
+			case method != nil && method.Value != "POST":
+				in.fault(method, issue.NotSupported, "bundle-method", "only POST entries are accepted in a transaction or batch")
+				continue
+			case resource == nil:
+				in.fault(entry, issue.Required, "bundle-resource", "an entry with POST needs a resource")
+				continue
+			case method != nil && strings.TrimPrefix(url, "/") != resource.ResourceType():
+				in.fault(entry.Descend("request", "url"), issue.Value, "bundle-url", "request.url of a POST is the type of the resource")
+			}
+			in.items = append(in.items, &item{node: resource, entry: entry, fullURL: entry.Text("fullUrl"), ifNoneExist: entry.Text("request", "ifNoneExist")})
+		}
+	}
+	for _, it := range in.items {
+		switch {
+		case it.node.Type != nil && !slices.Contains(accepted, it.node.ResourceType()):
+			in.fault(it.node, issue.NotSupported, "type-not-accepted", "a "+it.node.ResourceType()+" cannot be created here; accepted are "+strings.Join(accepted, ", "))
+		case it.node.ResourceType() == "ServiceRequest" && in.request != nil:
+			in.fault(it.node, issue.NotSupported, "one-referral", "a transaction carries one ServiceRequest; send a batch or several transactions for several referrals")
+		case it.node.ResourceType() == "ServiceRequest":
+			in.request = it
+		}
+	}
+}
+
+func (in *intake) fault(n *fhir.Node, t issue.Type, rule, text string) *issue.Error {
+	if n == nil {
+		n = in.root
+	}
+	e := issue.New(t, rule, text).At(n.Path()).On(n.Position())
+	in.faults = append(in.faults, e)
+	return e
+}
+
+// validate runs the invariants of the base standard and our intake profiles.
+func (in *intake) validate() {
+	note := func(err error) {
+		for _, e := range issue.All(err) {
+			if e.Failure() {
+				in.faults = append(in.faults, e)
+			} else {
+				in.notices = append(in.notices, e)
+			}
+		}
+	}
+	note(in.s.Invariants(in.root))
+	for _, it := range in.items {
+		if p := in.s.Profiles[it.node.ResourceType()]; p != nil {
+			note(p(it.node))
+		}
+	}
+}
+
+// convert runs the dialect's map on the message and what it refers to.
+func (in *intake) convert(ctx context.Context) (*fhir.Node, error) {
+	source, err := in.source()
+	if err != nil {
+		return nil, err
+	}
+	result, err := in.s.Dialect.Intake.Transform(ctx, mapping.Input{Source: source, Identity: in.sender + "|" + hexHash(in.c.Body), Now: in.at})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range result.Issues {
+		if e.Failure() {
+			return nil, issue.Join(result.Issues)
+		}
+	}
+	in.notices = append(in.notices, result.Issues...)
+	for _, n := range result.Unread {
+		in.notices = append(in.notices, issue.New(issue.Informational, "not-converted", "this element is kept with the original message and is not part of the converted referral").
+			As(issue.SeverityInformation).At(n.Path()).On(n.Position()))
+	}
+	return result.Target, nil
+}
+
+// source is the Bundle that the map reads: the message itself, or one made of the
+// resource that came alone and the stored resources it refers to.
+func (in *intake) source() (*fhir.Node, error) {
+	complete := in.root.ResourceType() == "Bundle" && len(in.fetched) == 0
+	for _, it := range in.items {
+		complete = complete && it.fullURL != ""
+	}
+	if complete {
+		return in.root, nil
+	}
+	r4 := fhir.Types(fhir.R4)
+	b := r4.New("Bundle")
+	b.Set("type", "collection")
+	add := func(url string, n *fhir.Node) {
+		entry := b.Add("entry")
+		entry.Set("fullUrl", url)
+		entry.Append("resource", n.Clone())
+	}
+	for i, it := range in.items {
+		if it.fullURL == "" {
+			// a name for this entry that no other has; it is replaced by the logical id
+			it.fullURL = canonical + "/entry/" + strconv.Itoa(i) + "/" + it.reference()
+		}
+		add(it.fullURL, it.node)
+	}
+	for _, reference := range sortedKeys(in.fetched) {
+		add(canonical+"/stored/"+reference, in.fetched[reference])
+	}
+	return parse(fhir.Encode(b))
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

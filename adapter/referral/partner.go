@@ -1,0 +1,206 @@
+package referral
+
+import (
+	"slices"
+	"strings"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// Extensions that a partner Bundle may carry.
+const (
+	extTokenURL     = canonical + "/StructureDefinition/endpoint-token-url"  // valueUrl on Endpoint
+	extClientID     = canonical + "/StructureDefinition/endpoint-client-id"  // valueString on Endpoint: who we are there
+	extClientRole   = canonical + "/StructureDefinition/client-role"         // valueCode on Device: requester, owner or operator
+	extClientScope  = canonical + "/StructureDefinition/client-scope"        // valueString on Device: SMART scopes, blank-separated
+	extClientKeys   = canonical + "/StructureDefinition/client-jwks"         // valueString on Device: a JWK set in JSON
+	extClientSpeaks = canonical + "/StructureDefinition/client-organization" // valueReference on Device, repeats
+	systemClient    = canonical + "/Id/client"                               // Device.identifier: the client id
+	poolDefault     = "default"
+)
+
+// Organisation is one partner, known by its ODS code.
+type Organisation struct {
+	ODS  string
+	Name string
+}
+
+// Endpoint is where a partner receives FHIR.
+type Endpoint struct {
+	Address  string // base URL, without a slash at the end
+	TokenURL string // OAuth2 token endpoint, "" when the endpoint asks for no token
+	ClientID string // who the adapter is there
+}
+
+// Client is a program that may call the adapter.
+type Client struct {
+	ID            string
+	Role          auth.Role
+	Organisations []string // ODS codes it may speak for
+	Scopes        []string
+	JWKS          []byte // its public keys, nil when its tokens come from an issuer
+}
+
+// Partners is everyone the adapter works with. It is read-only.
+type Partners struct {
+	organisations map[string]Organisation
+	endpoints     map[string]Endpoint
+	services      map[string][]string // practice → link-worker services affiliated with it
+	practices     map[string][]string // service → practices
+	clients       []Client
+}
+
+// LoadPartners reads a Bundle of Organization (ODS identifier), Endpoint
+// (managingOrganization, address), OrganizationAffiliation (organization the practice,
+// participatingOrganization the service) and Device (a client: identifier, owner, role
+// and keys as extensions). An empty Bundle is allowed.
+//
+// Errors: required, value and not-found, one for each fault, naming the element.
+// Source: http://hl7.org/fhir/R4/organizationaffiliation.html,
+// http://hl7.org/fhir/R4/endpoint.html.
+func LoadPartners(bundle *fhir.Node) (*Partners, error) {
+	p := &Partners{
+		organisations: map[string]Organisation{}, endpoints: map[string]Endpoint{},
+		services: map[string][]string{}, practices: map[string][]string{},
+	}
+	var faults []*issue.Error
+	fault := func(n *fhir.Node, t issue.Type, text string) {
+		faults = append(faults, issue.New(t, "partner", text).At(n.Path()).On(n.Position()))
+	}
+	index := fhir.NewIndex(bundle)
+	// ods finds the ODS code that a Reference names, by its target or its identifier.
+	ods := func(at, reference *fhir.Node) string {
+		if code := odsOf(reference.All("identifier")); code != "" {
+			return code
+		}
+		if target := index.Resolve(reference.Text("reference"), at); target != nil {
+			if code := odsOf(target.All("identifier")); code != "" {
+				return code
+			}
+		}
+		fault(at, issue.NotFound, "the organisation referred to is not in this Bundle; refer to an Organization with an ODS identifier")
+		return ""
+	}
+	for _, entry := range bundle.All("entry") {
+		switch r := entry.Child("resource"); r.ResourceType() {
+		case "Organization":
+			code := odsOf(r.All("identifier"))
+			if code == "" {
+				fault(r, issue.Required, "an Organization needs an identifier with the system "+SystemODS)
+				continue
+			}
+			p.organisations[code] = Organisation{ODS: code, Name: r.Text("name")}
+		case "Endpoint":
+			if r.Text("status") != "active" {
+				continue
+			}
+			address := strings.TrimSuffix(r.Text("address"), "/")
+			if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
+				fault(r, issue.Value, "Endpoint.address must be an http or https URL")
+				continue
+			}
+			if code := ods(r, r.Child("managingOrganization")); code != "" {
+				p.endpoints[code] = Endpoint{Address: address, TokenURL: extension(r, extTokenURL), ClientID: extension(r, extClientID)}
+			}
+		case "OrganizationAffiliation":
+			if r.Text("active") == "false" {
+				continue
+			}
+			practice, service := ods(r, r.Child("organization")), ods(r, r.Child("participatingOrganization"))
+			if practice != "" && service != "" {
+				p.services[practice] = append(p.services[practice], service)
+				p.practices[service] = append(p.practices[service], practice)
+			}
+		case "Device":
+			c := Client{Role: auth.Role(extension(r, extClientRole)), Scopes: strings.Fields(extension(r, extClientScope))}
+			for _, i := range r.All("identifier") {
+				if i.Text("system") == systemClient {
+					c.ID = i.Text("value")
+				}
+			}
+			if keys := extension(r, extClientKeys); keys != "" {
+				c.JWKS = []byte(keys)
+			}
+			if c.ID == "" || !c.Role.Valid() {
+				fault(r, issue.Required, "a client (Device) needs an identifier with the system "+systemClient+" and a client-role of requester, owner or operator")
+				continue
+			}
+			if owner := r.Child("owner"); owner != nil {
+				c.Organisations = append(c.Organisations, ods(r, owner))
+			}
+			for _, e := range r.All("extension") {
+				if e.Text("url") == extClientSpeaks {
+					c.Organisations = append(c.Organisations, ods(r, e.Child("value")))
+				}
+			}
+			p.clients = append(p.clients, c)
+		default:
+			fault(r, issue.NotSupported, "a partner Bundle holds Organization, Endpoint, OrganizationAffiliation and Device")
+		}
+	}
+	return p, issue.Join(faults)
+}
+
+// extension gives the value of the first extension with that URL, "" when there is none.
+func extension(n *fhir.Node, url string) string {
+	for _, e := range n.All("extension") {
+		if e.Text("url") == url {
+			return e.Text("value")
+		}
+	}
+	return ""
+}
+
+// odsOf gives the ODS code among identifiers, in upper case; "" when there is none.
+func odsOf(identifiers []*fhir.Node) string {
+	for _, i := range identifiers {
+		if isODSSystem(i.Text("system")) {
+			return strings.ToUpper(strings.TrimSpace(i.Text("value")))
+		}
+	}
+	return ""
+}
+
+// Organisation gives what is known of an ODS code; its name is "" when nothing is.
+func (p *Partners) Organisation(ods string) Organisation {
+	if o, ok := p.organisations[ods]; ok {
+		return o
+	}
+	return Organisation{ODS: ods}
+}
+
+// Endpoint gives where an organisation receives FHIR; false when it has no endpoint.
+func (p *Partners) Endpoint(ods string) (Endpoint, bool) {
+	e, ok := p.endpoints[ods]
+	return e, ok
+}
+
+// Clients lists the registered clients in the order of the Bundle.
+func (p *Partners) Clients() []Client { return slices.Clone(p.clients) }
+
+// route decides who a referral goes to when its request names nobody: the one service
+// affiliated with the practice, else a pool.
+func (p *Partners) route(practice string) (owner, pool string) {
+	switch services := p.services[practice]; len(services) {
+	case 0:
+		return "", poolDefault
+	case 1:
+		return services[0], ""
+	default:
+		return "", practice
+	}
+}
+
+// scope is what a caller may see.
+func (p *Partners) scope(who *auth.Principal) Scope {
+	s := Scope{Role: who.Role, Organisations: who.Organisations}
+	if who.Role == auth.RoleOwner {
+		s.Pools = []string{poolDefault}
+		for _, ods := range who.Organisations {
+			s.Pools = append(s.Pools, p.practices[ods]...)
+		}
+	}
+	return s
+}

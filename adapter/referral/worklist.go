@@ -1,0 +1,256 @@
+package referral
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"spadapter/adapter/fhir"
+)
+
+// Worklist gives the referrals the caller may see, oldest first, without timelines.
+// Errors: value for a bad cursor.
+func (s *Service) Worklist(ctx context.Context, c Call, f Filter) (list []View, next string, err error) {
+	records, next, err := s.Store.Referrals(ctx, s.scope(c), f)
+	if err != nil {
+		return nil, "", err
+	}
+	list = make([]View, 0, len(records))
+	for i := range records {
+		v, err := s.render(c, &records[i], nil, nil)
+		if err != nil {
+			return nil, "", err
+		}
+		list = append(list, *v)
+	}
+	a := s.audit(c, "search-type", "E", nil)
+	a.Entity = "Task"
+	if len(records) > 0 {
+		a.Organisation = records[0].Organisation
+	}
+	return list, next, s.record(ctx, a)
+}
+
+// View gives one referral with its timeline. Errors: not-found.
+func (s *Service) View(ctx context.Context, c Call, id string) (*View, error) {
+	r, err := s.Store.Referral(ctx, s.scope(c), id)
+	if err != nil {
+		return nil, err
+	}
+	events, err := s.Store.Events(ctx, s.scope(c), id)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.view(ctx, c, r, events)
+	if err != nil {
+		return nil, err
+	}
+	a := s.audit(c, "read", "R", nil)
+	a.Organisation, a.Entity, a.Patient = r.Organisation, "Task/"+r.ID, r.Patient
+	return v, s.record(ctx, a)
+}
+
+// view renders one referral with what joined it after the request.
+func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (*View, error) {
+	later, err := s.Store.Search(ctx, s.scope(c), Query{Type: "Observation", Page: Page{Count: 500}, Conditions: []Condition{
+		{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: r.ID}}},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(later.Versions) // oldest first
+	return s.render(c, r, later.Versions, events)
+}
+
+// render makes a View of a record, its content, and Observations that came later.
+func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*View, error) {
+	content, err := parse(r.Content)
+	if err != nil {
+		return nil, err
+	}
+	v := &View{
+		ID: r.ID, Version: r.Version, Status: r.Status, BusinessStatus: r.BusinessStatus, Created: r.Created, Updated: r.Updated,
+		Requester: s.party(r.Organisation), Sharing: r.Sharing,
+		Needs: []Need{}, Scores: []Score{}, Findings: []Finding{}, Risks: []Finding{}, Notes: []Note{}, AllowedActions: []Action{},
+		Links: Links{Task: "Task/" + r.ID, ServiceRequest: "ServiceRequest/" + r.ServiceRequest, Patient: "Patient/" + r.Patient},
+	}
+	if r.Owner != "" {
+		p := s.party(r.Owner)
+		v.Owner = &p
+	}
+	for _, entry := range content.All("entry") {
+		switch n := entry.Child("resource"); n.ResourceType() {
+		case "Patient":
+			if n.Text("id") == r.Patient {
+				v.Person = person(n)
+			}
+		case "ServiceRequest":
+			v.Priority, v.AuthoredOn = n.Text("priority"), n.Text("authoredOn")
+			for _, reason := range n.All("reasonCode") {
+				v.Needs = append(v.Needs, need(reason))
+			}
+			for _, note := range n.All("note") {
+				v.Notes = append(v.Notes, Note{Text: note.Text("text"), Time: note.Text("time"), Author: r.Organisation})
+			}
+		case "Observation":
+			s.observed(v, n, "baseline")
+		}
+	}
+	for _, version := range later {
+		n, err := parse(version.Body)
+		if err != nil {
+			return nil, err
+		}
+		s.observed(v, n, "follow-up")
+	}
+	v.RiskStatement = "Risks are listed in risks."
+	if len(v.Risks) == 0 {
+		v.RiskStatement = "No risk is recorded in the referral; that is not the same as no known risk."
+	}
+	for _, e := range events {
+		v.Timeline = append(v.Timeline, Step{Move: e.Move, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
+			Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)})
+		var in Input
+		if len(e.Data) > 0 && json.Unmarshal(e.Data, &in) == nil && in.Note != "" {
+			v.Notes = append(v.Notes, Note{Text: in.Note, Time: e.At.Format(instant), Author: e.Actor})
+		}
+	}
+	v.AllowedActions = s.actions(c, r, events)
+	return v, nil
+}
+
+func (s *Service) party(ods string) Party {
+	return Party{ODS: ods, Name: s.Partners.Organisation(ods).Name}
+}
+
+// observed files an Observation under scores, risks or findings.
+func (s *Service) observed(v *View, n *fhir.Node, role string) {
+	value := n.Child("value")
+	text := value.Text("value")
+	if value != nil && value.HasValue() {
+		text = value.Value
+	}
+	date := n.Text("effective")
+	if i := s.Instruments.Of(n); i != nil {
+		better := i.HigherIsBetter
+		v.Scores = append(v.Scores, Score{Instrument: i.Code, Name: i.Name, Value: text, Date: date, Low: i.Low.String(), High: i.High.String(),
+			HigherIsBetter: &better, Role: role, Observation: "Observation/" + n.Text("id")})
+		return
+	}
+	f := Finding{Codes: codings(n.Child("code")), Text: n.Text("code", "text"), Date: date}
+	switch {
+	case value != nil && value.Name == "valueCodeableConcept":
+		if f.Value = value.Text("text"); f.Value == "" {
+			f.Value = value.Text("coding", "display")
+		}
+	case value != nil && value.Name == "valueQuantity":
+		f.Value = strings.TrimSpace(text + " " + value.Text("unit"))
+	default:
+		f.Value = text
+	}
+	for _, c := range f.Codes {
+		if ok, _ := s.Terminology.ValidateCode(canonical+"/ValueSet/sp-risk", c.System, c.Code); ok {
+			v.Risks = append(v.Risks, f)
+			return
+		}
+	}
+	v.Findings = append(v.Findings, f)
+}
+
+// actions lists what the caller may do next.
+func (s *Service) actions(c Call, r *Record, events []Event) []Action {
+	out := []Action{}
+	sit := situation{record: r, events: events, input: &Input{}, attempts: s.MinAttempts}
+	for _, m := range Table {
+		if m.Action == "" || m.Role != c.Principal.Role || !slices.Contains(m.From, r.Status) {
+			continue
+		}
+		// without events it is not known yet whether a guard holds
+		if events != nil && slices.ContainsFunc(m.Guards, func(g Guard) bool { return g.early && !g.ok(sit) }) {
+			continue
+		}
+		a := Action{Name: m.Action, Move: m.ID, To: m.To, Requires: slices.Clone(m.Requires), Href: "/api/v1/referrals/" + r.ID + "/actions/" + m.Action}
+		if m.Reason {
+			a.Requires, a.Reasons = append(a.Requires, "reason"), m.Business
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+func person(n *fhir.Node) Person {
+	p := Person{NHSNumber: nhsNumberOf(n.All("identifier")), BirthDate: n.Text("birthDate"), Gender: n.Text("gender"), Language: n.Text("communication", "language", "text")}
+	if p.Language == "" {
+		p.Language = n.Text("communication", "language", "coding", "display")
+	}
+	p.Name = personName(n.All("name"))
+	for _, t := range n.All("telecom") {
+		if t.Text("use") != "old" {
+			p.Telecom = append(p.Telecom, strings.TrimSpace(t.Text("system")+" "+t.Text("value")))
+		}
+	}
+	for _, a := range n.All("address") {
+		if a.Text("use") == "old" {
+			continue
+		}
+		if p.Address = a.Text("text"); p.Address == "" {
+			var parts []string
+			for _, line := range a.All("line") {
+				parts = append(parts, line.Value)
+			}
+			for _, part := range []string{"city", "district", "postalCode"} {
+				if v := a.Text(part); v != "" {
+					parts = append(parts, v)
+				}
+			}
+			p.Address = strings.Join(parts, ", ")
+		}
+		break
+	}
+	return p
+}
+
+// personName chooses the name to call a person by: the usual or official one, never
+// an old one.
+func personName(names []*fhir.Node) string {
+	var best *fhir.Node
+	rank := map[string]int{"usual": 4, "official": 3, "": 2, "nickname": 1, "temp": 1, "anonymous": 1}
+	for _, n := range names {
+		if r := rank[n.Text("use")]; r > 0 && (best == nil || r > rank[best.Text("use")]) {
+			best = n
+		}
+	}
+	if best == nil {
+		return ""
+	}
+	if text := best.Text("text"); text != "" {
+		return text
+	}
+	var parts []string
+	for _, g := range best.All("given") {
+		parts = append(parts, g.Value)
+	}
+	return strings.TrimSpace(strings.Join(append(parts, best.Text("family")), " "))
+}
+
+// need splits a reason into our own need and the sender's codes.
+func need(reason *fhir.Node) Need {
+	n := Need{Text: reason.Text("text")}
+	for _, c := range codings(reason) {
+		if c.System == SystemNeed {
+			n.Need = c.Code
+		} else {
+			n.Codes = append(n.Codes, c)
+		}
+	}
+	return n
+}
+
+func codings(concept *fhir.Node) []Coded {
+	var out []Coded
+	for _, c := range concept.All("coding") {
+		out = append(out, Coded{System: c.Text("system"), Code: c.Text("code"), Display: c.Text("display")})
+	}
+	return out
+}

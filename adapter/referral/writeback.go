@@ -1,0 +1,162 @@
+package referral
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/mapping"
+)
+
+// writeBack decides and converts what a move sends to the patient's record, at the
+// sharing level of the referral; nil when it sends nothing.
+func (st *step) writeBack(ctx context.Context, task *fhir.Task, content *fhir.Node, recorded []*outcomeResource) (*Delivery, error) {
+	r := st.after
+	if st.move.Writes == WriteNothing || r.Sharing == SharingNone ||
+		st.move.Writes == WritePlan && !sharesAtLeast(r.Sharing, SharingSummary) {
+		return nil, nil
+	}
+	source, err := st.report(ctx, task, content, recorded)
+	if err != nil {
+		return nil, err
+	}
+	id := st.s.Store.NewID()
+	result, err := st.s.Dialect.Outcome.Transform(ctx, mapping.Input{Source: source, Identity: id, Now: st.at})
+	if err != nil {
+		return nil, err
+	}
+	if err := issue.Failures(issue.Join(result.Issues)); err != nil {
+		return nil, err
+	}
+	facts := st.s.facts(r, content)
+	recipient := facts.Practice
+	if _, ok := st.s.Partners.Endpoint(recipient); !ok {
+		recipient = r.Organisation
+	}
+	return &Delivery{
+		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: "write-back", Route: "fhir-rest",
+		ContentType: contentJSON, Body: fhir.Encode(result.Target), Facts: facts, State: DeliveryQueued,
+		Due: st.at, Expires: st.at.Add(st.s.RetryFor), Created: st.at,
+	}, nil
+}
+
+// report is what the outcome map reads: the Task as far as it is shared, the Patient,
+// the original ServiceRequest, and the recorded resources that the level allows.
+func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node, recorded []*outcomeResource) (*fhir.Node, error) {
+	r := st.after
+	b := fhir.Types(fhir.R4).New("Bundle")
+	b.Set("type", "collection")
+	add := func(n *fhir.Node) {
+		entry := b.Add("entry")
+		entry.Set("fullUrl", "urn:uuid:"+n.Text("id"))
+		entry.Append("resource", n)
+	}
+	withheld := map[string]string{} // reference → what it is
+	for _, o := range recorded {
+		if !sharesAtLeast(r.Sharing, o.least) {
+			withheld[o.kind+"/"+o.id] = o.role
+		}
+	}
+	shared, err := fhir.FromTyped(task)
+	if err != nil {
+		return nil, err
+	}
+	st.share(shared, withheld)
+	add(shared)
+	for _, entry := range content.All("entry") {
+		if n := entry.Child("resource"); n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
+			add(n.Clone())
+		}
+	}
+	original, err := st.s.Store.Read(ctx, Scope{Role: auth.RoleRequester, Organisations: []string{r.Organisation}}, "ServiceRequest", r.ServiceRequest)
+	if err != nil {
+		return nil, err
+	}
+	request, err := parse(original.Body)
+	if err != nil {
+		return nil, err
+	}
+	if request.Child("identifier") == nil {
+		// the GP system named it with nothing but the id it was given here
+		i := request.Add("identifier")
+		i.Set("system", IDSystem+"servicerequest")
+		i.Set("value", r.ServiceRequest)
+	}
+	add(request)
+	for _, o := range recorded {
+		if withheld[o.kind+"/"+o.id] != "" {
+			continue
+		}
+		n, err := parse(o.version.Body)
+		if err != nil {
+			return nil, err
+		}
+		add(n)
+	}
+	return parse(fhir.Encode(b))
+}
+
+// share leaves out of a Task what its sharing level withholds, and says that it did.
+func (st *step) share(n *fhir.Node, withheld map[string]string) {
+	var names []string
+	name := func(s string) {
+		if !slices.Contains(names, s) {
+			names = append(names, s)
+		}
+	}
+	summary := sharesAtLeast(st.after.Sharing, SharingSummary)
+	kept := n.Children[:0:0]
+	for _, c := range n.Children {
+		switch {
+		case c.Name == "output" && withheld[c.Text("value", "reference")] != "":
+			name(withheld[c.Text("value", "reference")])
+			continue
+		case c.Name == "output" && !summary && c.Text("type", "coding", "code") == "requested-action":
+			name("requested actions")
+			continue
+		case c.Name == "note" && !summary:
+			name("notes")
+			continue
+		case c.Name == "statusReason" && !summary:
+			c.Remove("text")
+		}
+		kept = append(kept, c)
+	}
+	n.Children = kept
+	if len(names) > 0 {
+		n.Add("note").Set("text", "Withheld at sharing level "+st.after.Sharing+": "+strings.Join(names, ", ")+".")
+	}
+}
+
+// facts are what a delivery is decided on, from the message.
+// Source: lifecycle rules R12 to R15.
+func (s *Service) facts(r *Record, content *fhir.Node) Facts {
+	f := Facts{Sharing: r.Sharing, Practice: r.Organisation}
+	index := fhir.NewIndex(content)
+	for _, entry := range content.All("entry") {
+		patient := entry.Child("resource")
+		if patient.ResourceType() != "Patient" || patient.Text("id") != r.Patient {
+			continue
+		}
+		for _, gp := range patient.All("generalPractitioner") {
+			ods := odsOf(gp.All("identifier"))
+			if target := index.Resolve(gp.Text("reference"), gp); ods == "" && target.ResourceType() == "Organization" {
+				ods = odsOf(target.All("identifier"))
+			}
+			if ods != "" {
+				f.Practice = ods
+				break
+			}
+		}
+		for _, label := range patient.Child("meta").All("security") {
+			// PDS: R is a restricted person; the confidentiality code system has the same code
+			f.Restricted = f.Restricted || label.Text("code") == "R"
+		}
+		deceased := patient.Child("deceased")
+		f.Deceased = deceased != nil && deceased.Value != "false"
+	}
+	return f
+}
