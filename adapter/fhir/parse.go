@@ -109,7 +109,7 @@ type parser struct {
 
 func (p *parser) fail(rule, text string) *issue.Error {
 	line, column := position(p.src, p.pos)
-	return issue.New(issue.Structure, rule, text).As(issue.SeverityFatal).On(line, column)
+	return issue.New(issue.Structure, rule, text).Graded(issue.SeverityFatal).On(line, column)
 }
 
 func (p *parser) node(start int) (*Node, error) {

@@ -40,7 +40,7 @@ func (x *exchange) prefers(r *referral.Response) {
 	case "minimal":
 		x.answer(r, "", nil)
 	case "OperationOutcome":
-		done := issue.New(issue.Informational, "", "the resource is stored").As(issue.SeverityInformation)
+		done := issue.New(issue.Informational, "", "the resource is stored").Graded(issue.SeverityInformation)
 		if r.Status != http.StatusCreated {
 			done.Details = "the resource was stored before"
 		}

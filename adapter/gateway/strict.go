@@ -62,10 +62,24 @@ func (s *strict) next() json.Token {
 	return token
 }
 
-func (s *strict) skip() {
-	var any json.RawMessage
-	if err := s.decoder.Decode(&any); err != nil {
-		panic(err) // the text is valid
+// skip reads over one value, or over the rest of the object or array whose first
+// delimiter was opened.
+func (s *strict) skip(opened bool) {
+	depth := 0
+	if opened {
+		depth = 1
+	}
+	for {
+		if delim, ok := s.next().(json.Delim); ok {
+			if delim == '{' || delim == '[' {
+				depth++
+			} else {
+				depth--
+			}
+		}
+		if depth == 0 {
+			return
+		}
 	}
 }
 
@@ -93,10 +107,7 @@ func (s *strict) value(t reflect.Type, path string) {
 			s.next()
 		default:
 			s.kind(t, path)
-			for s.decoder.More() {
-				s.skip() // a name and a value, or an element
-			}
-			s.next()
+			s.skip(true)
 		}
 	case string:
 		if t == timeType {
@@ -126,7 +137,7 @@ func (s *strict) object(t reflect.Type, path string) {
 		case !known:
 			// the name is the sender's: it goes back, and stays out of the log
 			s.faults = append(s.faults, issue.New(issue.Invalid, "unknown-field", "there is no such field here").At(path).With("the field is %q", at))
-			s.skip()
+			s.skip(false)
 			continue
 		case seen[name]:
 			s.fault(issue.Invalid, "repeated-field", at, "a field may be given once")

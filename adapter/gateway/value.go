@@ -73,7 +73,7 @@ var prefixes = []string{"eq", "ne", "gt", "lt", "ge", "le"}
 func dateValue(name, text string) (referral.Value, *issue.Error) {
 	v := referral.Value{Prefix: "eq"}
 	date := text
-	if len(text) > 2 && text[0] >= 'a' && text[0] <= 'z' {
+	if len(text) > 2 && text[0] >= 'a' && text[2] >= '0' && text[2] <= '9' {
 		v.Prefix, date = text[:2], text[2:]
 		if !slices.Contains(prefixes, v.Prefix) {
 			return referral.Value{}, issue.Newf(issue.Invalid, "search-prefix", "%s takes the prefixes %s", name, strings.Join(prefixes, ", ")).

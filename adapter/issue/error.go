@@ -46,8 +46,8 @@ func (e *Error) With(format string, args ...any) *Error {
 	return e
 }
 
-// As sets the severity and returns e.
-func (e *Error) As(s Severity) *Error { e.Severity = s; return e }
+// Graded sets the severity and returns e.
+func (e *Error) Graded(s Severity) *Error { e.Severity = s; return e }
 
 // Because keeps the error beneath, for the log, and returns e.
 func (e *Error) Because(cause error) *Error { e.Cause = cause; return e }

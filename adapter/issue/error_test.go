@@ -57,7 +57,7 @@ func TestErrorKeepsDiagnosticsOut(t *testing.T) {
 }
 
 func TestFailuresAndRetryable(t *testing.T) {
-	warn := New(CodeInvalid, "w", "only a warning").As(SeverityWarning)
+	warn := New(CodeInvalid, "w", "only a warning").Graded(SeverityWarning)
 	if err := Failures(errors.Join(warn)); err != nil {
 		t.Errorf("a warning refused the message: %v", err)
 	}

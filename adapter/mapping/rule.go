@@ -216,7 +216,7 @@ func (s *source) each(r *run, f int, ru *rule, i int, n *fhir.Node) {
 		return
 	}
 	if s.log != nil {
-		r.note(ru.issue(issue.Informational, "map-log", "the map logged a value").As(issue.SeverityInformation).With("%s", s.log.text(r, f, n)), n)
+		r.note(ru.issue(issue.Informational, "map-log", "the map logged a value").Graded(issue.SeverityInformation).With("%s", s.log.text(r, f, n)), n)
 	}
 	if ru.ignore {
 		r.mark(n, whole)

@@ -91,14 +91,21 @@ func (m *Map) Transform(ctx context.Context, in Input) (*Result, error) {
 		return nil, issue.Join(r.failed)
 	}
 	r.prune()
+	for i, p := range g.params {
+		if p.target {
+			arrange(r.stack[f+i])
+		}
+	}
+	for _, n := range r.created {
+		arrange(n)
+	}
 	out := &Result{Target: target, Trace: r.steps(), Issues: r.issues}
 	for _, m := range r.marks {
 		out.Unread = m.unread(out.Unread)
 	}
 	for _, n := range out.Unread {
 		line, column := n.Position()
-		out.Issues = append(out.Issues, issue.New(issue.Informational, "map-unread", "no rule of the map read this element; it is not in the result").
-			As(issue.SeverityInformation).At(n.Path()).On(line, column))
+		out.Issues = append(out.Issues, issue.New(issue.Informational, "map-unread", "no rule of the map read this element; it is not in the result").Graded(issue.SeverityInformation).At(n.Path()).On(line, column))
 	}
 	return out, nil
 }
@@ -279,6 +286,37 @@ func (r *run) prune() {
 			}
 		}
 		n.Parent = nil
+	}
+}
+
+// arrange puts the elements of what was created into the order of the standard: the
+// order of the rules is the author's, and a reader looks for fullUrl before resource.
+func arrange(n *fhir.Node) {
+	if n.Type == nil || len(n.Children) < 2 {
+		return
+	}
+	var few [32]int
+	rank := few[:0]
+	sorted, at := true, 0
+	elements := n.Type.Elements
+	for _, c := range n.Children {
+		// mostly in order already: look on from where the last one was
+		for steps := 0; steps < len(elements) && elements[at] != c.Element; steps++ {
+			if at++; at == len(elements) {
+				at = 0
+			}
+		}
+		sorted = sorted && (len(rank) == 0 || rank[len(rank)-1] <= at)
+		rank = append(rank, at)
+	}
+	if sorted {
+		return
+	}
+	for i := 1; i < len(rank); i++ {
+		for j := i; j > 0 && rank[j-1] > rank[j]; j-- {
+			rank[j-1], rank[j] = rank[j], rank[j-1]
+			n.Children[j-1], n.Children[j] = n.Children[j], n.Children[j-1]
+		}
 	}
 }
 

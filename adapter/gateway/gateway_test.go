@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+const base = "https://adapter.test"
+
+var noon = time.Date(2026, 2, 17, 12, 0, 0, 0, time.UTC)
+
+// world is a gateway before a domain that answers everything with something small.
+type world struct {
+	t       *testing.T
+	config  Config
+	handler http.Handler
+	log     *bytes.Buffer
+	calls   []referral.Call // of every operation but Refused
+	refused []refusal
+}
+
+type refusal struct {
+	call                referral.Call
+	interaction, entity string
+	err                 error
+}
+
+// tokens are the callers of the tests.
+var tokens = map[string]*auth.Principal{
+	"gp":       {Client: "gp-system", Role: auth.RoleRequester, Organisations: []string{"A81001"}, Scopes: []string{"system/*.cruds"}},
+	"lw":       {Client: "lw-tool", Role: auth.RoleOwner, Organisations: []string{"LW001"}, Scopes: []string{"system/*.cruds"}},
+	"op":       {Client: "operator", Role: auth.RoleOperator, Scopes: []string{"system/*.cruds"}},
+	"reader":   {Client: "gp-reader", Role: auth.RoleRequester, Organisations: []string{"A81001"}, Scopes: []string{"system/Patient.rs"}},
+	"patients": {Client: "gp-patients", Role: auth.RoleRequester, Organisations: []string{"A81001"}, Scopes: []string{"system/Patient.c"}},
+}
+
+func newWorld(t *testing.T, change func(*Operations)) *world {
+	w := &world{t: t, log: &bytes.Buffer{}}
+	saw := func(c referral.Call) { w.calls = append(w.calls, c) }
+	version := func(resourceType, id string, number int) *referral.Version {
+		return &referral.Version{Type: resourceType, ID: id, Number: number, Updated: noon, Body: []byte(`{"resourceType":"` + resourceType + `","id":"` + id + `"}`)}
+	}
+	ops := Operations{
+		Submit: func(_ context.Context, c referral.Call, root *fhir.Node) (*referral.Response, error) {
+			saw(c)
+			return &referral.Response{Status: 201, ContentType: contentFHIR, Location: root.ResourceType() + "/1/_history/1", ETag: `W/"1"`, Body: []byte(`{"resourceType":"` + root.ResourceType() + `","id":"1"}`)}, nil
+		},
+		Read: func(_ context.Context, c referral.Call, resourceType, id string) (*referral.Version, error) {
+			saw(c)
+			return version(resourceType, id, 3), nil
+		},
+		ReadVersion: func(_ context.Context, c referral.Call, resourceType, id string, number int) (*referral.Version, error) {
+			saw(c)
+			return version(resourceType, id, number), nil
+		},
+		History: func(_ context.Context, c referral.Call, resourceType, id string, p referral.Page) (referral.Found, error) {
+			saw(c)
+			return referral.Found{Versions: []referral.Version{*version(resourceType, "1", 1)}, Total: 1}, nil
+		},
+		Search: func(_ context.Context, c referral.Call, q referral.Query) (referral.Found, error) {
+			saw(c)
+			return referral.Found{Versions: []referral.Version{*version(q.Type, "1", 1)}, Total: 1}, nil
+		},
+		Worklist: func(_ context.Context, c referral.Call, f referral.Filter) ([]referral.View, string, error) {
+			saw(c)
+			return []referral.View{{ID: "1", Version: 2}}, "", nil
+		},
+		View: func(_ context.Context, c referral.Call, id string) (*referral.View, error) {
+			saw(c)
+			return &referral.View{ID: id, Version: 2}, nil
+		},
+		Act: func(_ context.Context, c referral.Call, id, action string, number int, in referral.Input) (*referral.View, error) {
+			saw(c)
+			return &referral.View{ID: id, Version: number + 1, Status: action}, nil
+		},
+		Refused: func(_ context.Context, c referral.Call, interaction, entity string, err error) error {
+			w.refused = append(w.refused, refusal{c, interaction, entity, err})
+			return nil
+		},
+		ResourceTypes: referral.ResourceTypes, CreateTypes: referral.CreateTypes, SearchParams: referral.SearchParams,
+	}
+	if change != nil {
+		change(&ops)
+	}
+	w.config = Config{
+		Operations: ops, BaseURL: base + "/", TokenURL: base + "/oauth2/token",
+		Verify: func(_ context.Context, token string) (*auth.Principal, error) {
+			if p := tokens[token]; p != nil {
+				return p, nil
+			}
+			return nil, issue.New(issue.Login, "token-signature", "the token was not signed by a known key")
+		},
+		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		NewID:  func() string { return "made-id" },
+		Now:    func() time.Time { return noon },
+	}
+	w.handler = New(w.config)
+	return w
+}
+
+// do sends a request; headers are "Name: value" and "as gp" is short for a token.
+func (w *world) do(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	w.t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for _, h := range headers {
+		if token, ok := strings.CutPrefix(h, "as "); ok {
+			h = "Authorization: Bearer " + token
+		}
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	return rec
+}
+
+// post sends FHIR JSON.
+func (w *world) post(target, body string, headers ...string) *httptest.ResponseRecorder {
+	return w.do("POST", target, body, append([]string{"Content-Type: application/fhir+json"}, headers...)...)
+}
+
+// wants fails unless the response has the status and, for an error, the rule.
+func wants(t *testing.T, rec *httptest.ResponseRecorder, status int, rule string) {
+	t.Helper()
+	if rec.Code != status {
+		t.Errorf("status %d, want %d: %s", rec.Code, status, rec.Body)
+	}
+	if rule != "" && !strings.Contains(rec.Body.String(), `"`+rule+`"`) {
+		t.Errorf("the rule %s is not in %s", rule, rec.Body)
+	}
+}
+
+// parsed reads a FHIR response.
+func parsed(t *testing.T, rec *httptest.ResponseRecorder) *fhir.Node {
+	t.Helper()
+	if got := rec.Header().Get("Content-Type"); got != contentFHIR {
+		t.Errorf("Content-Type %q", got)
+	}
+	root, err := fhir.Parse(fhir.Types(fhir.R4), rec.Body.Bytes(), fhir.Limits{})
+	if err != nil {
+		t.Fatalf("%v in %s", err, rec.Body)
+	}
+	return root
+}
+
+// object reads a plain JSON response.
+func object(t *testing.T, rec *httptest.ResponseRecorder) map[string]any {
+	t.Helper()
+	var out map[string]any
+	if err := json.Unmarshal(rec.Body.Bytes(), &out); err != nil {
+		t.Fatalf("%v in %s", err, rec.Body)
+	}
+	return out
+}

@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"spadapter/adapter/fhir"
+)
+
+// claims lists "Type interaction" of the statement; "" stands for the whole system.
+func claims(statement *fhir.Node) []string {
+	var list []string
+	rest := statement.Child("rest")
+	for _, i := range rest.All("interaction") {
+		list = append(list, " "+i.Text("code"))
+	}
+	for _, r := range rest.All("resource") {
+		for _, i := range r.All("interaction") {
+			list = append(list, r.Text("type")+" "+i.Text("code"))
+		}
+	}
+	return list
+}
+
+// TestEveryClaimAnswers does what the CapabilityStatement says can be done.
+func TestEveryClaimAnswers(t *testing.T) {
+	w := newWorld(t, nil)
+	list := claims(parsed(t, w.do("GET", "/fhir/R4/metadata", "")))
+	for _, claim := range list {
+		resource, interaction, _ := strings.Cut(claim, " ")
+		path := "/fhir/R4/" + resource
+		method, target, body, status := "GET", path, "", 200
+		switch interaction {
+		case "transaction", "batch":
+			method, target, body, status = "POST", "/fhir/R4", `{"resourceType":"Bundle","type":"`+interaction+`"}`, 201
+		case "create":
+			method, body, status = "POST", `{"resourceType":"`+resource+`"}`, 201
+		case "read":
+			target = path + "/1"
+		case "vread":
+			target = path + "/1/_history/1"
+		case "history-instance":
+			target = path + "/1/_history"
+		case "history-type":
+			target = path + "/_history"
+		case "search-type":
+		default:
+			t.Errorf("%s is claimed and not tested", claim)
+		}
+		rec := w.do(method, target, body, "as op", "Content-Type: application/fhir+json")
+		if rec.Code != status {
+			t.Errorf("%s is claimed; %s %s gives %d", claim, method, target, rec.Code)
+		}
+	}
+	if len(list) < 20 {
+		t.Errorf("only %d claims", len(list))
+	}
+}
+
+// TestEveryRouteIsClaimed finds no FHIR route that the statement is silent about.
+func TestEveryRouteIsClaimed(t *testing.T) {
+	w := newWorld(t, nil)
+	list := claims(parsed(t, w.do("GET", "/fhir/R4/metadata", "")))
+	g := &gateway{Config: w.config.withDefaults()}
+	for _, r := range g.table() {
+		if r.surface != surfaceFHIR || r.interactions[0] == "capabilities" {
+			continue
+		}
+		for _, code := range r.interactions {
+			if !slices.Contains(list, r.resource+" "+code) {
+				t.Errorf("%s %s is not claimed", r.method, r.path)
+			}
+		}
+	}
+}
+
+// TestEverySearchParameterIsUsed asks for each that is claimed, in strict mode.
+func TestEverySearchParameterIsUsed(t *testing.T) {
+	w := newWorld(t, nil)
+	statement := parsed(t, w.do("GET", "/fhir/R4/metadata", ""))
+	values := map[string]string{"token": "x", "string": "x", "date": "2026", "reference": "Patient/1"}
+	for _, r := range statement.Child("rest").All("resource") {
+		if r.Text("versioning") != "versioned" || r.Text("updateCreate") != "false" || (r.Text("conditionalCreate") == "true") != slices.Contains(w.config.Operations.CreateTypes(), r.Text("type")) {
+			t.Errorf("%s", fhir.Encode(r))
+		}
+		for _, p := range r.All("searchParam") {
+			if p.Text("definition") == "" || values[p.Text("type")] == "" {
+				t.Errorf("%s.%s has no definition or type", r.Text("type"), p.Text("name"))
+			}
+			rec := w.do("GET", "/fhir/R4/"+r.Text("type")+"?"+p.Text("name")+"="+values[p.Text("type")], "", "as gp", "Prefer: handling=strict")
+			wants(t, rec, 200, "")
+			if self := parsed(t, rec).Text("link", "url"); !strings.Contains(self, "?"+p.Text("name")+"=") {
+				t.Errorf("%s is claimed and not used: %s", p.Text("name"), self)
+			}
+		}
+	}
+}
+
+func TestStatementSaysWhatItIs(t *testing.T) {
+	w := newWorld(t, nil)
+	rec := w.do("GET", "/fhir/R4/metadata?_pretty=true", "")
+	statement := parsed(t, rec)
+	for want, names := range map[string][]string{
+		"active": {"status"}, "2026-02-17T12:00:00.000Z": {"date"}, "instance": {"kind"}, "4.0.1": {"fhirVersion"}, "json": {"format"},
+		"server": {"rest", "mode"}, base + "/fhir/R4": {"implementation", "url"}, "spadapter": {"software", "name"},
+		base + "/oauth2/token": {"rest", "security", "extension", "extension", "value"}, "SMART-on-FHIR": {"rest", "security", "service", "coding", "code"},
+	} {
+		if got := statement.Text(names...); got != want {
+			t.Errorf("%v is %q, want %q", names, got, want)
+		}
+	}
+	for _, mode := range []string{"full", "normative", "terminology", ""} {
+		wants(t, w.do("GET", "/fhir/R4/metadata?mode="+mode, ""), 200, "")
+	}
+	wants(t, w.do("GET", "/fhir/R4/metadata?mode=all", ""), 400, "metadata-mode")
+}

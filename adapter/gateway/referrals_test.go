@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+func TestWorklist(t *testing.T) {
+	var asked referral.Filter
+	next := "c&2"
+	w := newWorld(t, func(o *Operations) {
+		o.Worklist = func(_ context.Context, _ referral.Call, f referral.Filter) ([]referral.View, string, error) {
+			asked = f
+			if f.Page.After != "" {
+				return nil, "", nil
+			}
+			return []referral.View{{ID: "1", Version: 2}}, next, nil
+		}
+	})
+	rec := w.do("GET", "/api/v1/referrals?status=received,accepted&owner=LW001&since=2026-02-17&patient=Patient/p&open=true&count=5", "", "as lw")
+	wants(t, rec, 200, "")
+	want := referral.Filter{Status: []string{"received", "accepted"}, Owner: "LW001", Patient: "p", Open: true, Since: day(2026, 2, 17), Page: referral.Page{Count: 5}}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Error(diff)
+	}
+	page := object(t, rec)
+	if items := page["items"].([]any); len(items) != 1 || page["next"] != next {
+		t.Error(rec.Body)
+	}
+	link, _, _ := strings.Cut(strings.TrimPrefix(rec.Header().Get("Link"), "<"), ">")
+	rec = w.do("GET", strings.TrimPrefix(link, base), "", "as lw")
+	if want.Page.After = next; cmp.Diff(want, asked) != "" {
+		t.Errorf("the Link %s asks %+v", link, asked)
+	}
+	if rec.Body.String() != `{"items":[],"next":null}` || rec.Header().Get("Link") != "" {
+		t.Error(rec.Body)
+	}
+	w.do("GET", "/api/v1/referrals?count=1000", "", "as lw")
+	if asked.Page.Count != pageMax {
+		t.Errorf("count is %d", asked.Page.Count)
+	}
+}
+
+func TestWorklistRefuses(t *testing.T) {
+	w := newWorld(t, nil)
+	for query, rule := range map[string]string{
+		"status=lost": "filter", "status=": "filter", "open=1": "filter", "count=0": "filter", "count=x": "filter", "count=1&count=2": "filter",
+		"since=noon": "search-date", "patients=1": "filter-unknown", "status:not=draft": "filter-unknown",
+	} {
+		wants(t, w.do("GET", "/api/v1/referrals?"+query, "", "as lw"), 400, rule)
+	}
+	rec := w.do("GET", "/api/v1/referrals?open=1&count=0&patients=1", "", "as lw")
+	if errs := object(t, rec)["errors"].([]any); len(errs) != 3 {
+		t.Errorf("not every fault is told: %s", rec.Body)
+	}
+}
+
+func TestViewHasItsVersion(t *testing.T) {
+	rec := newWorld(t, nil).do("GET", "/api/v1/referrals/abc", "", "as lw")
+	wants(t, rec, 200, "")
+	if rec.Header().Get("ETag") != `W/"2"` || rec.Header().Get("Content-Type") != contentJSON || object(t, rec)["id"] != "abc" {
+		t.Errorf("%v %s", rec.Header(), rec.Body)
+	}
+	wants(t, newWorld(t, nil).do("GET", "/api/v1/referrals/no_id", "", "as lw"), 404, "unknown-id")
+}
+
+func TestAction(t *testing.T) {
+	var got referral.Input
+	var gotAction string
+	w := newWorld(t, func(o *Operations) {
+		o.Act = func(_ context.Context, _ referral.Call, id, action string, version int, in referral.Input) (*referral.View, error) {
+			got, gotAction = in, action
+			if version != 2 {
+				return nil, issue.New(issue.Conflict, "version-conflict", "the referral has changed")
+			}
+			return &referral.View{ID: id, Version: 3}, nil
+		}
+	})
+	const target = "/api/v1/referrals/1/actions/complete"
+	json := "Content-Type: application/json"
+	body := `{"at":"2026-02-17T09:00:00Z","note":"n","outcome":{"status":"goals-met","findings":[{"code":"1"}],"scores":null},"plan":{"summary":"s","goals":["a"],"agreed_with_person":true}}`
+	rec := w.do("POST", target, body, "as lw", json, `If-Match: W/"2"`)
+	wants(t, rec, 200, "")
+	if rec.Header().Get("ETag") != `W/"3"` || gotAction != "complete" {
+		t.Errorf("%v %s", rec.Header(), gotAction)
+	}
+	at := time.Date(2026, 2, 17, 9, 0, 0, 0, time.UTC)
+	want := referral.Input{At: &at, Note: "n", Outcome: &referral.Outcome{Status: "goals-met", Findings: []referral.Coded{{Code: "1"}}}, Plan: &referral.Plan{Summary: "s", Goals: []string{"a"}, Agreed: true}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+
+	wants(t, w.do("POST", target, "", "as lw", `If-Match: "2"`), 200, "")
+	wants(t, w.do("POST", target, "{}", "as lw", json), 428, "if-match-missing")
+	wants(t, w.do("POST", target, "{}", "as lw", json, `If-Match: W/"1"`), 412, "version-conflict")
+	for _, tag := range []string{"*", "2", `W/""`, `W/"x"`, `"2","3"`, `W/"0"`, `w/"2"`, ""} {
+		wants(t, w.do("POST", target, "{}", "as lw", json, "If-Match: "+tag), 400, "if-match")
+	}
+	wants(t, w.do("POST", target, "{}", "as lw", json, `If-Match: W/"2"`, `If-Match: W/"3"`), 400, "if-match")
+	if last := w.refused[len(w.refused)-1]; last.interaction != "action" || last.entity != "Task/1" {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestActionBodyIsStrict(t *testing.T) {
+	w := newWorld(t, nil)
+	for body, want := range map[string]string{ // every fault: type, rule, element
+		`{"notes":"x"}`:                  "invalid unknown-field ",
+		`{"Note":"x"}`:                   "invalid unknown-field ",
+		`{"note":1}`:                     "value json-kind note",
+		`{"note":["x"]}`:                 "value json-kind note",
+		`{"note":"x","note":"y"}`:        "invalid repeated-field note",
+		`{"at":"noon"}`:                  "value json-kind at",
+		`{"at":{"a":1}}`:                 "value json-kind at",
+		`{"plan":"x"}`:                   "value json-kind plan",
+		`{"plan":{"goals":["a",2,{}]}}`:  "value json-kind plan.goals[1], value json-kind plan.goals[2]",
+		`{"plan":{"goals":"a"}}`:         "value json-kind plan.goals",
+		`{"plan":{"x":{"y":[1]},"z":1}}`: "invalid unknown-field plan, invalid unknown-field plan",
+		`{"outcome":{"scores":[{"value":"1","higher_is_better":"no"}]}}`: "value json-kind outcome.scores[0].higher_is_better",
+		`[]`:                  "structure json ",
+		`null`:                "structure json ",
+		`{} {}`:               "structure json ",
+		"{\n \"note\": x":     "structure json ",
+		"{\"note\":\"\xff\"}": "structure json-utf8 ",
+	} {
+		rec := w.do("POST", "/api/v1/referrals/1/actions/accept", body, "as lw", "Content-Type: application/json", `If-Match: W/"2"`)
+		wants(t, rec, 400, "")
+		var got []string
+		for _, e := range object(t, rec)["errors"].([]any) {
+			e := e.(map[string]any)
+			element, _ := e["element"].(string)
+			got = append(got, e["type"].(string)+" "+e["rule"].(string)+" "+element)
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: got %s, want %s", body, strings.Join(got, ", "), want)
+		}
+	}
+	rec := w.do("POST", "/api/v1/referrals/1/actions/accept", `{"plan":{"aims":1}}`, "as lw", "Content-Type: application/json", `If-Match: W/"2"`)
+	if !strings.Contains(rec.Body.String(), `the field is \"plan.aims\"`) {
+		t.Errorf("the field is not named: %s", rec.Body)
+	}
+	if len(w.calls) != 0 {
+		t.Error("the domain was asked")
+	}
+}
