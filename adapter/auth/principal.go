@@ -6,60 +6,95 @@ import (
 	"time"
 )
 
-// Role is what a caller is in the referral loop.
+// Role is what a caller may be in the life cycle of a referral.
 type Role string
 
-// The roles.
+// The roles. Requester and owner are the words of Task; an operator runs the adapter.
 const (
-	RoleRequester Role = "requester" // a GP system or another referrer
+	RoleRequester Role = "requester" // a GP system
 	RoleOwner     Role = "owner"     // a link-worker service
-	RoleOperator  Role = "operator"  // runs the adapter
+	RoleOperator  Role = "operator"
 )
 
 // Valid reports whether r is one of the roles.
 func (r Role) Valid() bool { return r == RoleRequester || r == RoleOwner || r == RoleOperator }
 
-// Principal is a caller whose token was verified. It is read-only.
+// Principal is an authenticated caller. It is shared by every request with the same
+// token: read it only.
 type Principal struct {
 	Client        string   // client id
-	Subject       string   // the person or program in the token's sub
-	Role          Role     //
-	Organisations []string // ODS codes it may speak for
-	Scopes        []string // SMART scopes, v2 or v1
+	Organisations []string // ODS codes it may speak for, upper case, sorted; nil when none
+	Role          Role
+	Subject       string
+	Scopes        []string // as granted, such as "system/ServiceRequest.cruds"
 	TokenID       string   // jti, "" when the token has none
 	Expires       time.Time
 }
 
-// SpeaksFor reports whether the caller may act for the organisation with that ODS code.
-func (p *Principal) SpeaksFor(ods string) bool { return slices.Contains(p.Organisations, ods) }
+// SpeaksFor reports whether the caller may act for the organisation with that ODS
+// code, in either case. Nobody speaks for "".
+func (p *Principal) SpeaksFor(ods string) bool {
+	if p == nil || ods == "" {
+		return false
+	}
+	_, found := slices.BinarySearch(p.Organisations, strings.ToUpper(ods))
+	return found
+}
 
-// Allows reports whether a scope covers an interaction on a resource type. letter is
-// one of c, r, u, d, s. Both system/Type.cruds (v2) and system/Type.read, .write, .*
-// (v1) count; * stands for every type.
+// Allows reports whether a scope lets the caller do one interaction on a resource
+// type: letter is one of c, r, u, d, s (create, read, update, delete, search).
+//
+// Scopes of version 2 (system/Task.rs) and 1 (system/Task.read, .write, .*) count. A
+// scope that is narrowed by a query (system/Task.rs?code=x) allows nothing here, for
+// nothing here could hold a caller to the query.
 //
 // Source: https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html.
-func (p *Principal) Allows(resourceType string, letter byte) bool {
-	for _, s := range p.Scopes {
-		rest, ok := strings.CutPrefix(s, "system/")
+func (p *Principal) Allows(resource string, letter byte) bool {
+	if p == nil || resource == "" || strings.IndexByte("cruds", letter) < 0 {
+		return false
+	}
+	for _, scope := range p.Scopes {
+		rest, ok := strings.CutPrefix(scope, "system/")
 		if !ok {
 			continue
 		}
-		name, access, _ := strings.Cut(rest, ".")
-		if name != "*" && name != resourceType {
-			continue
-		}
-		access, _, _ = strings.Cut(access, "?")
-		switch access {
-		case "*":
-			return true
-		case "read":
-			access = "rs"
-		case "write":
-			access = "cud"
-		}
-		if strings.IndexByte(access, letter) >= 0 {
+		target, letters, ok := strings.Cut(rest, ".")
+		if ok && (target == "*" || target == resource) && strings.IndexByte(granted(letters), letter) >= 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// granted gives the letters of the part of a scope after the dot; "" when it is malformed.
+func granted(letters string) string {
+	switch letters {
+	case "*":
+		return "cruds"
+	case "read":
+		return "rs"
+	case "write":
+		return "cud"
+	}
+	at := -1
+	for i := range len(letters) { // the letters have a fixed order and occur once
+		next := strings.IndexByte("cruds", letters[i])
+		if next <= at {
+			return ""
+		}
+		at = next
+	}
+	return letters
+}
+
+// organisations brings ODS codes into the form of Principal.Organisations.
+func organisations(list []string) []string {
+	var out []string
+	for _, code := range list {
+		if code = strings.ToUpper(strings.TrimSpace(code)); code != "" {
+			out = append(out, code)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
