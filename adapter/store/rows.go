@@ -35,15 +35,6 @@ func one[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) (v T, err error
 // marks writes n placeholders: "?, ?, ?".
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
-// anys makes arguments of strings.
-func anys(list []string) []any {
-	out := make([]any, len(list))
-	for i, s := range list {
-		out[i] = s
-	}
-	return out
-}
-
 // milli is how a time is stored; the zero time is 0.
 func milli(t time.Time) int64 {
 	if t.IsZero() {
