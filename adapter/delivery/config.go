@@ -29,6 +29,7 @@ type Config struct {
 
 	Concurrency  int           // sends at the same time, default 32
 	PerRecipient int           // of them to one recipient, default 4
+	Hold         int           // rows in hand that wait for a busy recipient, default 1024; each is some 20 KiB
 	Timeout      time.Duration // for one try, with login, default 30 s
 	Lease        time.Duration // of a claim, default 2 min, at least three Timeouts
 	Poll         time.Duration // between looks at the queue, default 2 s
@@ -46,6 +47,7 @@ func (c Config) check() (Config, error) {
 	}
 	positive(&c.Concurrency, 32)
 	positive(&c.PerRecipient, 4)
+	positive(&c.Hold, 1024)
 	positive(&c.Timeout, 30*time.Second)
 	positive(&c.Lease, 2*time.Minute)
 	positive(&c.Poll, 2*time.Second)

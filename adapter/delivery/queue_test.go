@@ -35,7 +35,7 @@ func (m *memory) put(ref, recipient string, n int) {
 	}
 }
 
-func (m *memory) Claim(_ context.Context, now time.Time, lease time.Duration, n int, except []string) ([]referral.Delivery, error) {
+func (m *memory) Claim(_ context.Context, now time.Time, lease time.Duration, n int) ([]referral.Delivery, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.claims++
@@ -47,21 +47,22 @@ func (m *memory) Claim(_ context.Context, now time.Time, lease time.Duration, n 
 	for _, r := range m.rows {
 		open := r.State == referral.DeliveryQueued || r.State == referral.DeliverySending
 		// of a sending row, Due is the end of its lease
-		if open && !busy[r.Referral] && !r.Due.After(now) && !slices.Contains(except, r.Recipient) {
+		line := r.Referral + " " + r.Recipient
+		if open && !busy[line] && !r.Due.After(now) {
 			due = append(due, r)
 		}
-		busy[r.Referral] = busy[r.Referral] || open
+		busy[line] = busy[line] || open
 	}
 	slices.SortStableFunc(due, func(a, b *referral.Delivery) int { return a.Due.Compare(b.Due) })
 	var out []referral.Delivery
 	for _, r := range due[:min(n, len(due))] {
-		r.State, r.Due, r.Claim = referral.DeliverySending, now.Add(lease), fmt.Sprint(m.claims)
+		r.State, r.Due, r.Claim = referral.DeliverySending, now.Add(lease), fmt.Sprintf("%s/%d", r.ID, m.claims)
 		out = append(out, *r)
 	}
 	return out, nil
 }
 
-func (m *memory) Finish(_ context.Context, d referral.Delivery, a referral.Attempt) error {
+func (m *memory) Finish(_ context.Context, claim string, a referral.Attempt) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.away != nil {
@@ -71,8 +72,8 @@ func (m *memory) Finish(_ context.Context, d referral.Delivery, a referral.Attem
 		m.lost--
 		return issue.New(issue.Conflict, "killed", "")
 	}
-	r := m.row(d.ID)
-	if r.State != referral.DeliverySending || r.Claim != d.Claim {
+	r := m.row(a.Delivery)
+	if r.State != referral.DeliverySending || r.Claim != claim {
 		return issue.New(issue.Conflict, "claim-lost", "the claim is no longer held")
 	}
 	r.State, r.Due, r.Attempts, r.Problem, r.Claim = a.State, a.Due, a.Number, a.Issue, ""

@@ -54,6 +54,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	failures := 0
 	for ctx.Err() == nil {
+		d.settle()
 		more, err := w.claim(ctx, d)
 		pause := w.config.Poll
 		switch {
@@ -77,26 +78,19 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// claim takes as many rows as can be begun, and some for recipients that answer fast.
-// more says that the queue probably holds further rows that could be begun now.
+// claim takes as many rows as there are free places. Rows whose recipient is busy wait
+// in hand and take no place, so that the rows behind them in the queue come forward.
+// more says that the queue probably holds further rows that are due.
 func (w *Worker) claim(ctx context.Context, d *desk) (more bool, err error) {
 	n := w.config.Concurrency - d.active
-	// rows that wait for a slow recipient take no one's place, but they take memory
-	n = min(n, 4*w.config.Concurrency-d.held)
 	if n <= 0 {
 		return false, nil
-	}
-	var except []string
-	for recipient, count := range d.sending {
-		if count >= w.config.PerRecipient || len(d.waiting[recipient]) > 0 {
-			except = append(except, recipient)
-		}
 	}
 	// so that a database that hangs is noticed and said
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	now := w.config.Now()
-	rows, err := w.config.Queue.Claim(ctx, now, w.config.Lease, n, except)
+	rows, err := w.config.Queue.Claim(ctx, now, w.config.Lease, n)
 	if err != nil {
 		return false, err
 	}
@@ -104,7 +98,27 @@ func (w *Worker) claim(ctx context.Context, d *desk) (more bool, err error) {
 		d.waiting[row.Recipient] = append(d.waiting[row.Recipient], claimed{row, now.Add(w.config.Lease)})
 		d.held++
 	}
+	for d.held > w.config.Hold {
+		d.letGo()
+	}
 	return len(rows) == n, nil
+}
+
+// letGo drops the later half of what waits for the recipient with the most. The rows
+// return to the queue when their lease ends; until then they are out of the way of the
+// others, which is the point.
+func (d *desk) letGo() {
+	most := ""
+	for recipient, rows := range d.waiting {
+		if len(rows) > len(d.waiting[most]) {
+			most = recipient
+		}
+	}
+	rows := d.waiting[most]
+	kept := len(rows) / 2
+	clear(rows[kept:]) // the bodies
+	d.waiting[most] = rows[:kept]
+	d.held -= len(rows) - kept
 }
 
 // begin starts what may start: Concurrency in all, PerRecipient to each, and none when
@@ -157,13 +171,17 @@ func (w *Worker) wait(ctx context.Context, d *desk, pause time.Duration, away bo
 			return
 		case recipient := <-d.done:
 			d.ended(recipient)
-			for range len(d.done) {
-				d.ended(<-d.done)
-			}
 			if !away {
 				return
 			}
 		}
+	}
+}
+
+// settle takes note of the sends that have ended.
+func (d *desk) settle() {
+	for range len(d.done) {
+		d.ended(<-d.done)
 	}
 }
 
@@ -180,7 +198,7 @@ func (w *Worker) finish(ctx context.Context, row claimed, a referral.Attempt) er
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
 		// recording outlives the drain by a moment: it is what the drain is for
 		one, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		err := w.config.Queue.Finish(one, row.Delivery, a)
+		err := w.config.Queue.Finish(one, row.Claim, a)
 		cancel()
 		if err == nil {
 			return nil

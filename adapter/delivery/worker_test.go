@@ -153,7 +153,7 @@ func TestOneBadPartnerDoesNotStopOthers(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			return Receipt{Status: 200}, nil
 		}}
-		stop := start(t, Config{Queue: q, Routes: map[string]Route{"test": r}, Concurrency: 8, PerRecipient: 3})
+		stop := start(t, Config{Queue: q, Routes: map[string]Route{"test": r}, Concurrency: 8, PerRecipient: 3, Hold: 100})
 		time.Sleep(time.Second) // far below one timeout of the bad partner
 		if n := q.count("GOOD", referral.DeliveryDelivered); n != 40 {
 			t.Errorf("%d of 40 rows reached the good partner while the bad one hung", n)
