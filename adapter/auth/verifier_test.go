@@ -1,0 +1,442 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"spadapter/adapter/issue"
+)
+
+const (
+	audience = "https://adapter.example.org/fhir/R4"
+	us       = "https://adapter.example.org"
+	partner  = "gp-system-1"
+)
+
+var start = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+
+// party is someone with keys.
+type party struct {
+	private, public []byte
+	signer          *Signer
+	keys            *Keys
+}
+
+func newParty(t testing.TB, alg Algorithm) party {
+	t.Helper()
+	private, public, err := GenerateKeys(alg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	signer, err := NewSigner(private, SignerConfig{NewID: func() string { n++; return fmt.Sprint("id-", n) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := ParseKeys(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return party{private, public, signer, keys}
+}
+
+// parties are made once: an RSA key takes a second.
+var parties = sync.OnceValue(func() map[Algorithm]party {
+	out := map[Algorithm]party{}
+	for _, alg := range []Algorithm{ES384, ES256, RS384, EdDSA} {
+		out[alg] = newParty(&testing.T{}, alg)
+	}
+	return out
+})
+
+func newVerifier(t testing.TB, now *time.Time, change func(*Config)) *Verifier {
+	t.Helper()
+	c := Config{
+		Audience: []string{audience},
+		Issuers: []Issuer{
+			{Name: us, Keys: parties()[ES384].keys},
+			{Name: partner, Keys: parties()[RS384].keys, Registration: &Registration{
+				Organisations: []string{"b82001", "A81001"}, Role: RoleRequester, Scopes: []string{"system/ServiceRequest.cruds"}}},
+		},
+		Leeway: 10 * time.Second,
+		Now:    func() time.Time { return *now },
+	}
+	if change != nil {
+		change(&c)
+	}
+	v, err := NewVerifier(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// good are the claims of a token of our own that is in order.
+func good() jwt.MapClaims {
+	return jwt.MapClaims{
+		"iss": us, "sub": "link-worker-tool", "aud": []string{audience}, "iat": start.Unix(), "exp": start.Add(5 * time.Minute).Unix(),
+		"jti": "j1", "organisation": []string{"x99"}, "role": "owner", "scope": "system/Task.rus system/Patient.read",
+	}
+}
+
+func with(change jwt.MapClaims) jwt.MapClaims {
+	c := good()
+	maps.Copy(c, change)
+	maps.DeleteFunc(c, func(_ string, v any) bool { return v == nil })
+	return c
+}
+
+func mint(t testing.TB, p party, method jwt.SigningMethod, header map[string]any, c jwt.MapClaims) string {
+	t.Helper()
+	token := jwt.NewWithClaims(method, c)
+	token.Header["kid"] = p.signer.kid
+	maps.Copy(token.Header, header)
+	maps.DeleteFunc(token.Header, func(_ string, v any) bool { return v == nil })
+	s, err := token.SignedString(p.signer.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestVerifyOwnToken(t *testing.T) {
+	now := start
+	v := newVerifier(t, &now, nil)
+	p, err := v.Verify(context.Background(), mint(t, parties()[ES384], jwt.SigningMethodES384, nil, good()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Client != "link-worker-tool" || p.Role != RoleOwner || !p.SpeaksFor("x99") || !p.SpeaksFor("X99") || p.SpeaksFor("A81001") || p.SpeaksFor("") ||
+		p.TokenID != "j1" || !p.Expires.Equal(start.Add(5*time.Minute)) || !p.Allows("Task", 'u') || p.Allows("Task", 'c') || !p.Allows("Patient", 's') {
+		t.Errorf("got %+v", p)
+	}
+	token, err := parties()[ES384].signer.Token(Claims{Issuer: us, Client: "dev", Audience: []string{audience}, Organisations: []string{"A1"}, Role: RoleOperator, Scopes: []string{"system/*.cruds"}}, now, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := v.Verify(context.Background(), token); err != nil || p.Client != "dev" || p.Role != RoleOperator || !p.Allows("Anything", 'd') || !p.SpeaksFor("A1") {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+func TestVerifyPartnerKey(t *testing.T) {
+	now := start
+	v := newVerifier(t, &now, nil)
+	key := parties()[RS384]
+	claims := with(jwt.MapClaims{"iss": partner, "sub": partner, "role": "operator", "organisation": []string{"Z99"}, "scope": "system/*.*"})
+	for _, method := range []jwt.SigningMethod{jwt.SigningMethodRS384, jwt.SigningMethodRS512} {
+		p, err := v.Verify(context.Background(), mint(t, key, method, nil, claims))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Client != partner || p.Role != RoleRequester || !p.SpeaksFor("A81001") || !p.SpeaksFor("B82001") || p.SpeaksFor("Z99") || p.Allows("Task", 'r') {
+			t.Errorf("the registration does not rule: %+v", p)
+		}
+	}
+	assertion, err := key.signer.Assertion(partner, audience, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := v.Verify(context.Background(), assertion); err != nil || p.TokenID == "" || p.Expires.Sub(now) > 5*time.Minute {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+func TestVerifyRefuses(t *testing.T) {
+	own, rs := parties()[ES384], parties()[RS384]
+	es := jwt.SigningMethodES384
+	token := mint(t, own, es, nil, good())
+	part := strings.Split(token, ".")
+	public, err := x509.MarshalPKIXPublicKey(rs.signer.key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hmac := func(secret []byte) string {
+		h := jwt.NewWithClaims(jwt.SigningMethodHS256, with(jwt.MapClaims{"iss": partner, "sub": partner}))
+		h.Header["kid"] = rs.signer.kid
+		s, _ := h.SignedString(secret)
+		return s
+	}
+	none := jwt.NewWithClaims(jwt.SigningMethodNone, good())
+	none.Header["kid"] = own.signer.kid
+	unsigned, _ := none.SignedString(jwt.UnsafeAllowNoneSignatureType)
+	claims := func(c jwt.MapClaims) string { return mint(t, own, es, nil, with(c)) }
+	header := func(h map[string]any) string { return mint(t, own, es, h, good()) }
+	b64 := base64.RawURLEncoding.EncodeToString
+	at := func(d time.Duration) int64 { return start.Add(d).Unix() }
+	for name, c := range map[string]struct {
+		token string
+		kind  issue.Type
+		rule  string
+	}{
+		"nothing":                    {"", issue.Login, "token-missing"},
+		"garbage":                    {"garbage", issue.Login, "token-malformed"},
+		"dots":                       {"..", issue.Login, "token-malformed"},
+		"four parts":                 {token + ".x", issue.Login, "token-malformed"},
+		"huge":                       {strings.Repeat("a", 1<<20), issue.Login, "token-size"},
+		"huge and signed":            {claims(jwt.MapClaims{"x": strings.Repeat("a", 16<<10)}), issue.Login, "token-size"},
+		"no signature":               {part[0] + "." + part[1] + ".", issue.Login, "token-signature"},
+		"signature with padding":     {token + "=", issue.Login, "token-malformed"},
+		"tampered payload":           {part[0] + "." + b64([]byte(strings.Replace(payload(t, part[1]), `"owner"`, `"operator"`, 1))) + "." + part[2], issue.Login, "token-signature"},
+		"tampered header":            {b64([]byte(`{"alg":"ES384","typ":"JWT","kid":"`+own.signer.kid+`","x":1}`)) + "." + part[1] + "." + part[2], issue.Login, "token-signature"},
+		"none":                       {unsigned, issue.Login, "token-signature"},
+		"None":                       {b64([]byte(`{"alg":"None","kid":"x"}`)) + "." + part[1] + ".", issue.Login, "token-algorithm"},
+		"HMAC with the public key":   {hmac(public), issue.Login, "token-signature"},
+		"HMAC with the JWKS":         {hmac(rs.public), issue.Login, "token-signature"},
+		"no kid":                     {header(map[string]any{"kid": nil}), issue.Login, "token-kid"},
+		"kid that is a number":       {header(map[string]any{"kid": 1}), issue.Login, "token-kid"},
+		"unknown kid":                {header(map[string]any{"kid": "other"}), issue.Unknown, "token-key"},
+		"key of another issuer":      {mint(t, rs, jwt.SigningMethodRS384, nil, good()), issue.Unknown, "token-key"},
+		"another key, kid as ours":   {mint(t, newParty(t, ES384), es, map[string]any{"kid": own.signer.kid}, good()), issue.Login, "token-signature"},
+		"RS256, which is not listed": {mint(t, rs, jwt.SigningMethodRS256, nil, with(jwt.MapClaims{"iss": partner, "sub": partner})), issue.Login, "token-signature"},
+		"PS384":                      {mint(t, rs, jwt.SigningMethodPS384, nil, with(jwt.MapClaims{"iss": partner, "sub": partner})), issue.Login, "token-signature"},
+		"alg of another kind":        {b64([]byte(`{"alg":"RS384","kid":"`+own.signer.kid+`"}`)) + "." + part[1] + "." + part[2], issue.Unknown, "token-key"},
+		"crit":                       {header(map[string]any{"crit": []string{"b64"}, "b64": false}), issue.Login, "token-crit"},
+		"another typ":                {header(map[string]any{"typ": "dpop+jwt"}), issue.Login, "token-type"},
+		"jwk and jku in the header":  {header(map[string]any{"kid": "evil", "jku": "https://evil.example/jwks", "jwk": map[string]any{"kty": "EC"}}), issue.Unknown, "token-key"},
+		"no issuer":                  {claims(jwt.MapClaims{"iss": nil}), issue.Login, "token-claims"},
+		"unknown issuer":             {claims(jwt.MapClaims{"iss": "https://elsewhere.example"}), issue.Unknown, "token-issuer"},
+		"no audience":                {claims(jwt.MapClaims{"aud": nil}), issue.Login, "token-claims"},
+		"another audience":           {claims(jwt.MapClaims{"aud": "https://elsewhere.example"}), issue.Login, "token-audience"},
+		"expired":                    {claims(jwt.MapClaims{"exp": at(-11 * time.Second)}), issue.Expired, "token-expired"},
+		"no expiry":                  {claims(jwt.MapClaims{"exp": nil}), issue.Login, "token-claims"},
+		"expiry far ahead":           {claims(jwt.MapClaims{"exp": at(48 * time.Hour)}), issue.Login, "token-lifetime"},
+		"expiry beyond all time":     {claims(jwt.MapClaims{"exp": 1e300}), issue.Security, ""},
+		"expiry that is text":        {claims(jwt.MapClaims{"exp": "tomorrow"}), issue.Login, "token-malformed"},
+		"not yet valid":              {claims(jwt.MapClaims{"nbf": at(11 * time.Second)}), issue.Login, "token-early"},
+		"issued in the future":       {claims(jwt.MapClaims{"iat": at(11 * time.Second)}), issue.Login, "token-early"},
+		"no role":                    {claims(jwt.MapClaims{"role": nil}), issue.Login, "token-claims"},
+		"unknown role":               {claims(jwt.MapClaims{"role": "root"}), issue.Login, "token-claims"},
+		"nobody":                     {claims(jwt.MapClaims{"sub": nil}), issue.Login, "token-claims"},
+		"organisation is an object":  {claims(jwt.MapClaims{"organisation": map[string]any{}}), issue.Login, "token-malformed"},
+		"client who is not itself":   {mint(t, rs, jwt.SigningMethodRS384, nil, with(jwt.MapClaims{"iss": partner})), issue.Login, "token-subject"},
+	} {
+		now := start
+		v := newVerifier(t, &now, nil)
+		p, err := v.Verify(context.Background(), c.token)
+		var e *issue.Error
+		if p != nil || !errors.As(err, &e) || !errors.Is(err, c.kind) || c.rule != "" && e.Rule != c.rule {
+			t.Errorf("%s: got %v, %v; want %s [%s]", name, p, err, c.kind, c.rule)
+			continue
+		}
+		if e.Diagnostics != "" || e.Cause != nil || e.Details == "" {
+			t.Errorf("%s: %+v", name, e)
+		}
+		if v.cache.get([32]byte{}, now) != nil || len(v.cache.entries) != 0 {
+			t.Errorf("%s: a failure was kept", name)
+		}
+	}
+}
+
+func payload(t *testing.T, part string) string {
+	t.Helper()
+	b, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestLeeway(t *testing.T) {
+	now := start
+	v := newVerifier(t, &now, nil)
+	for name, change := range map[string]jwt.MapClaims{
+		"expired nine seconds ago":     {"exp": start.Add(-9 * time.Second).Unix()},
+		"valid in nine seconds":        {"nbf": start.Add(9 * time.Second).Unix()},
+		"issued nine seconds from now": {"iat": start.Add(9 * time.Second).Unix()},
+	} {
+		if _, err := v.Verify(context.Background(), mint(t, parties()[ES384], jwt.SigningMethodES384, nil, with(change))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCachedTokenExpires(t *testing.T) {
+	now := start
+	v := newVerifier(t, &now, nil)
+	token := mint(t, parties()[ES384], jwt.SigningMethodES384, nil, good())
+	first, err := v.Verify(context.Background(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := v.Verify(context.Background(), token); again != first {
+		t.Error("the token was verified twice")
+	}
+	now = start.Add(5*time.Minute + 11*time.Second)
+	if _, err := v.Verify(context.Background(), token); !errors.Is(err, issue.Expired) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	c := newCache(16)
+	for i := range 1000 {
+		c.put([32]byte{byte(i), byte(i >> 8)}, &Principal{Expires: start.Add(time.Minute)}, start)
+		if len(c.entries) > 16 {
+			t.Fatal("the cache grows")
+		}
+	}
+	if newCache(-1).put([32]byte{}, &Principal{Expires: start.Add(1)}, start); len(newCache(-1).entries) != 0 {
+		t.Error("a cache that is off holds something")
+	}
+}
+
+func TestConfigRefuses(t *testing.T) {
+	keys := parties()[ES384].keys
+	clock := func() time.Time { return start }
+	for name, c := range map[string]Config{
+		"no audience":       {Issuers: []Issuer{{Name: us, Keys: keys}}, Now: clock},
+		"no issuer":         {Audience: []string{audience}, Now: clock},
+		"no clock":          {Audience: []string{audience}, Issuers: []Issuer{{Name: us, Keys: keys}}},
+		"long leeway":       {Audience: []string{audience}, Issuers: []Issuer{{Name: us, Keys: keys}}, Now: clock, Leeway: 61 * time.Second},
+		"two of one name":   {Audience: []string{audience}, Issuers: []Issuer{{Name: us, Keys: keys}, {Name: us, Keys: keys}}, Now: clock},
+		"no keys":           {Audience: []string{audience}, Issuers: []Issuer{{Name: us}}, Now: clock},
+		"HMAC":              {Audience: []string{audience}, Issuers: []Issuer{{Name: us, Keys: keys, Algorithms: []Algorithm{"HS256"}}}, Now: clock},
+		"none":              {Audience: []string{audience}, Issuers: []Issuer{{Name: us, Keys: keys, Algorithms: []Algorithm{"none"}}}, Now: clock},
+		"client of no role": {Audience: []string{audience}, Issuers: []Issuer{{Name: us, Keys: keys, Registration: &Registration{}}}, Now: clock},
+	} {
+		if _, err := NewVerifier(c); !errors.Is(err, issue.Value) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestScopes(t *testing.T) {
+	for scope, want := range map[string]string{
+		"system/Task.cruds": "cruds", "system/Task.rs": "rs", "system/*.c": "c", "system/Task.read": "rs", "system/Task.write": "cud", "system/*.*": "cruds",
+		"system/Task.sr": "", "system/Task.rr": "", "system/Task.x": "", "system/Task.": "", "system/Task": "", "Task.r": "", "user/Task.r": "", "patient/*.cruds": "",
+		"system/Task.rs?code=x": "", "system/Patient.cruds": "", "system/task.r": "", "": "",
+	} {
+		p := &Principal{Scopes: []string{scope}}
+		got := ""
+		for _, letter := range []byte("cruds") {
+			if p.Allows("Task", letter) {
+				got += string(letter)
+			}
+		}
+		if got != want || p.Allows("Task", '.') || p.Allows("", 'r') {
+			t.Errorf("%q allows %q, want %q", scope, got, want)
+		}
+	}
+	if (*Principal)(nil).Allows("Task", 'r') || (*Principal)(nil).SpeaksFor("A1") {
+		t.Error("nobody may do something")
+	}
+}
+
+func TestKeySets(t *testing.T) {
+	for alg, p := range parties() {
+		if !json.Valid(p.private) || bytes.Contains(p.public, []byte(`"d"`)) || bytes.Contains(p.signer.Public(), []byte(`"d"`)) {
+			t.Errorf("%s: the public set shows the secret", alg)
+		}
+		if _, err := ParseKeys(p.signer.Public()); err != nil {
+			t.Errorf("%s: %v", alg, err)
+		}
+		if _, err := ParseKeys(p.private); !errors.Is(err, issue.Value) {
+			t.Errorf("%s: a private key was taken for a public one: %v", alg, err)
+		}
+		if _, err := NewSigner(p.public, SignerConfig{NewID: func() string { return "" }}); !errors.Is(err, issue.Value) {
+			t.Errorf("%s: a public key signs: %v", alg, err)
+		}
+	}
+	if _, ok := parties()[RS384].signer.key.(*rsa.PrivateKey); !ok {
+		t.Error("RS384 wants an RSA key")
+	}
+	var _ crypto.Signer = &ecdsa.PrivateKey{}
+	one := func(jwk string) string { return `{"keys":[` + jwk + `]}` }
+	ed := `{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
+	for name, c := range map[string]struct {
+		set  string
+		kind issue.Type
+	}{
+		"no JSON":        {"x", issue.Structure},
+		"no keys":        {"{}", issue.Structure},
+		"empty":          {one(""), issue.Value},
+		"symmetric":      {one(`{"kty":"oct","kid":"a","k":"c2VjcmV0"}`), issue.Value},
+		"no kid":         {one(strings.Replace(ed, `"kid":"a",`, "", 1)), issue.Value},
+		"kid twice":      {one(ed + "," + ed), issue.Value},
+		"short RSA":      {one(`{"kty":"RSA","kid":"a","e":"AQAB","n":"` + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 128)) + `"}`), issue.Value},
+		"only unknown":   {one(`{"kty":"AKP","kid":"a"}`), issue.Value},
+		"for encryption": {one(strings.Replace(ed, `"kid"`, `"use":"enc","kid"`, 1)), issue.Value},
+		"wrong alg":      {one(strings.Replace(ed, `"kid"`, `"alg":"ES384","kid"`, 1)), issue.Value},
+		"off the curve":  {one(`{"kty":"EC","crv":"P-256","kid":"a","x":"AQ","y":"AQ"}`), issue.Value},
+	} {
+		if _, err := ParseKeys([]byte(c.set)); !errors.Is(err, c.kind) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, err := ParseKeys([]byte(one(ed + `,{"kty":"AKP","kid":"b"}`))); err != nil {
+		t.Errorf("a key of an unknown kind spoils the set: %v", err)
+	}
+	if id, _ := thumbprint(parties()[RS384].signer.key.Public()); id != parties()[RS384].signer.kid {
+		t.Error("the kid is not the thumbprint")
+	}
+	if _, _, err := GenerateKeys("HS256"); !errors.Is(err, issue.NotSupported) {
+		t.Error(err)
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	now := start
+	v := newVerifier(f, &now, nil)
+	token := mint(f, parties()[ES384], jwt.SigningMethodES384, nil, good())
+	f.Add(token)
+	f.Add("")
+	f.Add("a.b.c")
+	f.Add("eyJhbGciOiJub25lIn0.e30.")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := v.Verify(context.Background(), s)
+		if (p == nil) == (err == nil) {
+			t.Fatal("neither or both of principal and error")
+		}
+		if p != nil && s != token {
+			t.Fatalf("a forged token passed: %s", s)
+		}
+		if err != nil && (!errors.Is(err, issue.Security) || len(s) > 8 && strings.Contains(err.Error(), s)) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	now := start
+	for name, c := range map[string]struct {
+		key    party
+		method jwt.SigningMethod
+		iss    string
+		cache  int
+		kid    any
+	}{
+		"cached":      {parties()[ES384], jwt.SigningMethodES384, us, 0, parties()[ES384].signer.kid},
+		"ES384":       {parties()[ES384], jwt.SigningMethodES384, us, -1, parties()[ES384].signer.kid},
+		"RS384":       {parties()[RS384], jwt.SigningMethodRS384, partner, -1, parties()[RS384].signer.kid},
+		"unknown kid": {parties()[ES384], jwt.SigningMethodES384, us, 0, "x"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			v := newVerifier(b, &now, func(config *Config) { config.CacheSize = c.cache })
+			claims := with(jwt.MapClaims{"iss": c.iss})
+			if c.iss == partner {
+				claims["sub"] = partner
+			}
+			token := mint(b, c.key, c.method, map[string]any{"kid": c.kid}, claims)
+			b.ReportAllocs()
+			for b.Loop() {
+				v.Verify(context.Background(), token)
+			}
+		})
+	}
+}
