@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/delivery"
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/gateway"
+	"spadapter/adapter/referral"
+	"spadapter/adapter/store"
+)
+
+// app is one running adapter: it introduces the packages to each other.
+type app struct {
+	config   Config
+	log      *slog.Logger
+	store    *store.Store
+	partners *referral.Partners
+	worker   *delivery.Worker
+	handler  http.Handler
+	listener net.Listener
+	url      string // where it listens
+}
+
+// newApp opens the database, compiles the artefacts and listens. Nothing is served
+// before run.
+func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
+	a := &app{config: c, log: log}
+	compiled, err := compile()
+	if err != nil {
+		return nil, err
+	}
+	if a.partners, err = loadPartners(c.Partners); err != nil {
+		return nil, err
+	}
+	if a.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		return nil, err
+	}
+	// with port 0 the address is known only now
+	a.url = "http://" + a.listener.Addr().String()
+	if a.config.Listen != a.listener.Addr().String() {
+		_, port, _ := net.SplitHostPort(a.config.Listen)
+		if port == "0" {
+			a.config.Listen, a.config.BaseURL, a.config.Audience = a.listener.Addr().String(), a.url, []string{a.url}
+		}
+	}
+	verifier, err := a.verifier()
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close())
+	}
+	if a.store, err = store.Open(ctx, c.Database); err != nil {
+		return nil, errors.Join(err, a.listener.Close())
+	}
+	service := referral.NewService(referral.Config{
+		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.terminology,
+		Dialect: compiled.dialect, Invariants: compiled.invariants.Validate, Profiles: compiled.profiles,
+		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
+	})
+	registry := newRegistry(a.store)
+	if a.worker, err = a.newWorker(registry); err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
+	a.handler = gateway.New(gateway.Config{
+		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, BaseURL: a.config.BaseURL,
+		Limits: fhir.Limits{Bytes: c.BodyBytes}, Version: version(), Ready: a.store.Ping, Logger: log,
+		Registerer: registry, Gatherer: registry, NewID: a.store.NewID,
+	})
+	return a, nil
+}
+
+// run serves until ctx ends, then drains: no new connections, requests under way are
+// answered, deliveries under way are finished, and the database is closed last.
+func (a *app) run(ctx context.Context) error {
+	server := &http.Server{
+		Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, WriteTimeout: 90 * time.Second,
+		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	var group sync.WaitGroup
+	var workerErr error
+	group.Go(func() { workerErr = a.worker.Run(working) })
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(a.listener) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		a.log.Info("draining", "limit_ms", a.config.DrainFor.Milliseconds())
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.DrainFor)
+	defer cancel()
+	if shutdown := server.Shutdown(drain); shutdown != nil {
+		err = errors.Join(err, shutdown, server.Close())
+	}
+	stopWorking()
+	group.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, workerErr, a.store.Close(drain))
+}
+
+// verifier trusts our own issuer and the partners' registered client keys.
+func (a *app) verifier() (*auth.Verifier, error) {
+	var issuers []auth.Issuer
+	if body, err := os.ReadFile(a.config.JWKS); err == nil {
+		keys, err := auth.ParseKeys(body)
+		if err != nil {
+			return nil, fmt.Errorf("ADAPTER_JWKS_FILE: %w", err)
+		}
+		issuers = append(issuers, auth.Issuer{Name: a.config.Issuer, Keys: keys})
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("ADAPTER_JWKS_FILE: %w", err)
+	}
+	for _, client := range a.partners.Clients() {
+		if client.JWKS == nil {
+			continue
+		}
+		keys, err := auth.ParseKeys(client.JWKS)
+		if err != nil {
+			return nil, fmt.Errorf("the keys of the client %q among the partners: %w", client.ID, err)
+		}
+		issuers = append(issuers, auth.Issuer{Name: client.ID, Keys: keys, Registration: &auth.Registration{
+			Organisations: client.Organisations, Role: client.Role, Scopes: client.Scopes,
+		}})
+	}
+	if len(issuers) == 0 {
+		// a key that nobody has: the adapter starts, shows its metadata, and refuses every token
+		a.log.Warn("no key set and no client keys: every token will be refused; make keys with 'adapter keys'")
+		_, public, err := auth.GenerateKeys(auth.ES384)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := auth.ParseKeys(public)
+		if err != nil {
+			return nil, err
+		}
+		issuers = append(issuers, auth.Issuer{Name: a.config.Issuer, Keys: keys})
+	}
+	return auth.NewVerifier(auth.Config{Audience: a.config.Audience, Issuers: issuers, Leeway: 30 * time.Second, Now: time.Now})
+}
+
+// loadPartners reads the partner Bundle; without a file there are no partners.
+func loadPartners(file string) (*referral.Partners, error) {
+	body := []byte(`{"resourceType":"Bundle","type":"collection"}`)
+	if file != "" {
+		var err error
+		if body, err = os.ReadFile(file); err != nil {
+			return nil, fmt.Errorf("ADAPTER_PARTNERS_FILE: %w", err)
+		}
+	}
+	bundle, err := fhir.Parse(fhir.Types(fhir.R4), body, fhir.Limits{})
+	if err == nil {
+		err = fhir.Check(bundle)
+	}
+	var partners *referral.Partners
+	if err == nil {
+		partners, err = referral.LoadPartners(bundle)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ADAPTER_PARTNERS_FILE: %w", err)
+	}
+	return partners, nil
+}
+
+// newWorker makes the delivery worker with its one route.
+func (a *app) newWorker(registry registerer) (*delivery.Worker, error) {
+	route := &delivery.FHIR{PlainHTTP: a.config.PlainPartners, Endpoint: func(ods string) (delivery.Endpoint, bool) {
+		e, ok := a.partners.Endpoint(ods)
+		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
+	}}
+	if private, err := os.ReadFile(a.config.Keys); err == nil {
+		signer, err := auth.NewSigner(private, auth.SignerConfig{NewID: uuid.NewString})
+		if err != nil {
+			return nil, fmt.Errorf("ADAPTER_KEYS_FILE: %w", err)
+		}
+		route.Token = newTokens(signer).get
+	}
+	return delivery.New(delivery.Config{
+		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Log: a.log,
+		Observe: observeDeliveries(registry), Drain: a.config.DrainFor,
+	})
+}

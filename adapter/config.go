@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Config is everything a deployment sets: environment variables and flags of the same
+// meaning. Without any of them the adapter starts on SQLite and loopback.
+type Config struct {
+	Listen   string `help:"Address to listen on." env:"ADAPTER_LISTEN" default:"127.0.0.1:8080"`
+	BaseURL  string `help:"Public URL without a path; default http:// and the listen address." env:"ADAPTER_BASE_URL" name:"base-url"`
+	Database string `help:"sqlite:PATH or postgres://…" env:"ADAPTER_DATABASE" default:"sqlite:adapter.db"`
+	Partners string `help:"Bundle file of the partners: Organization, Endpoint, OrganizationAffiliation, Device." env:"ADAPTER_PARTNERS_FILE" name:"partners" type:"path"`
+
+	JWKS     string   `help:"JWK set with the public keys of the token issuer." env:"ADAPTER_JWKS_FILE" name:"jwks" type:"path" default:"adapter-jwks.json"`
+	Issuer   string   `help:"iss of the tokens signed with those keys." env:"ADAPTER_ISSUER" default:"spadapter"`
+	Audience []string `help:"aud that a token must have; default the base URL." env:"ADAPTER_AUDIENCE"`
+	Keys     string   `help:"Private JWK set for proving who we are to partners." env:"ADAPTER_KEYS_FILE" name:"keys" type:"path" default:"adapter-keys.json"`
+
+	Sharing       string        `help:"Sharing level of a new referral: none, codes-only, summary or full." env:"ADAPTER_SHARING" enum:"none,codes-only,summary,full" default:"summary"`
+	MinAttempts   int           `help:"Contact attempts, on different days, before a person counts as not to be contacted." env:"ADAPTER_MIN_ATTEMPTS" name:"min-attempts" default:"3"`
+	BodyBytes     int           `help:"Largest request body, in bytes." env:"ADAPTER_BODY_BYTES" name:"body-bytes" default:"5242880"`
+	RetryFor      time.Duration `help:"How long a delivery is tried before it is dead." env:"ADAPTER_RETRY_FOR" name:"retry-for" default:"72h"`
+	DrainFor      time.Duration `help:"How long a stopping server waits for requests and deliveries under way." env:"ADAPTER_DRAIN_FOR" name:"drain-for" default:"20s"`
+	PlainPartners bool          `help:"Allow http to partners on other machines: for test networks only." env:"ADAPTER_PLAIN_PARTNERS" name:"plain-partners"`
+	LogLevel      string        `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
+}
+
+// complete fills in what depends on other fields and checks what a flag parser cannot.
+func (c *Config) complete() error {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("ADAPTER_LISTEN must be host:port, such as 127.0.0.1:8080")
+	}
+	if c.BaseURL == "" {
+		if host == "" || host == "0.0.0.0" || host == "::" {
+			host = "localhost"
+		}
+		c.BaseURL = "http://" + net.JoinHostPort(host, port)
+	}
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" {
+		return errors.New("ADAPTER_BASE_URL must be an absolute URL, such as https://adapter.example.nhs.uk")
+	}
+	if len(c.Audience) == 0 {
+		c.Audience = []string{c.BaseURL}
+	}
+	if c.MinAttempts < 0 || c.BodyBytes < 1024 || c.RetryFor <= 0 || c.DrainFor <= 0 {
+		return errors.New("ADAPTER_MIN_ATTEMPTS must not be negative, ADAPTER_BODY_BYTES is at least 1024, and the durations are above zero")
+	}
+	return nil
+}
+
+// unknownVariables gives the ADAPTER_* variables that nothing reads: a typing mistake
+// in one of them would otherwise start the adapter with a default in silence.
+// ADAPTER_TEST_* belongs to the tests.
+func unknownVariables(environ []string) error {
+	var known, unknown []string
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		known = append(known, t.Field(i).Tag.Get("env"))
+	}
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		if strings.HasPrefix(name, "ADAPTER_") && !strings.HasPrefix(name, "ADAPTER_TEST_") && !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("unknown environment variable %s; known are %s", strings.Join(unknown, ", "), strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// print writes the effective values, with the password of a database URL hidden.
+func (c *Config) print(w io.Writer) error {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		value := fmt.Sprint(v.Field(i).Interface())
+		if v.Type().Field(i).Name == "Database" {
+			value = redact(value)
+		}
+		fmt.Fprintf(tab, "%s\t%s\n", v.Type().Field(i).Tag.Get("env"), value)
+	}
+	return tab.Flush()
+}
+
+// redact hides the password in a URL.
+func redact(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return text
+	}
+	return u.Redacted()
+}
+
+// configCmd prints the configuration that serve would run with.
+type configCmd struct {
+	Config
+}
+
+func (c *configCmd) Run() error {
+	if err := c.complete(); err != nil {
+		return err
+	}
+	return c.print(os.Stdout)
+}

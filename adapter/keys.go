@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"spadapter/adapter/auth"
+)
+
+// keysCmd makes a key set: the private half signs development tokens and proves who
+// the adapter is to partners, the public half verifies.
+type keysCmd struct {
+	Algorithm string `help:"ES384, RS384 or RS512." enum:"ES384,RS384,RS512" default:"ES384"`
+	Private   string `help:"File for the private key set; never overwritten." type:"path" default:"adapter-keys.json"`
+	Public    string `help:"File for the public key set." type:"path" default:"adapter-jwks.json"`
+}
+
+func (c *keysCmd) Run() error {
+	private, public, err := auth.GenerateKeys(auth.Algorithm(c.Algorithm))
+	if err != nil {
+		return err
+	}
+	// O_EXCL: overwriting a private key would lock every client out
+	f, err := os.OpenFile(c.Private, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists and is kept; name another file with -private, or remove it first", c.Private)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(private); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Public, public, 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("private key set  %s  (keep it secret)\npublic key set   %s  (ADAPTER_JWKS_FILE)\n", c.Private, c.Public)
+	return nil
+}
+
+// tokenCmd makes a bearer token for development, signed with the private key set.
+type tokenCmd struct {
+	Keys         string        `help:"Private key set." type:"path" default:"adapter-keys.json"`
+	Role         string        `help:"requester, owner or operator." enum:"requester,owner,operator" required:""`
+	Organisation []string      `help:"ODS code the token speaks for; repeats." required:"" short:"o"`
+	Client       string        `help:"Client id." default:"development"`
+	Scope        []string      `help:"SMART scopes." default:"system/*.cruds"`
+	Issuer       string        `help:"iss." env:"ADAPTER_ISSUER" default:"spadapter"`
+	Audience     []string      `help:"aud: the adapter's base URL." default:"http://127.0.0.1:8080"`
+	TTL          time.Duration `help:"How long the token holds, at most 24h." name:"ttl" default:"1h"`
+}
+
+func (c *tokenCmd) Run() error {
+	private, err := os.ReadFile(c.Keys)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s does not exist; make a key set with 'adapter keys' first", c.Keys)
+	}
+	if err != nil {
+		return err
+	}
+	signer, err := auth.NewSigner(private, auth.SignerConfig{NewID: uuid.NewString})
+	if err != nil {
+		return err
+	}
+	token, err := signer.Token(auth.Claims{
+		Issuer: c.Issuer, Client: c.Client, Audience: c.Audience, Organisations: c.Organisation, Role: auth.Role(c.Role), Scopes: c.Scope,
+	}, time.Now(), c.TTL)
+	if err != nil {
+		return err
+	}
+	fmt.Println(token)
+	return nil
+}

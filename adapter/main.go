@@ -1,0 +1,66 @@
+// Command adapter is the social prescribing FHIR adapter: it takes referrals from GP
+// systems, lets link-worker tools work them, and returns coded outcomes to the
+// patient's record.
+//
+//	adapter demo     shows the main job from end to end
+//	adapter serve    runs the service
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the command line.
+type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Run the adapter."`
+	Demo    demoCmd    `cmd:"" help:"Show the main job: a referral goes in, a coded outcome comes back."`
+	Bench   benchCmd   `cmd:"" help:"Measure how many referrals a second an adapter takes in."`
+	Keys    keysCmd    `cmd:"" help:"Make a key set for tokens and for proving who we are."`
+	Token   tokenCmd   `cmd:"" help:"Make a bearer token for development."`
+	Replay  replayCmd  `cmd:"" help:"List dead deliveries, or send one again."`
+	Config  configCmd  `cmd:"" help:"Print the effective configuration, secrets hidden."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var cli commands
+	ctx := kong.Parse(&cli, kong.Name("adapter"), kong.UsageOnError(),
+		kong.Description("Social prescribing FHIR adapter: GP referrals in, coded outcomes back."))
+	err := unknownVariables(os.Environ())
+	if err == nil {
+		err = ctx.Run()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "adapter:", err)
+		os.Exit(1)
+	}
+}
+
+// version is what the build says of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "dev"
+	}
+	revision := ""
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			revision = s.Value[:12]
+		}
+	}
+	if revision == "" {
+		return "dev"
+	}
+	return revision
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error {
+	_, err := fmt.Println("adapter", version())
+	return err
+}

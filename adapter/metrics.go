@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"spadapter/adapter/referral"
+	"spadapter/adapter/store"
+)
+
+// registerer is where a part of the program registers what it counts.
+type registerer = prometheus.Registerer
+
+// newRegistry is what /metrics shows besides the requests: the process and the outbox.
+func newRegistry(s *store.Store) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), outbox{s})
+	return r
+}
+
+// observeDeliveries counts attempts by the state they led to and the issue they met.
+func observeDeliveries(r registerer) func(referral.Delivery, referral.Attempt) {
+	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "adapter_delivery_attempts_total", Help: "Attempts to deliver, by route, the state they led to, and issue type.",
+	}, []string{"route", "state", "issue"})
+	duration := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "adapter_delivery_attempt_duration_seconds", Help: "Time of one attempt to deliver.", Buckets: prometheus.DefBuckets,
+	})
+	r.MustRegister(attempts, duration)
+	return func(d referral.Delivery, a referral.Attempt) {
+		attempts.WithLabelValues(d.Route, string(a.State), a.Issue).Inc()
+		duration.Observe(a.Duration.Seconds())
+	}
+}
+
+// outbox shows what waits to be delivered, read from the database at each scrape.
+type outbox struct{ store *store.Store }
+
+var (
+	outboxRows = prometheus.NewDesc("adapter_outbox_deliveries", "Deliveries in the outbox that are not done, by state.", []string{"state"}, nil)
+	outboxAge  = prometheus.NewDesc("adapter_outbox_oldest_seconds", "Age of the oldest delivery that waits.", nil, nil)
+)
+
+func (o outbox) Describe(ch chan<- *prometheus.Desc) { ch <- outboxRows; ch <- outboxAge }
+
+func (o outbox) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	backlog, err := o.store.Pending(ctx)
+	if err != nil {
+		return // a database that is away shows as missing series, and as not ready
+	}
+	for state, n := range map[string]int{"queued": backlog.Queued, "sending": backlog.Sending, "dead": backlog.Dead} {
+		ch <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(n), state)
+	}
+	age := 0.0
+	if !backlog.Oldest.IsZero() {
+		age = time.Since(backlog.Oldest).Seconds()
+	}
+	ch <- prometheus.MustNewConstMetric(outboxAge, prometheus.GaugeValue, age)
+}

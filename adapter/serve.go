@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// serveCmd runs the service until SIGTERM or SIGINT.
+type serveCmd struct {
+	Config
+}
+
+func (c *serveCmd) Run() error {
+	if err := c.complete(); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	log := newLogger(c.LogLevel)
+	a, err := newApp(ctx, c.Config, log)
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "listen", a.config.Listen, "base_url", a.config.BaseURL, "database", redact(c.Database), "version", version())
+	err = a.run(ctx)
+	log.Info("stopped")
+	return err
+}
+
+// newLogger writes JSON lines to standard error.
+func newLogger(level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
+}
