@@ -1,6 +1,7 @@
 // Package auth says who is calling, and proves who we are. A Verifier turns a bearer
 // token into a Principal; a Signer signs tokens and client assertions with our own
-// keys; a TokenSource fetches access tokens from a partner with such assertions.
+// keys; a TokenSource fetches access tokens from a partner with such assertions, and
+// an Endpoint hands out ours for theirs.
 //
 //	keys, err := auth.ParseKeys(jwksFile)
 //	v, err := auth.NewVerifier(auth.Config{
@@ -15,7 +16,7 @@
 // https://www.rfc-editor.org/rfc/rfc8725 (JWT best current practices),
 // https://digital.nhs.uk/developer/guides-and-documentation/security-and-authorisation/application-restricted-restful-apis-signed-jwt-authentication.
 //
-// It reads no files, keeps no replay store, does no TLS and knows nothing of HTTP
+// It reads no files, keeps no store of used token ids, does no TLS and knows nothing of HTTP
 // requests that come in: the gateway takes the token out of the header and turns
 // issues into answers.
 package auth

@@ -54,16 +54,22 @@ func (p *Principal) Allows(resource string, letter byte) bool {
 		return false
 	}
 	for _, scope := range p.Scopes {
-		rest, ok := strings.CutPrefix(scope, "system/")
-		if !ok {
-			continue
-		}
-		target, letters, ok := strings.Cut(rest, ".")
-		if ok && (target == "*" || target == resource) && strings.IndexByte(granted(letters), letter) >= 0 {
+		target, letters := splitScope(scope)
+		if (target == "*" || target == resource) && strings.IndexByte(letters, letter) >= 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// splitScope takes a system scope apart; "", "" for anything else.
+func splitScope(scope string) (target, letters string) {
+	rest, ok := strings.CutPrefix(scope, "system/")
+	target, part, dot := strings.Cut(rest, ".")
+	if letters = granted(part); !ok || !dot || letters == "" {
+		return "", ""
+	}
+	return target, letters
 }
 
 // granted gives the letters of the part of a scope after the dot; "" when it is malformed.
