@@ -165,6 +165,25 @@ func TestOneBadPartnerDoesNotStopOthers(t *testing.T) {
 	})
 }
 
+func TestBacklogBeyondWhatIsHeldIsSentOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &memory{}
+		for i := range 1000 {
+			q.put("r"+string(rune(i)), "A", 1)
+		}
+		r := &route{send: func(context.Context, referral.Delivery, int) (Receipt, error) {
+			time.Sleep(50 * time.Millisecond)
+			return Receipt{Status: 200}, nil
+		}}
+		stop := start(t, Config{Queue: q, Routes: map[string]Route{"test": r}, Hold: 50})
+		time.Sleep(time.Hour)
+		stop()
+		if sent := r.all(); len(sent) != 1000 || q.count("A", referral.DeliveryDelivered) != 1000 {
+			t.Errorf("%d sends for 1000 rows", len(sent))
+		}
+	})
+}
+
 // A process that dies after the partner answered and before the attempt was recorded.
 // Source: lifecycle R20.
 func TestKillBetweenSendAndFinishSendsAgainWithTheSameID(t *testing.T) {
