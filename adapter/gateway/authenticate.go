@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/issue"
 )
 
@@ -31,13 +32,21 @@ func (x *exchange) authenticate() error {
 // caller may see is for the domain to say.
 func (x *exchange) authorize() error {
 	r := x.route
-	if r.roles != nil && !slices.Contains(r.roles, x.call.Principal.Role) {
-		return issue.New(issue.Forbidden, "role", "your role may not do this")
+	if err := x.needs(r.roles); err != nil {
+		return err
 	}
 	if r.letter != 0 && !x.call.Principal.Allows(r.resource, r.letter) {
 		return missingScope(r.resource, r.letter)
 	}
 	return nil
+}
+
+// needs refuses a caller whose role is none of roles; nil allows every role.
+func (x *exchange) needs(roles []auth.Role) error {
+	if roles == nil || slices.Contains(roles, x.call.Principal.Role) {
+		return nil
+	}
+	return issue.New(issue.Forbidden, "role", "your role may not do this")
 }
 
 // missingScope is the error for a scope that the token does not have. resource comes

@@ -50,7 +50,7 @@ func TestVerifierThatCannotSay(t *testing.T) {
 
 func TestScopesAndRoles(t *testing.T) {
 	w := newWorld(t, nil)
-	patient, bundle := `{"resourceType":"Patient"}`, `{"resourceType":"Bundle","type":"batch"}`
+	patient, bundle := `{"resourceType":"Patient"}`, `{"resourceType":"Bundle","type":"transaction"}`
 	for _, c := range []struct {
 		method, target, body, as string
 		status                   int

@@ -61,7 +61,7 @@ func TestRepeatIsByteForByte(t *testing.T) {
 	if rec.Body.String() != stored || rec.Header().Get("Content-Type") != "application/fhir+json" || rec.Header().Get("Location") != "" {
 		t.Errorf("%q %v", rec.Body, rec.Header())
 	}
-	wants(t, w.post("/fhir/R4/", `{"resourceType":"Bundle","type":"batch"}`, "as gp"), 200, "")
+	wants(t, w.post("/fhir/R4/", `{"resourceType":"Bundle","type":"transaction"}`, "as gp"), 200, "")
 }
 
 func TestTransactionRefuses(t *testing.T) {

@@ -26,6 +26,7 @@ type exchange struct {
 	pretty bool
 	entity string // "Patient/0190…", once the id has the form of one
 
+	inBatch    bool  // an entry of a batch: counted and logged with the batch
 	refusal    error // what the response says went wrong, for the log line
 	unrecorded error // why the refusal could not be recorded
 }
@@ -75,12 +76,17 @@ func (x *exchange) steps() error {
 	header := x.Writer.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
-	if err := x.identify(); err != nil {
-		return err
+	known := x.adopt()
+	if !known {
+		if err := x.identify(); err != nil {
+			return err
+		}
 	}
 	if !x.route.open {
-		if err := x.authenticate(); err != nil {
-			return err
+		if !known {
+			if err := x.authenticate(); err != nil {
+				return err
+			}
 		}
 		if err := x.authorize(); err != nil {
 			return err

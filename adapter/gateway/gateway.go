@@ -46,6 +46,7 @@ type gateway struct {
 	scrape    http.Handler // GET /metrics
 	statement *fhir.Node   // the CapabilityStatement
 	routes    []*route
+	engine    *gin.Engine
 }
 
 // New makes the handler. It is safe for concurrent use and keeps no state between requests.
@@ -58,7 +59,8 @@ func New(config Config) http.Handler {
 	g.statement = g.capabilities()
 
 	gin.SetMode(gin.ReleaseMode)
-	engine := gin.New()
+	g.engine = gin.New()
+	engine := g.engine
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
 	for _, r := range g.routes {

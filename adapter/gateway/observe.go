@@ -16,11 +16,16 @@ import (
 func (x *exchange) observe() {
 	took := x.Now().Sub(x.began)
 	status := x.Writer.Status()
+	if x.inBatch && status < 500 && x.unrecorded == nil {
+		return // the batch has its line; only a fault of ours needs another
+	}
 	pattern := x.FullPath()
 	if pattern == "" {
 		pattern = "none"
 	}
-	x.metrics.count(x.Request.Method, pattern, status, took)
+	if !x.inBatch {
+		x.metrics.count(x.Request.Method, pattern, status, took)
+	}
 
 	level := slog.LevelInfo
 	switch {

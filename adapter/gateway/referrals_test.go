@@ -104,7 +104,7 @@ func TestAction(t *testing.T) {
 		wants(t, w.do("POST", target, "{}", "as lw", json, "If-Match: "+tag), 400, "if-match")
 	}
 	wants(t, w.do("POST", target, "{}", "as lw", json, `If-Match: W/"2"`, `If-Match: W/"3"`), 400, "if-match")
-	if last := w.refused[len(w.refused)-1]; last.interaction != "action" || last.entity != "Task/1" {
+	if last := w.refused[len(w.refused)-1]; last.interaction != "update" || last.entity != "Task/1" {
 		t.Errorf("%+v", last)
 	}
 }

@@ -27,6 +27,9 @@ func (x *exchange) refuse(err error) {
 	x.refusal = err
 	x.record(err)
 
+	if x.inBatch {
+		issues = unplaced(issues)
+	}
 	header := x.Writer.Header()
 	if after := retryAfter[status]; after != "" {
 		header.Set("Retry-After", after)

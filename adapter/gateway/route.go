@@ -28,7 +28,7 @@ type route struct {
 	path         string // as the router writes it: "/fhir/R4/Patient/:id"
 	surface      surface
 	resource     string   // "Patient"; "" for the whole system
-	interactions []string // codes of http://hl7.org/fhir/restful-interaction, or names of operations; the first is audited
+	interactions []string // codes of http://hl7.org/fhir/restful-interaction; the first is audited
 	letter       byte     // scope letter that is needed on resource: c, r, u, d or s; 0 when the handler asks
 	roles        []auth.Role
 	body         media // what the body must be
@@ -45,8 +45,8 @@ var (
 func (g *gateway) table() []*route {
 	list := []*route{
 		{method: http.MethodGet, path: fhirBase + "/metadata", interactions: []string{"capabilities"}, open: true, handle: metadata},
-		{method: http.MethodPost, path: fhirBase, interactions: []string{"transaction", "batch"}, roles: requesters, body: mediaFHIR, handle: transaction},
-		{method: http.MethodPost, path: fhirBase + "/", interactions: []string{"transaction", "batch"}, roles: requesters, body: mediaFHIR, handle: transaction},
+		{method: http.MethodPost, path: fhirBase, interactions: []string{"transaction", "batch"}, body: mediaFHIR, handle: transaction},
+		{method: http.MethodPost, path: fhirBase + "/", interactions: []string{"transaction", "batch"}, body: mediaFHIR, handle: transaction},
 	}
 	for _, resource := range g.Operations.ResourceTypes() {
 		list = append(list, g.resourceRoutes(resource)...)
@@ -56,9 +56,9 @@ func (g *gateway) table() []*route {
 	}
 	const referrals = apiBase + "/referrals"
 	return append(list,
-		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"worklist"}, handle: worklist},
-		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"view"}, handle: view},
-		&route{method: http.MethodPost, path: referrals + "/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"action"}, roles: owners, body: mediaJSON, handle: act},
+		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},
+		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: view},
+		&route{method: http.MethodPost, path: referrals + "/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, roles: owners, body: mediaJSON, handle: act},
 		&route{method: http.MethodGet, path: "/healthz", surface: surfacePlain, open: true, handle: health},
 		&route{method: http.MethodGet, path: "/readyz", surface: surfacePlain, open: true, handle: readiness},
 		&route{method: http.MethodGet, path: "/metrics", surface: surfacePlain, open: true, handle: exposition},

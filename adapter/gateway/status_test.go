@@ -86,7 +86,7 @@ func TestStatusOfEveryError(t *testing.T) {
 				t.Errorf("%d: Cache-Control is %q", c.status, got)
 			}
 		}
-		if len(w.refused) != 2 || w.refused[0].err != c.err || w.refused[0].interaction != "read" || w.refused[0].entity != "Patient/1" || w.refused[1].interaction != "view" {
+		if len(w.refused) != 2 || w.refused[0].err != c.err || w.refused[0].interaction != "read" || w.refused[0].entity != "Patient/1" || w.refused[1].interaction != "read" {
 			t.Errorf("%v was recorded as %+v", c.err, w.refused)
 		}
 	}

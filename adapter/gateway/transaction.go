@@ -8,8 +8,8 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// transaction is POST [base]: a transaction or batch Bundle. The answer is written
-// byte for byte as the domain gave it, so that a repeat gets the first one.
+// transaction is POST [base]: a transaction, whose answer is written byte for byte as
+// the domain gave it so that a repeat gets the first one, or a batch.
 // Source: http://hl7.org/fhir/R4/http.html#transaction.
 func transaction(x *exchange) error {
 	root, err := x.resource()
@@ -17,6 +17,12 @@ func transaction(x *exchange) error {
 		return err
 	}
 	if err := isTransaction(root); err != nil {
+		return err
+	}
+	if root.Text("type") == "batch" {
+		return x.batch(root)
+	}
+	if err := x.needs(requesters); err != nil {
 		return err
 	}
 	if err := x.entryScopes(root); err != nil {
