@@ -1,15 +1,12 @@
 package fhir
 
 import (
-	"encoding/base64"
-	"strconv"
 	"strings"
 
 	d4 "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
 	r4 "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/bundle_and_contained_resource_go_proto"
 	d3 "github.com/google/fhir/go/proto/google/fhir/proto/stu3/datatypes_go_proto"
 	stu3 "github.com/google/fhir/go/proto/google/fhir/proto/stu3/resources_go_proto"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -20,13 +17,6 @@ import (
 // noValueURL is the extension by which google/fhir marks a primitive that has no
 // value. It exists in typed resources only: Decode sets it, FromTyped takes it away.
 const noValueURL = "https://g.co/fhir/StructureDefinition/primitiveHasNoValue"
-
-// spelling is the number of the unknown field in which a typed primitive keeps its
-// text where the value alone would be written otherwise ("10:00:00.50Z" has no
-// two-digit precision in google/fhir). FromTyped uses it only while it still means the
-// value, so that a changed value is written as changed. Numbers from 50000 are free
-// for private use.
-const spelling protowire.Number = 99_001
 
 // newContained makes the message in which google/fhir wraps a resource.
 var newContained = map[Version]func() protoreflect.Message{
@@ -262,91 +252,4 @@ func abbreviate(s string) string {
 		return s[:64] + "…"
 	}
 	return s
-}
-
-// set gives the message of a primitive its value from the text; false when the text
-// is not in the lexical form.
-func (p *typePlan) set(m protoreflect.Message, text string) bool {
-	// half of all values are one of these; reflection costs three times as much
-	switch x := m.Interface().(type) {
-	case *d4.String:
-		x.Value = text
-		return true
-	case *d4.Code:
-		x.Value = text
-		return true
-	case *d4.Uri:
-		x.Value = text
-		return true
-	}
-	var v protoreflect.Value
-	exact := true
-	switch p.form {
-	case formText:
-		v = protoreflect.ValueOfString(text)
-	case formBoolean:
-		if text != "true" && text != "false" {
-			return false
-		}
-		v = protoreflect.ValueOfBool(text == "true")
-	case formInteger:
-		i, err := strconv.ParseInt(text, 10, 32)
-		if err != nil {
-			return false
-		}
-		v, exact = protoreflect.ValueOfInt32(int32(i)), text != "-0"
-	case formUnsigned:
-		u, err := strconv.ParseUint(text, 10, 31)
-		if err != nil {
-			return false
-		}
-		v = protoreflect.ValueOfUint32(uint32(u))
-	case formBinary:
-		b, same, ok := parseBase64(text)
-		if !ok {
-			return false
-		}
-		v, exact = protoreflect.ValueOfBytes(b), same
-	case formCode:
-		number, ok := p.codes[text]
-		if !ok {
-			return false
-		}
-		v = protoreflect.ValueOfEnum(number)
-	case formMoment:
-		parse := parseMoment
-		if p.timezone == nil {
-			parse = parseClock
-		}
-		t, ok := parse(text)
-		if !ok || p.scale[t.scale] == 0 {
-			return false // such as a date with a time
-		}
-		var buf [48]byte
-		canonical := buf[:0]
-		if p.timezone != nil {
-			m.Set(p.timezone, protoreflect.ValueOfString(t.zone))
-			canonical, _ = t.appendText(canonical)
-		} else {
-			canonical = t.appendClock(canonical, t.micros)
-		}
-		m.Set(p.precision, protoreflect.ValueOfEnum(p.scale[t.scale]))
-		v, exact = protoreflect.ValueOfInt64(t.micros), string(canonical) == text
-	}
-	m.Set(p.value, v)
-	if !exact {
-		m.SetUnknown(protowire.AppendString(protowire.AppendTag(nil, spelling, protowire.BytesType), text))
-	}
-	return true
-}
-
-// parseBase64 reads base64Binary, which may hold white space; same reports whether
-// encoding the bytes gives the text again.
-func parseBase64(text string) (b []byte, same, ok bool) {
-	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err == nil {
-		return b, len(text) == base64.StdEncoding.EncodedLen(len(b)), true
-	}
-	b, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
-	return b, false, err == nil
 }

@@ -1,11 +1,7 @@
 package fhir
 
 import (
-	"encoding/base64"
-	"strconv"
-
 	d4 "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -217,84 +213,4 @@ func (p *typePlan) url(m protoreflect.Message) string {
 		return ""
 	}
 	return m.Get(f.field).Message().Get(f.plan(p.system).value).String()
-}
-
-// get is the text of a primitive's value; false when it has none.
-func (p *typePlan) get(m protoreflect.Message) (string, bool) {
-	v := m.Get(p.value)
-	switch p.form {
-	case formText:
-		return v.String(), true
-	case formBoolean:
-		return strconv.FormatBool(v.Bool()), true
-	case formInteger:
-		if text, ok := spelled(m); ok && text == "-0" && v.Int() == 0 {
-			return text, true
-		}
-		return strconv.FormatInt(v.Int(), 10), true
-	case formUnsigned:
-		return strconv.FormatUint(v.Uint(), 10), true
-	case formBinary:
-		if text, ok := spelled(m); ok {
-			if data, _, ok := parseBase64(text); ok && string(data) == string(v.Bytes()) {
-				return text, true
-			}
-		}
-		return base64.StdEncoding.EncodeToString(v.Bytes()), true
-	case formCode:
-		text, ok := p.texts[v.Enum()]
-		return text, ok
-	default:
-		return p.moment(m, v.Int())
-	}
-}
-
-func (p *typePlan) moment(m protoreflect.Message, micros int64) (string, bool) {
-	t := moment{micros: micros}
-	number := m.Get(p.precision).Enum()
-	for s, n := range p.scale {
-		if n == number && n != 0 {
-			t.scale = scale(s)
-		}
-	}
-	parse := parseClock
-	if p.timezone != nil {
-		t.zone = m.Get(p.timezone).String()
-		parse = parseMoment
-	}
-	if text, ok := spelled(m); ok {
-		if same, ok := parse(text); ok && same == t {
-			return text, true
-		}
-	}
-	var buf [48]byte
-	if p.timezone != nil {
-		text, ok := t.appendText(buf[:0])
-		return string(text), ok
-	}
-	if t.scale == noScale || micros < 0 || micros >= dayMicros {
-		return "", false
-	}
-	return string(t.appendClock(buf[:0], micros)), true
-}
-
-// spelled gives the text a value had where it differs from what the value is written as.
-func spelled(m protoreflect.Message) (string, bool) {
-	unknown := m.GetUnknown()
-	for len(unknown) > 0 {
-		number, kind, n := protowire.ConsumeTag(unknown)
-		if n < 0 {
-			break
-		}
-		unknown = unknown[n:]
-		if number == spelling && kind == protowire.BytesType {
-			text, n := protowire.ConsumeString(unknown)
-			return text, n >= 0
-		}
-		if n = protowire.ConsumeFieldValue(number, kind, unknown); n < 0 {
-			break
-		}
-		unknown = unknown[n:]
-	}
-	return "", false
 }
