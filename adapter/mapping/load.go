@@ -25,13 +25,15 @@ const base = "base"
 // Load compiles every folder, directly below the root of each file system, that holds a
 // .map file: its maps, with the ConceptMap, CodeSystem and ValueSet resources in its
 // .json files. A folder of a later file system replaces the one of the same name. The
-// folder "base" is no dialect: its maps can be imported, and its codes used, by all. The
+// folder "base" is no dialect: its maps can be imported, and its codes used, by all, and
+// those of a later file system are added to the earlier ones or replace them one by one. The
 // dialects are keyed by name; one call at start-up is enough.
 //
 // Errors: those of Compile and terminology.Load for every folder, joined, each with the
 // folder and file in its Details; not-found for a folder in which no map is the one to run.
 func Load(env Env, systems ...fs.FS) (map[string]*Dialect, error) {
 	from := map[string]fs.FS{}
+	var bases []fs.FS
 	for _, fsys := range systems {
 		entries, err := fs.ReadDir(fsys, ".")
 		if err != nil {
@@ -41,18 +43,22 @@ func Load(env Env, systems ...fs.FS) (map[string]*Dialect, error) {
 			if !e.IsDir() {
 				continue
 			}
-			if files, _ := fs.Glob(fsys, e.Name()+"/*.map"); len(files) > 0 {
+			if e.Name() == base {
+				bases = append(bases, fsys)
+			} else if files, _ := fs.Glob(fsys, e.Name()+"/*.map"); len(files) > 0 {
 				from[e.Name()] = fsys
 			}
 		}
 	}
+	shared, codes, err := readBases(bases, env.Terminology)
+	if err != nil {
+		return nil, err
+	}
+	env.Terminology = codes
 	out := map[string]*Dialect{}
 	var errs []*issue.Error
 	for name, fsys := range from {
-		if name == base {
-			continue
-		}
-		d, err := loadDialect(env, fsys, name, from[base])
+		d, err := loadDialect(env, fsys, name, shared)
 		if err != nil {
 			errs = append(errs, issue.All(err)...)
 			continue
@@ -92,7 +98,31 @@ func readFolder(fsys fs.FS, name string) (folder, error) {
 	return out, nil
 }
 
-func loadDialect(env Env, fsys fs.FS, name string, baseFS fs.FS) (*Dialect, error) {
+// readBases reads the base folders; a file or resource of a later one replaces the one of
+// the same name, or url, of an earlier one.
+func readBases(systems []fs.FS, codes *terminology.Registry) ([]Source, *terminology.Registry, error) {
+	var sources []Source
+	for _, fsys := range systems {
+		f, err := readFolder(fsys, base)
+		if err != nil {
+			return nil, nil, err
+		}
+		if codes, err = codes.With(f.resources...); err != nil {
+			return nil, nil, err
+		}
+		for _, s := range f.sources {
+			i := slices.IndexFunc(sources, func(have Source) bool { return have.Name == s.Name })
+			if i < 0 {
+				sources = append(sources, s)
+			} else {
+				sources[i] = s
+			}
+		}
+	}
+	return sources, codes, nil
+}
+
+func loadDialect(env Env, fsys fs.FS, name string, shared []Source) (*Dialect, error) {
 	own, err := readFolder(fsys, name)
 	if err != nil {
 		return nil, err
@@ -106,17 +136,11 @@ func loadDialect(env Env, fsys fs.FS, name string, baseFS fs.FS) (*Dialect, erro
 	if main < 0 {
 		return nil, issue.Newf(issue.NotFound, "map-load", "%s: none of the maps is called %s.map: which one is to run?", name, name)
 	}
-	var shared folder
-	if baseFS != nil {
-		if shared, err = readFolder(baseFS, base); err != nil {
-			return nil, err
-		}
-	}
-	if env.Terminology, err = env.Terminology.With(append(shared.resources, own.resources...)...); err != nil {
+	if env.Terminology, err = env.Terminology.With(own.resources...); err != nil {
 		return nil, err
 	}
 	d := &Dialect{Name: name}
-	if d.Set, err = Compile(append(own.sources, shared.sources...), env); err != nil {
+	if d.Set, err = Compile(append(own.sources, shared...), env); err != nil {
 		return nil, err
 	}
 	d.Map, d.Codes = d.Set.maps[main], d.Set.codes

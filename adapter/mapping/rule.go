@@ -34,7 +34,6 @@ type source struct {
 	where   *expression
 	check   *expression
 	log     *expression
-	deflt   *fhir.Node
 	defExpr *expression
 }
 
@@ -248,6 +247,10 @@ func (ru *rule) from(r *run, f, i int) {
 
 // run calls the group in a new frame.
 func (c *call) run(r *run, f int) {
+	if r.depth++; r.depth > maxDepth && !r.halted {
+		r.halted = true
+		r.fail(issue.Newf(issue.TooCostly, "map-depth", "the groups of the map call each other more than %d deep (%s, group %s)", maxDepth, c.group.file.name, c.group.name), r.in.Source)
+	}
 	base := r.push(c.group.slots)
 	for i, a := range c.args {
 		n := a.literal
@@ -258,6 +261,7 @@ func (c *call) run(r *run, f int) {
 	}
 	c.group.run(r, base)
 	r.pop(base)
+	r.depth--
 }
 
 // run runs the group in a frame whose first slots are its parameters.

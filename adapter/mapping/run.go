@@ -31,6 +31,7 @@ type run struct {
 	failed  []*issue.Error
 	work    int
 	halted  bool
+	depth   int
 }
 
 type shareKey struct {
@@ -42,6 +43,10 @@ type shareKey struct {
 // mistake in a loop would otherwise fill the memory.
 const maxFaults = 100
 
+// maxDepth is how deep groups may call each other: more than any message is nested, and
+// far from the end of the stack.
+const maxDepth = 200
+
 // Transform runs the map's first group on the sources and returns what it made. The
 // sources are not changed and may be shared; what is kept of them is copied.
 //
@@ -51,7 +56,8 @@ const maxFaults = 100
 // Errors, all of them joined: invalid for a source of another type than the map's;
 // structure, code-invalid and multiple-matches for a value that its element cannot hold;
 // business-rule for a check of the map that fails; processing for an expression that
-// cannot be evaluated; timeout when ctx ends first. Each names the element of the source
+// cannot be evaluated; too-costly for groups that call each other without end; timeout
+// when ctx ends first. Each names the element of the source
 // and the rule.
 //
 // Source: http://hl7.org/fhir/R4/structuremap-operation-transform.html.
