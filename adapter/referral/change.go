@@ -32,6 +32,9 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	change := &Change{Organisation: r.Organisation, At: st.at, Referral: r}
 	recorded := st.outcomeResources()
 	st.apply(&task, recorded)
+	if st.move.Writes != WriteNothing && patientNumber(r, content) == "" {
+		task.Note = append(task.Note, fhir.NewAnnotation(noRecord, st.at))
+	}
 	next, err := fhir.FromTyped(&task)
 	if err != nil {
 		return nil, err
@@ -63,6 +66,10 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	change.Audits = []Audit{a}
 	return change, nil
 }
+
+// noRecord is said on the Task when there is no record to write to. The loop stays
+// open: whoever traces the person files the outcome.
+const noRecord = "Not returned to the GP record: the NHS number of the person is not known. Trace the person, then file the outcome."
 
 // apply writes the move into the Task. Notes and outputs are only ever added to.
 func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {

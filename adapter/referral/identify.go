@@ -347,8 +347,7 @@ func (in *intake) findPatient(ctx context.Context, scope Scope, index *fhir.Inde
 	in.items = append(in.items, &item{node: n, made: true, id: in.s.Store.NewID(), number: 1})
 	in.patient = in.items[len(in.items)-1].id
 	in.keys = append(in.keys, Key{KeyPatient, in.sender, number, ""})
-	in.notices = append(in.notices, issue.New(issue.Informational, "patient-unknown", "only the NHS number of the person is known here; send the Patient so that the service can reach them").
-		As(issue.SeverityInformation).At(subject.Path()).On(subject.Position()))
+	in.notices = append(in.notices, issue.New(issue.Informational, "patient-unknown", "only the NHS number of the person is known here; send the Patient so that the service can reach them").Graded(issue.SeverityInformation).At(subject.Path()).On(subject.Position()))
 	return nil
 }
 

@@ -246,10 +246,6 @@ func (in *intake) convert(ctx context.Context) (*fhir.Node, error) {
 		}
 	}
 	in.notices = append(in.notices, result.Issues...)
-	for _, n := range result.Unread {
-		in.notices = append(in.notices, issue.New(issue.Informational, "not-converted", "this element is kept with the original message and is not part of the converted referral").
-			As(issue.SeverityInformation).At(n.Path()).On(n.Position()))
-	}
 	return result.Target, nil
 }
 

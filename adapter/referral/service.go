@@ -114,12 +114,11 @@ func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
 func (s *Service) Refused(ctx context.Context, c Call, interaction, entity string, err error) error {
 	a := s.audit(c, interaction, "E", nil)
 	a.Outcome, a.Entity = "4", entity
-	for _, e := range issue.All(err) {
-		a.Issue = string(e.Type)
-		if e.Type.Within(issue.Transient) {
+	if all := issue.All(err); len(all) > 0 {
+		a.Issue = string(all[0].Type)
+		if all[0].Type.Within(issue.Transient) {
 			a.Outcome = "8"
 		}
-		break
 	}
 	return s.record(ctx, a)
 }

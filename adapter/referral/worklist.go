@@ -86,6 +86,9 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 				v.Person = person(n)
 			}
 		case "ServiceRequest":
+			if n.Text("id") != r.Filler {
+				continue // the original, whose content the normalised one has too
+			}
 			v.Priority, v.AuthoredOn = n.Text("priority"), n.Text("authoredOn")
 			for _, reason := range n.All("reasonCode") {
 				v.Needs = append(v.Needs, need(reason))

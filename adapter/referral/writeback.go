@@ -16,7 +16,7 @@ import (
 func (st *step) writeBack(ctx context.Context, task *fhir.Task, content *fhir.Node, recorded []*outcomeResource) (*Delivery, error) {
 	r := st.after
 	if st.move.Writes == WriteNothing || r.Sharing == SharingNone ||
-		st.move.Writes == WritePlan && !sharesAtLeast(r.Sharing, SharingSummary) {
+		st.move.Writes == WritePlan && !sharesAtLeast(r.Sharing, SharingSummary) || patientNumber(r, content) == "" {
 		return nil, nil
 	}
 	source, err := st.report(ctx, task, content, recorded)
@@ -41,6 +41,16 @@ func (st *step) writeBack(ctx context.Context, task *fhir.Task, content *fhir.No
 		ContentType: contentJSON, Body: fhir.Encode(result.Target), Facts: facts, State: DeliveryQueued,
 		Due: st.at, Expires: st.at.Add(st.s.RetryFor), Created: st.at,
 	}, nil
+}
+
+// patientNumber is the NHS number of the referral's Patient, "" when it is not known.
+func patientNumber(r *Record, content *fhir.Node) string {
+	for _, entry := range content.All("entry") {
+		if n := entry.Child("resource"); n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
+			return nhsNumberOf(n.All("identifier"))
+		}
+	}
+	return ""
 }
 
 // report is what the outcome map reads: the Task as far as it is shared, the Patient,
