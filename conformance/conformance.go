@@ -1,0 +1,18 @@
+// Package conformance holds the artefacts that say what a message must be: profiles,
+// value sets, code systems and the definitions of instruments. They are standard FHIR
+// resources; the program compiles them at start-up.
+//
+//	registry, err := terminology.LoadFS(conformance.FS)
+//
+// Source: http://hl7.org/fhir/R4/structuredefinition.html and
+// http://hl7.org/fhir/R4/terminology-module.html.
+//
+// It runs nothing: package profile compiles the profiles, terminology the codes.
+package conformance
+
+import "embed"
+
+// FS holds the artefacts by kind, one resource a file, all FHIR R4 JSON.
+//
+//go:embed codesystems instruments valuesets
+var FS embed.FS
