@@ -10,17 +10,23 @@ import (
 	"spadapter/adapter/terminology"
 )
 
-// Compile reads maps that may import each other and compiles every group that can be
-// reached from their first groups, and every group whose parameters all have types.
+// Compile reads maps, as text or as StructureMap resources in JSON, that may import each
+// other. It compiles every group that can be reached from their first groups, and every
+// group whose parameters all have types.
 //
 // Errors, all maps' faults joined, each with file, line and column: structure for the
 // syntax, for a name that is not in scope, an element or code that does not exist, a
-// value that does not fit its element, and a list put where one value goes; not-found for a group, an imported map, a type or a
-// ConceptMap that is not there; not-supported for a transform that the standard does not have.
+// value that does not fit its element, and a list put where one value goes; not-found for
+// a group, an imported map, a type or a ConceptMap that is not there; not-supported for a
+// transform that the standard does not have.
 func Compile(sources []Source, env Env) (*Set, error) {
 	c := &compiler{env: env, instances: map[instanceKey]*group{}}
 	for _, s := range sources {
-		m, err := parse(s)
+		read := parse
+		if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(s.Text, "\uFEFF")), "{") {
+			read = parseResource
+		}
+		m, err := read(s)
 		if err != nil {
 			c.errs = append(c.errs, issue.All(err)...)
 			continue
@@ -87,6 +93,10 @@ type instanceKey struct {
 func (c *compiler) fail(m *mapDecl, at int, t issue.Type, rule, format string, args ...any) {
 	e := m.file.fail(at, rule, format, args...)
 	e.Type = t
+	c.report(e)
+}
+
+func (c *compiler) report(e *issue.Error) {
 	for _, have := range c.errs { // a group compiled for several types has its fault once
 		if have.Details == e.Details && have.Line == e.Line && have.Column == e.Column {
 			return
@@ -271,6 +281,11 @@ func (c *compiler) conceptMaps() {
 				t.Set("code", row.targetCode)
 				t.Set("equivalence", row.equivalence)
 			}
+			nodes = append(nodes, n)
+		}
+		for _, inner := range m.contained {
+			n := inner.Clone()
+			n.Set("url", m.url+"#"+n.Text("id"))
 			nodes = append(nodes, n)
 		}
 	}

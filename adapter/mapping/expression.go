@@ -38,7 +38,9 @@ func (c *compiler) expression(s *scope, focus shape, text string, at int) *expre
 	e := &expression{file: owner.file, at: at}
 	tokens, err := scan(&file{name: owner.file.name, text: text})
 	if err != nil {
-		c.errs = append(c.errs, issue.All(err)...)
+		for _, inner := range issue.All(err) {
+			c.report(owner.file.fail(at, "map-expression", "the expression cannot be read: %s", inner.Details))
+		}
 		return nil
 	}
 	var b strings.Builder
@@ -105,7 +107,7 @@ func (c *compiler) expression(s *scope, focus shape, text string, at int) *expre
 	}
 	if err != nil {
 		for _, inner := range issue.All(err) {
-			c.errs = append(c.errs, owner.file.fail(at, "map-expression", "the FHIRPath expression does not compile: %s", inner.Details))
+			c.report(owner.file.fail(at, "map-expression", "the FHIRPath expression does not compile: %s", inner.Details))
 		}
 		return nil
 	}

@@ -23,7 +23,7 @@ type Dialect struct {
 const base = "base"
 
 // Load compiles every folder, directly below the root of each file system, that holds a
-// .map file: its maps, with the ConceptMap, CodeSystem and ValueSet resources in its
+// .map file: its maps (structuremap-*.json too), with the ConceptMap, CodeSystem and ValueSet resources in its
 // .json files. A folder of a later file system replaces the one of the same name. The
 // folder "base" is no dialect: its maps can be imported, and its codes used, by all, and
 // those of a later file system are added to the earlier ones or replace them one by one. The
@@ -88,6 +88,8 @@ func readFolder(fsys fs.FS, name string) (folder, error) {
 		return out, err
 	}
 	files, _ := fs.Glob(sub, "*.map")
+	resources, _ := fs.Glob(sub, "structuremap-*.json")
+	files = append(files, resources...)
 	for _, file := range files {
 		text, err := fs.ReadFile(sub, file)
 		if err != nil {

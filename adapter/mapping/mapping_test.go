@@ -58,7 +58,7 @@ func TestRules(t *testing.T) {
 		"single":                      {"Patient", `src.identifier as i -> tgt.name as n single then { i.value as v -> n.given = v; };`, `{"resourceType":"Patient","name":[{"given":["1","2","3"]}]}`},
 		"several sources":             {"Basic", `src.name as n, n.given as g, src.gender as s -> tgt.identifier as i, i.system = s, i.value = g "x";`, `{"resourceType":"Basic","identifier":[{"system":"female","value":"Ann"},{"system":"female","value":"Bea"},{"system":"female","value":"Cis"}]}`},
 		"default":                     {"Patient", `src.language default 'cy' as l -> tgt.language = l; src.gender default ('x') as g -> tgt.gender = g;`, `{"resourceType":"Patient","language":"cy","gender":"female"}`},
-		"empty is removed":            {"Patient", `src.name as n -> tgt.contact as c then { n.prefix as p -> c.name as x then { p -> x.prefix = p "p"; } "x"; };`, `{"resourceType":"Patient"}`},
+		"empty is removed":            {"Patient", `src.name as n -> tgt.contact as c then { n.prefix first as p -> c.name as x then { p -> x.prefix = p "p"; } "x"; };`, `{"resourceType":"Patient"}`},
 		"standard order":              {"Patient", `src.gender -> tgt.gender; src.name -> tgt.name; src.active -> tgt.active; src.id -> tgt.id;`, `{"resourceType":"Patient","id":"p1","active":true,"name":[{"use":"official","family":"Test","given":["Ann","Bea","Cis"]}],"gender":"female"}`},
 		"append and truncate":         {"Basic", `src.id as i, src.gender as g -> tgt.id = append(i, '-', g), tgt.language = truncate(g, 2) "x";`, `{"resourceType":"Basic","id":"p1-female","language":"fe"}`},
 		"uuid is fixed":               {"Basic", `src -> uuid() as u, tgt.id = u, tgt.language = uuid() "x";`, `{"resourceType":"Basic","id":"fb7f6d32-6f8a-5c17-8fb6-000000000000"}`},
@@ -131,7 +131,8 @@ func TestCompileRefuses(t *testing.T) {
 	}{
 		"source element":     {`src.nam -> tgt.name;`, issue.Structure, "map-element", 8, 1},
 		"target element":     {`src.name -> tgt.nam;`, issue.Structure, "map-element", 8, 13},
-		"list to one":        {"src.gender -> tgt.gender;\n  src.name as n -> tgt.maritalStatus as m, m.text = 'x';\n src.communication as c then { c.language -> tgt.maritalStatus; } \"x\";", issue.Structure, "map-list", 10, 46},
+		"list to one":        {"src.gender -> tgt.gender;\n  src.name as n -> tgt.maritalStatus as m, m.text = 'x';\n src.communication as c then { c.language -> tgt.maritalStatus; } \"x\";", issue.Structure, "map-list", 9, 20},
+		"list to one, made":  {`src.name as n -> tgt.maritalStatus as m then { n.family as f -> m.text = f; };`, issue.Structure, "map-list", 8, 18},
 		"type of the value":  {`src.name -> tgt.gender;`, issue.Structure, "map-fit", 8, 13},
 		"number for text":    {`src.multipleBirth : integer as m -> tgt.language = m;`, issue.Structure, "map-fit", 8, 37},
 		"code":               {`src -> tgt.gender = 'woman' "x";`, issue.Structure, "map-code", 8, 21},

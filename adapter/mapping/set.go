@@ -5,10 +5,10 @@ import (
 	"spadapter/adapter/terminology"
 )
 
-// Source is the text of one map.
+// Source is one map.
 type Source struct {
 	Name string // file name, for messages and traces
-	Text string
+	Text string // in the mapping language, or a StructureMap resource in JSON
 }
 
 // Env is what maps are compiled against.

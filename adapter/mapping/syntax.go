@@ -1,5 +1,7 @@
 package mapping
 
+import "spadapter/adapter/fhir"
+
 // The syntax tree of one map. at is the offset in the file.
 
 type mapDecl struct {
@@ -10,6 +12,7 @@ type mapDecl struct {
 	constants   []constantDecl
 	groups      []*groupDecl
 	conceptMaps []*conceptMapDecl
+	contained   []*fhir.Node // the ConceptMaps inside a StructureMap resource
 }
 
 type useDecl struct {

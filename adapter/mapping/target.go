@@ -97,6 +97,13 @@ func (c *compiler) target(s *scope, rd *ruleDecl, d *targetDecl) (target, bool) 
 	case d.transform == "" || d.transform == "create":
 		t.kind = create
 		made = c.creation(s, &t, types, d)
+		var most variable
+		for _, from := range s.sources {
+			if from.repeats > most.repeats {
+				most = from
+			}
+		}
+		c.repeats(s, &t, v, most, d)
 	default:
 		t.kind = assign
 		var from variable

@@ -408,10 +408,9 @@ func (c *compiler) translate(s *scope, to shape, d *targetDecl) (producer, shape
 	url := d.params[1].value
 	if strings.HasPrefix(url, "#") {
 		for _, m := range c.reachable(owner) {
-			for _, cm := range m.conceptMaps {
-				if "#"+cm.id == url {
-					url = m.url + url
-				}
+			if _, err := c.codes.Translate(m.url+url, "", ""); err == nil {
+				url = m.url + url
+				break
 			}
 		}
 	}
