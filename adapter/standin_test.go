@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
+	"spadapter/adapter/store"
 )
 
 const standInKey = "https://spadapter.example/fhir/Id/"
@@ -216,5 +218,77 @@ func TestStandInAnswersReads(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s is not FHIR: %v\n%s", path, err, body)
 		}
+	}
+}
+
+// The outbox, the worker and the record together: whatever the practice's server does,
+// each row arrives, in order, under one id, and the record holds it once.
+func TestOutboxReachesTheRecordThroughFailures(t *testing.T) {
+	st, err := store.Open(t.Context(), "sqlite:"+t.TempDir()+"/adapter.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close(context.Background()) })
+	gp := newStandIn(t)
+	gp.fail(
+		standInFault{Status: 503, Header: http.Header{"Retry-After": {"20"}}},
+		standInFault{Drop: true, Late: true},
+		standInFault{Half: true},
+		standInFault{Status: 200, Body: "<html>"},
+	)
+	begin := time.Now()
+	// a clock on which a minute passes in 60 ms, so that the waits are real but short
+	now := func() time.Time { return begin.Add(1000 * time.Since(begin)) }
+	task := st.NewID()
+	row := func(status string) referral.Delivery {
+		return referral.Delivery{ID: st.NewID(), Referral: task, Move: "T16", Recipient: "A12345", Kind: "write-back", Route: "fhir-rest",
+			ContentType: "application/fhir+json", Body: standInOutcome(status, "24.5"), Created: begin, Due: begin, Expires: begin.Add(delivery.Lifetime)}
+	}
+	first, second := row("in-progress"), row("completed")
+	if err := st.Commit(t.Context(), &referral.Change{Organisation: "A12345", At: begin, Deliveries: []referral.Delivery{first, second}}); err != nil {
+		t.Fatal(err)
+	}
+	worker, err := delivery.New(delivery.Config{
+		Queue: st, Wake: st.Wake(), Now: now, Poll: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
+		// the clock is fast, sending is not: a lease must outlast a try all the same
+		Timeout: time.Second, Lease: 10 * time.Hour,
+		Routes: map[string]delivery.Route{"fhir-rest": &delivery.FHIR{
+			Endpoint: func(string) (delivery.Endpoint, bool) { return delivery.Endpoint{Address: gp.URL()}, true }}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- worker.Run(ctx) }()
+	for gp.task("completed") == nil && ctx.Err() == nil {
+		time.Sleep(5 * time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	var ids []string
+	for _, r := range gp.received() {
+		ids = append(ids, r.ID)
+	}
+	if want := []string{first.ID, first.ID, first.ID, first.ID, first.ID, second.ID}; !slices.Equal(ids, want) {
+		t.Errorf("received %v, want five tries of the first row and then the second", ids)
+	}
+	for _, want := range []referral.Delivery{first, second} {
+		got, attempts, err := st.Delivery(t.Context(), want.ID)
+		if err != nil || got.State != referral.DeliveryDelivered || len(attempts) == 0 {
+			t.Errorf("the outbox has %+v, %+v, %v", got, attempts, err)
+			continue
+		}
+		for i, a := range attempts {
+			if a.Number != i+1 || (a.Issue == "") != (a.State == referral.DeliveryDelivered) {
+				t.Errorf("attempt %+v", a)
+			}
+		}
+	}
+	if got := gp.Record(); len(got) == 0 || got[0].Code != "completed" || got[0].Value != "version 2" {
+		t.Errorf("record %+v", got)
 	}
 }
