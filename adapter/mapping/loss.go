@@ -89,25 +89,26 @@ func (m *marks) walk(n *fhir.Node, out []*fhir.Node) ([]*fhir.Node, bool) {
 	if mark&whole != 0 {
 		return out, true
 	}
-	read := mark&bound != 0
+	value := mark&(bound|missed) == bound // what stands in the element itself was read
 	if len(n.Children) == 0 {
-		if mark&missed != 0 || !read {
-			return append(out, n), false
+		if value {
+			return out, true
 		}
+		return append(out, n), false
+	}
+	before, below := len(out), false
+	for _, c := range n.Children {
+		var read bool
+		out, read = m.walk(c, out)
+		below = below || read
+	}
+	switch {
+	case n.HasValue() && value, n == m.root:
+		return out, true
+	case n.HasValue() && below: // of a primitive, its extensions alone were read
+		return append(out, n), true
+	case below:
 		return out, true
 	}
-	before := len(out)
-	any := false
-	for _, c := range n.Children {
-		var below bool
-		out, below = m.walk(c, out)
-		any = any || below
-	}
-	if n.HasValue() && (!read || mark&missed != 0) && any {
-		return append(out, n), true // a primitive with extensions, of which only those were read
-	}
-	if !any && !read {
-		return append(out[:before], n), false
-	}
-	return out, true
+	return append(out[:before], n), false // one line for all of it
 }

@@ -1,15 +1,11 @@
 package mapping
 
 import (
-	"encoding/json"
-	"html"
-	"net/url"
 	"strconv"
 	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
-	"spadapter/adapter/terminology"
 )
 
 // textOf gives a parameter's text at run time; ok is false when there is none.
@@ -128,121 +124,6 @@ func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (prod
 		return c.dateOp(s, d)
 	}
 	return c.dataType(s, d, one, text, fresh)
-}
-
-// dataType compiles the transforms that make a data type: cc, c, qty, id, cp.
-func (c *compiler) dataType(s *scope, d *targetDecl, one func(string) shape, text func(int) textOf, fresh func(func(*run, int, *rule) *fhir.Node) producer) (producer, shape, variable) {
-	values := make([]textOf, 4)
-	for i := range values {
-		if i < len(d.params) {
-			values[i] = text(i)
-		} else {
-			values[i] = func(*run, int) (string, bool) { return "", false }
-		}
-	}
-	// set fills elements of n from parameters, and says whether any had a value
-	set := func(r *run, f int, n *fhir.Node, names ...string) *fhir.Node {
-		for i, name := range names {
-			if v, _ := values[i](r, f); name != "" && v != "" {
-				n.Set(name, v)
-			}
-		}
-		if len(n.Children) == 0 {
-			return nil
-		}
-		return n
-	}
-	simple := func(name string, elements ...string) (producer, shape, variable) {
-		sh := one(name)
-		return fresh(func(r *run, f int, ru *rule) *fhir.Node { return set(r, f, fhir.New(sh[0]), elements...) }), sh, variable{}
-	}
-	switch d.transform {
-	case "c":
-		return simple("Coding", "system", "code", "display")
-	case "cp":
-		if len(d.params) == 1 {
-			return simple("ContactPoint", "value")
-		}
-		return simple("ContactPoint", "system", "value")
-	case "cc":
-		sh, coding := one("CodeableConcept"), one("Coding")
-		return fresh(func(r *run, f int, ru *rule) *fhir.Node {
-			n := fhir.New(sh[0])
-			if len(d.params) == 1 {
-				return set(r, f, n, "text")
-			}
-			inner := set(r, f, fhir.New(coding[0]), "system", "code", "display")
-			if inner == nil {
-				return nil
-			}
-			n.Append("coding", inner)
-			return n
-		}), sh, variable{}
-	case "id":
-		sh := one("Identifier")
-		return fresh(func(r *run, f int, ru *rule) *fhir.Node {
-			n := set(r, f, fhir.New(sh[0]), "system", "value")
-			if v, _ := values[2](r, f); n != nil && v != "" {
-				coding := n.Add("type").Add("coding")
-				coding.Set("system", "http://terminology.hl7.org/CodeSystem/v2-0203")
-				coding.Set("code", v)
-			}
-			return n
-		}), sh, variable{}
-	}
-	sh := one("Quantity") // qty
-	if len(d.params) > 1 {
-		return simple("Quantity", "value", "unit", "system", "code")
-	}
-	return fresh(func(r *run, f int, ru *rule) *fhir.Node {
-		v, _ := values[0](r, f)
-		return quantity(fhir.New(sh[0]), strings.TrimSpace(v))
-	}), sh, variable{}
-}
-
-// quantity reads text such as "<= 5.4 mg"; nil when there is no number.
-func quantity(n *fhir.Node, v string) *fhir.Node {
-	for _, comparator := range []string{"<=", ">=", "<", ">"} {
-		if rest, ok := strings.CutPrefix(v, comparator); ok {
-			n.Set("comparator", comparator)
-			v = strings.TrimSpace(rest)
-			break
-		}
-	}
-	i := 0
-	for i < len(v) && (digit(v[i]) || v[i] == '.' || i == 0 && v[i] == '-') {
-		i++
-	}
-	if _, err := strconv.ParseFloat(v[:i], 64); err != nil {
-		return nil
-	}
-	n.Set("value", v[:i])
-	n.Set("unit", strings.Trim(strings.TrimSpace(v[i:]), "'"))
-	return n
-}
-
-var escapes = map[string]func(string) string{
-	"xml": html.EscapeString, "html": html.EscapeString, "url": url.QueryEscape,
-	"json": func(s string) string {
-		b, _ := json.Marshal(s)
-		return string(b[1 : len(b)-1])
-	},
-}
-
-// address is the reference to a resource: the fullUrl of its entry for a pointer where
-// it has one, Type/id otherwise.
-func address(n *fhir.Node, pointer bool) string {
-	if n == nil {
-		return ""
-	}
-	if pointer && n.Parent != nil && n.Parent.Text("fullUrl") != "" {
-		return n.Parent.Text("fullUrl")
-	}
-	id := n.Text("id")
-	if id == "" {
-		return ""
-	}
-	return n.ResourceType() + "/" + id
 }
 
 // text compiles a parameter that is used as text.
@@ -389,116 +270,6 @@ func (c *compiler) dateOp(s *scope, d *targetDecl) (producer, shape, variable) {
 		return nil, nil, variable{}
 	}
 	return func(r *run, f int, ru *rule, out []made) []made { return e.values(r, f, r.stack[f+v.slot], out) }, nil, variable{}
-}
-
-// translate compiles translate(value, map, output): value is a code, a Coding or a
-// CodeableConcept; output is code, system, display, Coding or CodeableConcept. What no row translates
-// gives nothing and counts as unread.
-func (c *compiler) translate(s *scope, to shape, d *targetDecl) (producer, shape, variable) {
-	owner := s.group.owner
-	if d.params[0].kind != variableParam || d.params[1].kind != textParam {
-		c.fail(owner, d.valueAt, issue.Structure, "map-transform", "expected %s with a variable and the url of a ConceptMap", arity["translate"].form)
-		return nil, nil, variable{}
-	}
-	v, ok := s.find(d.params[0].value)
-	if !ok {
-		c.unknownVariable(s, d.params[0].value, d.params[0].at)
-		return nil, nil, variable{}
-	}
-	url := d.params[1].value
-	if strings.HasPrefix(url, "#") {
-		for _, m := range c.reachable(owner) {
-			if _, err := c.codes.Translate(m.url+url, "", ""); err == nil {
-				url = m.url + url
-				break
-			}
-		}
-	}
-	if _, err := c.codes.Translate(url, "", ""); err != nil {
-		c.fail(owner, d.params[1].at, issue.NotFound, "map-conceptmap", "the ConceptMap %s is not loaded", url)
-		return nil, nil, variable{}
-	}
-	output := "code"
-	if len(d.params) == 3 {
-		output = d.params[2].value
-	} else if t := to.single(); t != nil && (t.Name == "Coding" || t.Name == "CodeableConcept") {
-		output = t.Name
-	}
-	types := c.system(owner, "target")
-	name := map[string]string{"code": "code", "system": "uri", "display": "string", "uri": "uri", "string": "string",
-		"Coding": "Coding", "CodeableConcept": "CodeableConcept"}[output]
-	if name == "" {
-		c.fail(owner, d.params[2].at, issue.Structure, "map-transform", "expected code, system, display, Coding or CodeableConcept as the output of translate")
-		return nil, nil, variable{}
-	}
-	typ, coding := types.Type(name), types.Type("Coding")
-	return func(r *run, f int, ru *rule, out []made) []made {
-		n := r.stack[f+v.slot]
-		if n == nil {
-			return out
-		}
-		match := r.translated(ru, n, url)
-		if match == nil {
-			return out
-		}
-		r.match = match
-		switch name {
-		case "Coding", "CodeableConcept":
-			cn := fhir.New(coding)
-			cn.Set("system", match.System)
-			cn.Set("code", match.Code)
-			cn.Set("display", match.Display)
-			if name == "CodeableConcept" {
-				cc := fhir.New(typ)
-				cc.Append("coding", cn)
-				cn = cc
-			}
-			return append(out, made{cn, true})
-		}
-		value := map[string]string{"code": match.Code, "system": match.System, "display": match.Display, "uri": match.System, "string": match.Code}[output]
-		if value == "" {
-			return out
-		}
-		return append(out, made{fhir.NewPrimitive(typ, value), true})
-	}, shape{typ}, variable{}
-}
-
-// translated is the first match of a code, a Coding or the codings of a CodeableConcept.
-func (r *run) translated(ru *rule, n *fhir.Node, url string) *terminology.Match {
-	codings := n.All("coding")
-	if n.IsPrimitive() || len(codings) == 0 {
-		codings = []*fhir.Node{n}
-	}
-	silent := false
-	for _, coding := range codings {
-		system, code := coding.Text("system"), coding.Text("code")
-		if coding.IsPrimitive() {
-			system, code = "", coding.Value
-		}
-		if code == "" {
-			continue
-		}
-		matches, err := r.codes.Translate(url, system, code)
-		if err != nil {
-			for _, e := range issue.All(err) {
-				r.fail(e, n)
-			}
-			return nil
-		}
-		for i := range matches {
-			if matches[i].Matched() {
-				for _, c := range coding.Children {
-					r.mark(c, bound)
-				}
-				return &matches[i]
-			}
-			silent = true // a row says that nothing matches: a decision, no loss
-		}
-	}
-	if !silent {
-		r.mark(n, missed)
-	}
-	return nil
 }
 
 // at is the element that the rule is at.
