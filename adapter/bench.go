@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// benchCmd measures intake from outside, over HTTP. A referral is counted when its
+// answer says that it is stored, and at the end the adapter is asked for what it stored:
+// a fast server that loses or invents something does not pass.
+type benchCmd struct {
+	Referrals   int    `short:"n" help:"Number of referrals to send." default:"2000"`
+	Concurrency int    `short:"c" help:"Number of connections; each sends its next referral when the last one is answered." default:"8"`
+	Warmup      int    `help:"Number of referrals sent before the measurement begins." default:"200"`
+	URL         string `help:"Base URL of a running adapter, such as http://127.0.0.1:8080. Without it one is started, and ended afterwards."`
+	Token       string `help:"Bearer token of a requester for --url; 'adapter token' makes one."`
+	Practice    string `help:"ODS code of the sending practice: one that the token speaks for." default:"Y99001"`
+	Database    string `help:"Database of the adapter that is started: sqlite:PATH or postgres://…, best a new one, since the referrals stay in it. Default a SQLite file in the temporary directory; TMPDIR decides the disk."`
+	JSON        bool   `name:"json" help:"Print one JSON object instead of a table."`
+	Profile     string `type:"path" help:"Write a CPU profile of the adapter that is started to this file, for 'go tool pprof'."`
+
+	ServeProfiled string `hidden:"" type:"path"`
+}
+
+// Help is shown by 'adapter bench --help'.
+func (*benchCmd) Help() string {
+	return `Each referral is a transaction of 8 entries about another synthetic person, with its own NHS number from
+the test range 999 and its own identifiers, sent as POST /fhir/R4. All checks, the conversion, the audit and the
+durable commit are on. CPU and memory are those of the adapter alone: not of this command, nor of a PostgreSQL server.
+The exit code is 1 when any referral failed, or when the adapter does not have what it acknowledged.
+
+Examples:
+  adapter bench
+  adapter bench -n 10000 -c 32 --json
+  adapter bench --database postgres://user@127.0.0.1/bench
+  adapter bench --url https://adapter.example.nhs.uk --token "$TOKEN" --practice A12345`
+}
+
+// Validate checks what belongs together, before anything is started.
+func (c *benchCmd) Validate() error {
+	switch {
+	case c.Referrals < 1 || c.Concurrency < 1 || c.Warmup < 0:
+		return errors.New("-n and -c must be at least 1, --warmup at least 0")
+	case c.Referrals+c.Warmup > maxSeries:
+		return fmt.Errorf("at most %d referrals in one run: the test range has no more NHS numbers", maxSeries)
+	case c.URL != "" && c.Token == "":
+		return errors.New("--url needs --token: the bearer token of a requester")
+	case c.URL != "" && (c.Database != "" || c.Profile != ""):
+		return errors.New("--database and --profile are for an adapter that bench starts, not for --url")
+	}
+	return nil
+}
+
+func (c *benchCmd) Run() error {
+	if c.ServeProfiled != "" {
+		return serveProfiled(c.ServeProfiled)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	// a second Ctrl-C ends at once
+	context.AfterFunc(ctx, stop)
+	return c.run(ctx, os.Stdout)
+}
+
+func (c *benchCmd) run(ctx context.Context, out io.Writer) (err error) {
+	server, err := c.server(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.stop()) }()
+	l := newLoad(server, newSeries(c.Practice, uint64(time.Now().UnixMicro())&0xffffffff), c.Concurrency)
+	report, err := c.measure(server.watch(ctx), l)
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return errors.Join(err, server.fault())
+	}
+	if c.JSON {
+		err = report.writeJSON(out)
+	} else {
+		err = report.writeTable(out)
+	}
+	return errors.Join(err, l.failures.err())
+}
+
+// measure warms up, sends, and checks what the adapter has.
+func (c *benchCmd) measure(ctx context.Context, l *load) (*benchReport, error) {
+	before, err := l.stored(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking the adapter how many referrals it has: %w", err)
+	}
+	done := c.showProgress(l)
+	defer done()
+	warm := l.run(ctx, c.Warmup)
+	use := l.server.usage(ctx)
+	began := time.Now()
+	latencies := l.run(ctx, c.Referrals)
+	took := time.Since(began)
+	report := newBenchReport(c, l, latencies, took, l.server.usage(ctx).since(use))
+	done()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err := l.verify(ctx, before, len(warm)+len(latencies)); err != nil {
+		return nil, err
+	}
+	report.Errors = l.failures.count()
+	return report, nil
+}
+
+// showProgress draws a progress bar while someone looks at it, until the function it
+// gives is called.
+func (c *benchCmd) showProgress(l *load) (done func()) {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		return func() {}
+	}
+	bar := progressbar.NewOptions(c.Referrals+c.Warmup, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("referrals"),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("referrals"), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		// five times a second, and not for each referral: drawing takes time from the server
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = bar.Set(int(l.answered.Load())) // a bar that cannot be drawn is no loss
+			case <-stop:
+				_ = bar.Clear()
+				return
+			}
+		}
+	}()
+	return func() {
+		if stop != nil {
+			close(stop)
+			<-stopped
+			stop = nil
+		}
+	}
+}
+
+// databaseKind names the kind of a database URL.
+func databaseKind(url string) string {
+	switch scheme, _, _ := strings.Cut(url, ":"); scheme {
+	case "postgres", "postgresql":
+		return "postgresql"
+	default:
+		return scheme
+	}
+}

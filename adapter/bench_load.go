@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"spadapter/adapter/fhir"
+)
+
+// load sends referrals in a closed loop: each worker has one connection and sends the
+// next referral when the last one is answered.
+type load struct {
+	server   *benchServer
+	series   *series
+	workers  int
+	client   *http.Client
+	target   *url.URL
+	answered atomic.Int64
+	failures failures
+
+	mu      sync.Mutex
+	samples []sample
+}
+
+// sample is an acknowledged referral that is looked up at the end.
+type sample struct{ location, identifier string }
+
+const (
+	sampleEvery = 101 // answers between two that are read as a whole; prime, so that it keeps no step with anything
+	maxSamples  = 50  // referrals that are looked up
+)
+
+func newLoad(server *benchServer, series *series, workers int) *load {
+	target, err := url.Parse(server.url + "/fhir/R4")
+	if err != nil {
+		target = &url.URL{Opaque: server.url} // refused by the first request, with the reason
+	}
+	return &load{server: server, series: series, workers: workers, target: target, client: &http.Client{
+		Timeout: 60 * time.Second,
+		Transport: &http.Transport{
+			MaxIdleConnsPerHost: workers, MaxConnsPerHost: workers,
+			// to unpack the answers would take time from the server
+			DisableCompression: true,
+			ReadBufferSize:     16 << 10, WriteBufferSize: 16 << 10, // a whole message in one write
+		},
+	}}
+}
+
+// run sends n referrals and gives the latency of each that was acknowledged.
+func (l *load) run(ctx context.Context, n int) []time.Duration {
+	var begun atomic.Int64
+	results := make([][]time.Duration, l.workers)
+	var group sync.WaitGroup
+	for w := range results {
+		group.Go(func() {
+			results[w] = make([]time.Duration, 0, n/l.workers+n/8+1)
+			s := sender{load: l}
+			for ctx.Err() == nil && begun.Add(1) <= int64(n) {
+				took, err := s.send(ctx)
+				switch {
+				case ctx.Err() != nil:
+					return
+				case err != nil:
+					l.failures.add(err)
+					// a server that is gone would otherwise be asked a million times a second
+					time.Sleep(time.Millisecond)
+				default:
+					results[w] = append(results[w], took)
+				}
+				l.answered.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	return slices.Concat(results...)
+}
+
+// sender is one worker with the buffers that it uses again.
+type sender struct {
+	*load
+	message message
+	body    bytes.Reader
+	answer  bytes.Buffer
+}
+
+// send posts one referral. The time is from before the request is written until the
+// answer is read; the error says why it is not acknowledged.
+func (s *sender) send(ctx context.Context) (time.Duration, error) {
+	s.series.next(&s.message)
+	s.body.Reset(s.message.body)
+	request := (&http.Request{
+		Method: http.MethodPost, URL: s.target, Host: s.target.Host, ContentLength: int64(len(s.message.body)), Body: io.NopCloser(&s.body),
+		Header: http.Header{
+			"Authorization": {"Bearer " + s.server.token}, "Content-Type": {"application/fhir+json"}, "Accept": {"application/fhir+json"},
+			"X-Request-Id": {s.message.requestID},
+		},
+	}).WithContext(ctx)
+	s.answer.Reset()
+	began := time.Now()
+	response, err := s.client.Do(request)
+	if err == nil {
+		_, err = s.answer.ReadFrom(response.Body)
+		_ = response.Body.Close() // read to its end already
+	}
+	took := time.Since(began)
+	if err != nil {
+		return 0, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return 0, refusal(response.StatusCode, s.answer.Bytes())
+	}
+	return took, s.acknowledged()
+}
+
+// acknowledged checks that the answer is a transaction-response with a location for
+// each entry. Every answer is searched for them; one in a hundred is parsed and checked.
+func (s *sender) acknowledged() error {
+	answer := s.answer.Bytes()
+	if !bytes.Contains(answer, []byte(`"transaction-response"`)) || bytes.Count(answer, []byte(`"location":`)) != s.message.entries {
+		return fmt.Errorf("status 200, but no transaction-response with %d locations", s.message.entries)
+	}
+	if s.answered.Load()%sampleEvery != 0 {
+		return nil
+	}
+	root, err := fhir.Parse(fhir.Types(fhir.R4), answer, fhir.Limits{})
+	if err == nil {
+		err = fhir.Check(root)
+	}
+	if err != nil {
+		return fmt.Errorf("the answer is no FHIR: %w", err)
+	}
+	entries := root.All("entry")
+	if root.Text("type") != "transaction-response" || len(entries) != s.message.entries {
+		return fmt.Errorf("the answer is a %s of %d entries", root.Text("type"), len(entries))
+	}
+	for i, entry := range entries {
+		status, location := entry.Text("response", "status"), entry.Text("response", "location")
+		// another run against the same database may have used the same person
+		if status != "201 Created" && (i != patientEntry || status != "200 OK") {
+			return fmt.Errorf("entry %d was answered %q", i, status)
+		}
+		if location == "" {
+			return fmt.Errorf("entry %d has no location", i)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.samples) < maxSamples {
+		s.samples = append(s.samples, sample{entries[requestEntry].Text("response", "location"), s.message.identifier})
+	}
+	return nil
+}
+
+// refusal makes an error of an answer that is none we want, with what it says.
+func refusal(status int, body []byte) error {
+	if root, err := fhir.Parse(fhir.Types(fhir.R4), body, fhir.Limits{}); err == nil && root.ResourceType() == "OperationOutcome" {
+		i := root.Child("issue")
+		return fmt.Errorf("status %d %s: %s", status, i.Text("code"), i.Text("details", "text"))
+	}
+	return fmt.Errorf("status %d", status)
+}
