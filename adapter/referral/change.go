@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -101,7 +102,10 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 		}
 	}
 	for _, o := range recorded {
-		t.Output = append(t.Output, output(o.role, fhir.NewReference(o.kind+"/"+o.id)))
+		// the identifier holds in the record too, where the logical id does not
+		ref := fhir.NewReference(o.kind + "/" + o.id)
+		ref.Type, ref.Identifier = fhir.NewURI(o.kind), fhir.NewIdentifier(IDSystem+strings.ToLower(o.kind), o.id)
+		t.Output = append(t.Output, output(o.role, ref))
 	}
 }
 

@@ -106,6 +106,17 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 		}
 		add(n)
 	}
+	// between the entries references are by fullUrl: our logical ids do not leave
+	urls := map[string]string{}
+	for _, entry := range b.All("entry") {
+		n := entry.Child("resource")
+		urls[n.ResourceType()+"/"+n.Text("id")] = entry.Text("fullUrl")
+	}
+	eachReference(b, func(_, literal *fhir.Node) {
+		if url := urls[literal.Value]; url != "" {
+			literal.Value = url
+		}
+	})
 	return parse(fhir.Encode(b))
 }
 
