@@ -69,6 +69,7 @@ var homes = map[string][]string{
 	"github.com/shopspring/decimal":                           {},
 	"golang.org/x/sync":                                       {},
 	"golang.org/x/text":                                       {},
+	"golang.org/x/term":                                       {"adapter"},
 	"net/http":                                                {"adapter/auth", "adapter/delivery", "adapter/gateway", "adapter/console", "conformance", "adapter"},
 	"html/template":                                           {"adapter/gateway", "adapter/console", "adapter"},
 	"net/http/httptest":                                       oracles,
