@@ -17,8 +17,9 @@ import (
 // Errors, all maps' faults joined, each with file, line and column: structure for the
 // syntax, for a name that is not in scope, an element or code that does not exist, a
 // value that does not fit its element, and a list put where one value goes; not-found for
-// a group, an imported map, a type or a ConceptMap that is not there; not-supported for a
-// transform that the standard does not have.
+// a group, an imported map, a type or a ConceptMap that is not there; duplicate for two
+// maps with one url or two groups with one name; not-supported for a transform that the
+// standard does not have.
 func Compile(sources []Source, env Env) (*Set, error) {
 	c := &compiler{env: env, instances: map[instanceKey]*group{}}
 	for _, s := range sources {
@@ -30,6 +31,18 @@ func Compile(sources []Source, env Env) (*Set, error) {
 		if err != nil {
 			c.errs = append(c.errs, issue.All(err)...)
 			continue
+		}
+		for _, other := range c.maps {
+			if other.url == m.url {
+				c.fail(m, 0, issue.Duplicate, "map-duplicate", "the map in %s has the same url", other.file.name)
+			}
+		}
+		for i, g := range m.groups {
+			for _, other := range m.groups[:i] {
+				if other.name == g.name {
+					c.fail(m, g.at, issue.Duplicate, "map-duplicate", "a group of this map is called %s already", g.name)
+				}
+			}
 		}
 		c.maps = append(c.maps, m)
 	}

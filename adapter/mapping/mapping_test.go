@@ -166,6 +166,23 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
+func TestDuplicatesAndIdentity(t *testing.T) {
+	text := header + "group main(source src : Patient, target tgt : Basic) { src -> tgt.id = uuid() \"u\"; }\n"
+	if _, err := Compile([]Source{{Name: "a.map", Text: text}, {Name: "b.map", Text: text}}, Env{}); !errors.Is(err, issue.Duplicate) {
+		t.Errorf("one url twice: %v", err)
+	}
+	if _, err := Compile([]Source{{Name: "a.map", Text: text + "group main(source s, target t) { }"}}, Env{}); !errors.Is(err, issue.Duplicate) {
+		t.Errorf("one name twice: %v", err)
+	}
+	set, err := Compile([]Source{{Name: "a.map", Text: text}}, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.Maps()[0].Transform(context.Background(), Input{Source: fhir.Types(fhir.R4).New("Patient")}); !errors.Is(err, issue.Required) {
+		t.Errorf("ids without an identity: %v", err)
+	}
+}
+
 func TestUnread(t *testing.T) {
 	rules := `src.identifier as i where system = 'urn:a' then { i.value as v -> tgt.id = v first; } "x";
 	src.name "ignore-name"; src.active "ignore-active"; src.id as i "bound"; src.gender as g -> tgt.language = g; src.deceased as d "bound";`

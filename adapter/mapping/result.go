@@ -13,7 +13,8 @@ type Input struct {
 	More   []*fhir.Node // its further sources, in order
 
 	// Identity seeds uuid(): the n-th call gives the UUIDv5 of Identity and n, so that the
-	// same message gives the same ids. Use what names the message: its id, or a hash of its bytes.
+	// same message gives the same ids. Use what names the message: its id, or a hash of its
+	// bytes. A map that calls uuid() fails without it.
 	Identity string
 
 	Now   time.Time // now() and today() in expressions

@@ -165,8 +165,12 @@ func (r *run) descend(n *fhir.Node, path []string, ru *rule) *fhir.Node {
 // namespace: ids of this program collide with nobody's.
 var namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://spadapter.example/fhir/mapping"))
 
-// uuid is the next id: the same for the same Identity and count.
-func (r *run) uuid() string {
+// uuid is the next id: the same for the same Identity and count. Without an Identity it
+// fails: two messages must never share ids.
+func (r *run) uuid(ru *rule) string {
+	if r.in.Identity == "" {
+		r.fail(ru.issue(issue.Required, "map-identity", "the map makes ids and was given no identity to make them from; every message would get the same"), r.in.Source)
+	}
 	r.uuids++
 	return uuid.NewSHA1(namespace, []byte(r.in.Identity+"#"+strconv.Itoa(r.uuids))).String()
 }

@@ -204,7 +204,7 @@ func (c *compiler) creation(s *scope, t *target, types shape, d *targetDecl) sha
 
 // run writes the target for the elements that the rule is at.
 func (t *target) run(r *run, f int, ru *rule) {
-	r.stack[f+t.slot] = nil
+	r.stack[f+t.slot], r.match = nil, nil
 	var parent *fhir.Node
 	if t.context >= 0 {
 		if parent = r.stack[f+t.context]; parent == nil {
@@ -226,7 +226,6 @@ func (t *target) run(r *run, f int, ru *rule) {
 		}
 		return
 	}
-	r.match = nil
 	values := t.value(r, f, ru, r.scratch[:0])
 	for _, m := range values {
 		var n *fhir.Node

@@ -68,7 +68,7 @@ func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (prod
 	case "evaluate":
 		return c.evaluate(s, d)
 	case "uuid":
-		return primitive("uuid", func(r *run, f int, ru *rule) (string, bool) { return r.uuid(), true })
+		return primitive("uuid", func(r *run, f int, ru *rule) (string, bool) { return r.uuid(ru), true })
 	case "append":
 		parts := make([]textOf, len(d.params))
 		for i := range d.params {

@@ -7,7 +7,6 @@ type Concept struct {
 	System  string
 	Code    string
 	Display string // "" when the code system gives none
-	Parents []string
 }
 
 // codeSystem is a compiled CodeSystem.
@@ -16,6 +15,20 @@ type codeSystem struct {
 	complete bool // content=complete: a code that is not here does not exist
 	folded   bool // codes are not case sensitive: keys are lower case
 	concepts map[string]Concept
+	parents  map[string][]string // by key, for a code system with a hierarchy
+}
+
+// Parents lists the codes directly above a code, nil when there are none or the code is
+// not known.
+func (r *Registry) Parents(system, code string) []string {
+	if r == nil {
+		return nil
+	}
+	s, ok := find(r.systems, system)
+	if !ok {
+		return nil
+	}
+	return s.parents[s.key(code)]
 }
 
 // Lookup finds a concept of a loaded code system; false when the code system is not
@@ -42,22 +55,22 @@ func (s *codeSystem) key(code string) string {
 }
 
 func (l *loader) codeSystem(n *fhir.Node) *codeSystem {
-	s := &codeSystem{url: n.Text("url"), complete: n.Text("content") == "complete", concepts: map[string]Concept{}}
+	s := &codeSystem{url: n.Text("url"), complete: n.Text("content") == "complete", concepts: map[string]Concept{}, parents: map[string][]string{}}
 	s.folded = n.Text("caseSensitive") == "false"
 	var walk func(at *fhir.Node, parent string)
 	walk = func(at *fhir.Node, parent string) {
 		for _, c := range at.All("concept") {
 			code := c.Text("code")
-			concept := Concept{System: s.url, Code: code, Display: c.Text("display")}
+			key := s.key(code)
+			s.concepts[key] = Concept{System: s.url, Code: code, Display: c.Text("display")}
 			if parent != "" {
-				concept.Parents = []string{parent}
+				s.parents[key] = append(s.parents[key], parent)
 			}
 			for _, p := range c.All("property") {
 				if p.Text("code") == "parent" || p.Text("code") == "subsumedBy" {
-					concept.Parents = append(concept.Parents, p.Text("value"))
+					s.parents[key] = append(s.parents[key], p.Text("value"))
 				}
 			}
-			s.concepts[s.key(code)] = concept
 			walk(c, code)
 		}
 	}
@@ -74,7 +87,7 @@ func (s *codeSystem) within(code, ancestor string, depth int) bool {
 	if depth > 64 { // a cycle in the parents
 		return false
 	}
-	for _, p := range s.concepts[s.key(code)].Parents {
+	for _, p := range s.parents[s.key(code)] {
 		if s.within(p, ancestor, depth+1) {
 			return true
 		}

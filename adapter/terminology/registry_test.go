@@ -140,13 +140,33 @@ func TestValidateCode(t *testing.T) {
 	}
 }
 
+func TestExpand(t *testing.T) {
+	r := load(t, colours, shapes,
+		`{"resourceType":"ValueSet","url":"urn:reds","status":"active","compose":{"include":[{"system":"urn:colours","filter":[{"property":"concept","op":"descendent-of","value":"red"}]},{"system":"urn:q","concept":[{"code":"1"}]}],"exclude":[{"system":"urn:colours","concept":[{"code":"crimson"}]}]}}`,
+		`{"resourceType":"ValueSet","url":"urn:nested","status":"active","compose":{"include":[{"valueSet":["urn:reds"]}]}}`,
+		`{"resourceType":"ValueSet","url":"urn:shape","status":"active","compose":{"include":[{"system":"urn:shapes"}]}}`)
+	for url, want := range map[string]struct {
+		codes    string
+		complete bool
+	}{"urn:reds": {"scarlet 1 ", true}, "urn:nested": {"scarlet 1 ", true}, "urn:shape": {"Round ", false}, "urn:none": {"", false}} {
+		got := ""
+		concepts, complete := r.Expand(url)
+		for _, c := range concepts {
+			got += c.Code + " "
+		}
+		if got != want.codes || complete != want.complete {
+			t.Errorf("%s: got %s %v", url, got, complete)
+		}
+	}
+}
+
 func TestLookup(t *testing.T) {
 	r := load(t, colours)
 	if c, ok := r.Lookup("urn:colours", "red"); !ok || c.Display != "Red" {
 		t.Errorf("got %+v", c)
 	}
-	if c, ok := r.Lookup("urn:colours", "navy"); !ok || len(c.Parents) != 1 || c.Parents[0] != "blue" {
-		t.Errorf("got %+v", c)
+	if above := r.Parents("urn:colours", "navy"); len(above) != 1 || above[0] != "blue" {
+		t.Errorf("got %v", above)
 	}
 	if _, ok := r.Lookup("urn:colours", "green"); ok {
 		t.Error("green is no colour here")
