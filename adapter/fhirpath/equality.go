@@ -214,8 +214,10 @@ next:
 }
 
 // key is a hash that equal values share, so that large sets need not be compared
-// pair by pair. Kinds whose equality crosses forms share one key.
-func key(v Value) uint64 {
+// pair by pair. Kinds whose equality crosses forms share one key. The work is counted;
+// the next spend tells when there was too much.
+func (s *state) key(v Value) uint64 {
+	s.steps--
 	x := v.System()
 	switch x.kind {
 	case String, TypeInfo:
@@ -229,7 +231,7 @@ func key(v Value) uint64 {
 	case Node:
 		sum := uint64(5)
 		for _, c := range x.node.Children {
-			sum += hash(key(Of(c)), c.ElementName())
+			sum += hash(s.key(Of(c)), c.ElementName())
 		}
 		return sum
 	}
@@ -261,7 +263,7 @@ func (t *set) has(s *state, v Value) (bool, error) {
 		}
 		return false, nil
 	}
-	for _, i := range t.index[key(v)] {
+	for _, i := range t.index[s.key(v)] {
 		if same, err := s.same(t.items[i], v); err != nil || same == yes {
 			return same == yes, err
 		}
@@ -270,7 +272,7 @@ func (t *set) has(s *state, v Value) (bool, error) {
 }
 
 // prepare makes the index once there are many items.
-func (t *set) prepare() {
+func (t *set) prepare(s *state) {
 	if len(t.items) <= fewItems {
 		return
 	}
@@ -281,7 +283,7 @@ func (t *set) prepare() {
 		from = len(t.items) - 1
 	}
 	for i := from; i < len(t.items); i++ {
-		k := key(t.items[i])
+		k := s.key(t.items[i])
 		t.index[k] = append(t.index[k], int32(i))
 	}
 }
@@ -293,6 +295,6 @@ func (t *set) add(s *state, v Value) (added bool, err error) {
 		return false, err
 	}
 	t.items = append(t.items, v)
-	t.prepare()
+	t.prepare(s)
 	return true, nil
 }

@@ -177,7 +177,7 @@ func buildSubset(c call, super bool) (code, error) {
 			small, large = large, small
 		}
 		within := set{items: large[:len(large):len(large)]}
-		within.prepare()
+		within.prepare(s)
 		result := yes
 		for _, v := range small {
 			found, err := within.has(s, v)

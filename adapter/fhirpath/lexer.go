@@ -45,6 +45,9 @@ func fault(src string, at int, t issue.Type, format string, args ...any) *issue.
 	before := src[:min(at, len(src))]
 	line := strings.Count(before, "\n") + 1
 	column := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
+	if len(src) > 300 {
+		src = strings.ToValidUTF8(src[:300], "") + "…"
+	}
 	return issue.Newf(t, "fhirpath", format, args...).On(line, column).With("in the FHIRPath %s", src)
 }
 
