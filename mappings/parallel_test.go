@@ -1,0 +1,47 @@
+package mappings
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"sync"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/mapping"
+)
+
+// TestOneSourceForMany: a parsed message is shared by what reads it, and a map by every
+// request; run with -race.
+func TestOneSourceForMany(t *testing.T) {
+	text, err := os.ReadFile("ukcore-r4-to-referral/lonely-after-bereavement.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := fhir.Parse(fhir.Types(fhir.R4), txtar.Parse(text).Files[0].Data, fhir.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := dialects(t)["ukcore-r4-to-referral"].Map
+	in := mapping.Input{Source: root, Identity: "m"}
+	first, err := m.Transform(context.Background(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fhir.Encode(first.Target)
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 20 {
+				result, err := m.Transform(context.Background(), in)
+				if err != nil || !bytes.Equal(fhir.Encode(result.Target), want) {
+					t.Errorf("another result: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
