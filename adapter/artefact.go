@@ -69,6 +69,9 @@ func (a *artefacts) compileProfiles() error {
 
 // validateCode answers a profile's question about a code.
 func (a *artefacts) validateCode(valueSet string, coding *fhir.Node) (ok, known bool) {
+	if coding.HasValue() {
+		return false, false // a plain code names no system; fhir.Check holds it to the base value set
+	}
 	valueSet, _, _ = strings.Cut(valueSet, "|")
 	return a.terminology.ValidateCode(valueSet, coding.Text("system"), coding.Text("code"))
 }
