@@ -291,7 +291,7 @@ func (c *compiler) conceptMaps() {
 				e := g.Add("element")
 				e.Set("code", row.sourceCode)
 				t := e.Add("target")
-				t.Set("code", row.targetCode)
+				t.Set("code", row.targetCode) // none for unmatched
 				t.Set("equivalence", row.equivalence)
 			}
 			nodes = append(nodes, n)

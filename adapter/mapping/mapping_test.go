@@ -267,7 +267,8 @@ conceptmap "sex" {
   prefix s = "http://hl7.org/fhir/administrative-gender"
   prefix t = "urn:letters"
   s:female == t:"F"
-  s:male - t:M
+  s:male <= t:M
+  s:unknown --
 }
 ` + strings.SplitN(header, "\n", 2)[1] + `
 let greeting = 'hello';
@@ -295,6 +296,15 @@ group main(source src : Patient, target tgt : Basic) {
 	}
 	if !found {
 		t.Error("a code without a row must be reported as unread")
+	}
+	result, err = runMap(t, text, strings.Replace(person, "female", "unknown", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range result.Unread {
+		if n.Path() == "Patient.gender" {
+			t.Error("a code that a row says has no match was decided on, not lost")
+		}
 	}
 }
 

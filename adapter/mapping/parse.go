@@ -230,6 +230,11 @@ func (p *parser) rules() []*ruleDecl {
 	return out
 }
 
+// equivalences are the operators of a conceptmap block, as the HL7 implementation reads
+// them: the standard's page gives the grammar and not the meaning.
+var equivalences = map[string]string{"-": "relatedto", "=": "equal", "==": "equivalent", "!=": "disjoint", "--": "unmatched",
+	"<=": "wider", ">=": "narrower", "<-": "subsumes", ">-": "specializes", "~": "inexact"}
+
 // conceptMap reads a conceptmap block.
 // Source: http://hl7.org/fhir/R4/mapping-language.html, section "Embedded ConceptMaps".
 func (p *parser) conceptMap() *conceptMapDecl {
@@ -269,15 +274,14 @@ func (p *parser) conceptMap() *conceptMapDecl {
 		default:
 			var row rowDecl
 			row.sourceSystem, row.sourceCode = coded()
-			// the operators of the grammar and the equivalence that each stands for
-			operators := map[string]string{"-": "relatedto", "=": "equal", "==": "equivalent", "!=": "disjoint",
-				"<=": "narrower", ">=": "wider", "<-": "subsumes", ">-": "specializes", "~": "inexact"}
 			operator := p.take()
-			row.equivalence = operators[operator.value]
+			row.equivalence = equivalences[operator.value]
 			if operator.kind != mark || row.equivalence == "" {
-				p.stop(operator.start, "expected one of - = == != <= >= <- >- ~ between the codes")
+				p.stop(operator.start, "expected one of - = == != -- <= >= <- >- ~ after the code")
 			}
-			row.targetSystem, row.targetCode = coded()
+			if row.equivalence != "unmatched" {
+				row.targetSystem, row.targetCode = coded()
+			}
 			c.rows = append(c.rows, row)
 			p.try(";")
 		}

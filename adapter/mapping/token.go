@@ -29,7 +29,7 @@ type token struct {
 }
 
 // marks of two characters, tried before those of one.
-var pairs = []string{"->", "<<", ">>", "..", "==", "!=", "<=", ">=", "!~", ">-", "<-"}
+var pairs = []string{"->", "<<", ">>", "..", "==", "!=", "<=", ">=", "!~", ">-", "<-", "--"}
 
 // scan cuts a map into tokens. Errors: structure, at the character that no token
 // starts with or at a string or comment that does not end.
