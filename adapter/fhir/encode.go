@@ -3,13 +3,25 @@ package fhir
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 	"unicode/utf8"
 )
 
 // Encode writes a resource or element as compact JSON: members in the order of the
 // tree, numbers with their own digits, the companion members of primitives after
 // them. It does not check the tree.
-func Encode(n *Node) []byte { return AppendJSON(make([]byte, 0, 2048), n) }
+func Encode(n *Node) []byte {
+	// the text grows in a buffer that is used again; what is kept has its exact size
+	b := buffers.Get().(*[]byte)
+	*b = AppendJSON((*b)[:0], n)
+	out := bytes.Clone(*b)
+	if cap(*b) <= 1<<20 { // one huge document must not stay in memory
+		buffers.Put(b)
+	}
+	return out
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 8192); return &b }}
 
 // EncodeIndent is Encode for people: two blanks a level.
 func EncodeIndent(n *Node) []byte {
