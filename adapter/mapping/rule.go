@@ -135,19 +135,19 @@ func (c *compiler) source(s *scope, d *sourceDecl) source {
 	return out
 }
 
-// items finds the elements that s matches and hands each to do. It allocates nothing
-// where no list mode, cardinality or default is asked for.
+// items finds the elements that s matches and goes on with the rule for each. It
+// allocates nothing where no list mode, cardinality or default is asked for.
 func (s *source) items(r *run, f int, ru *rule, i int) {
 	context := r.stack[f+s.context]
 	if context == nil {
 		return
 	}
 	if s.list == "" && !s.card && s.defExpr == nil {
-		s.visit(r, f, context, s.path, func(n *fhir.Node) { s.each(r, f, ru, i, n) })
+		s.visit(r, f, ru, i, context, s.path, nil)
 		return
 	}
 	var all []*fhir.Node
-	s.visit(r, f, context, s.path, func(n *fhir.Node) { all = append(all, n) })
+	s.visit(r, f, ru, i, context, s.path, &all)
 	if len(all) == 0 && s.defExpr != nil {
 		for _, m := range s.defExpr.values(r, f, context, nil) {
 			all = append(all, m.node)
@@ -182,13 +182,13 @@ func (s *source) items(r *run, f int, ru *rule, i int) {
 	}
 }
 
-// visit walks the path below n and gives every element at its end that has the type and
-// fulfils the condition.
-func (s *source) visit(r *run, f int, n *fhir.Node, path []string, do func(*fhir.Node)) {
+// visit walks the path below n. Every element at its end that has the type and fulfils
+// the condition is kept in all or, without all, goes through the rule at once.
+func (s *source) visit(r *run, f int, ru *rule, i int, n *fhir.Node, path []string, all *[]*fhir.Node) {
 	if len(path) > 0 {
 		for _, c := range n.Children {
 			if c.Name == path[0] || c.Element != nil && c.Element.Name == path[0] {
-				s.visit(r, f, c, path[1:], do)
+				s.visit(r, f, ru, i, c, path[1:], all)
 			}
 		}
 		return
@@ -204,7 +204,11 @@ func (s *source) visit(r *run, f int, n *fhir.Node, path []string, do func(*fhir
 			return
 		}
 	}
-	do(n)
+	if all != nil {
+		*all = append(*all, n)
+		return
+	}
+	s.each(r, f, ru, i, n)
 }
 
 // each goes on with the rule for one element.
