@@ -76,37 +76,55 @@ const noRecord = "Not returned to the GP record: the NHS number of the person is
 func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 	r := st.after
 	t.Status = fhir.NewBound[fhir.TaskStatus](r.Status)
-	t.BusinessStatus = businessStatus(r.BusinessStatus)
+	t.BusinessStatus = st.s.businessStatus(r.BusinessStatus)
 	t.LastModified = fhir.NewDateTime(st.at)
-	t.Owner = party(st.s.Partners, r.Owner)
+	t.Owner = st.s.reference(r.Owner)
 	t.StatusReason = nil
 	if reason := st.in.Reason; reason != nil {
-		t.StatusReason = fhir.NewConcept(SystemBusinessStatus, reason.Code, "", reason.Text)
+		t.StatusReason = st.s.concept(Coded{System: SystemBusinessStatus, Code: reason.Code, Text: reason.Text})
+		if filed := st.s.filing(reason.Code); filed != nil {
+			t.StatusReason.Coding = append(t.StatusReason.Coding, fhir.NewCoding(filed.System, filed.Code, filed.Display))
+		}
 	}
 	if st.in.Note != "" {
 		note := fhir.NewAnnotation(st.in.Note, st.when)
-		if err := fhir.SetChoice(note, "author", party(st.s.Partners, r.Owner)); err == nil {
+		if err := fhir.SetChoice(note, "author", st.s.reference(r.Owner)); err == nil {
 			t.Note = append(t.Note, note)
 		}
 	}
 	if st.move.Proposes != proposed(t) {
-		t.Output = append(t.Output, output("proposed-status", fhir.NewCode(st.move.Proposes)))
+		t.Output = append(t.Output, st.s.output("proposed-status", fhir.NewCode(st.move.Proposes)))
 	}
 	if o := st.in.Outcome; o != nil {
-		t.Output = append(t.Output, output("outcome", businessStatus(o.Status)))
+		t.Output = append(t.Output, st.s.output("outcome", st.s.businessStatus(o.Status)))
 		for _, f := range o.Findings {
-			t.Output = append(t.Output, output("outcome", concept(f)))
+			t.Output = append(t.Output, st.s.output("outcome", st.s.concept(f)))
 		}
 		for _, action := range requested(o) {
-			t.Output = append(t.Output, output("requested-action", fhir.NewString(action)))
+			t.Output = append(t.Output, st.s.output("requested-action", fhir.NewString(action)))
 		}
 	}
 	for _, o := range recorded {
 		// the identifier holds in the record too, where the logical id does not
 		ref := fhir.NewReference(o.kind + "/" + o.id)
 		ref.Type, ref.Identifier = fhir.NewURI(o.kind), fhir.NewIdentifier(IDSystem+strings.ToLower(o.kind), o.id)
-		t.Output = append(t.Output, output(o.role, ref))
+		t.Output = append(t.Output, st.s.output(o.role, ref))
 	}
+}
+
+// filing is the code by which a business status is filed in the record, nil when none
+// says it.
+func (s *Service) filing(code string) *Coded {
+	matches, err := s.Terminology.Translate(canonical+"/ConceptMap/business-status-filing", SystemBusinessStatus, code)
+	if err != nil {
+		return nil
+	}
+	for _, m := range matches {
+		if m.Matched() {
+			return &Coded{System: m.System, Code: m.Code, Display: m.Display}
+		}
+	}
+	return nil
 }
 
 // requested gives the actions asked of the practice; that there are none is said too.
@@ -132,22 +150,15 @@ func proposed(t *fhir.Task) string {
 	return status
 }
 
-func output(code string, value fhir.Message) *fhir.TaskOutput {
-	o := &fhir.TaskOutput{Type: fhir.NewConcept(SystemTaskOutput, code, "", "")}
+func (s *Service) output(code string, value fhir.Message) *fhir.TaskOutput {
+	o := &fhir.TaskOutput{Type: s.concept(Coded{System: SystemTaskOutput, Code: code})}
 	if err := fhir.SetChoice(o, "value", value); err != nil {
 		panic(issue.New(issue.Exception, "task-output", "a Task output has a type that FHIR does not allow").Because(err))
 	}
 	return o
 }
 
-func concept(c Coded) *fhir.CodeableConcept {
-	if c.Code == "" {
-		return &fhir.CodeableConcept{Text: fhir.NewString(c.Text)}
-	}
-	return fhir.NewConcept(c.System, c.Code, c.Display, c.Text)
-}
-
-// has reports whether a sharing level is at least another.
+// sharesAtLeast reports whether a sharing level is at least another.
 func sharesAtLeast(level, least string) bool {
 	order := []string{SharingNone, SharingCodes, SharingSummary, SharingFull}
 	return slices.Index(order, level) >= slices.Index(order, least)

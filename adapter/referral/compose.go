@@ -94,7 +94,7 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		Sharing: in.s.Sharing, Dialect: in.s.Dialect.Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
 	}
 	change.Referral = r
-	task, err := fhir.FromTyped(newTask(r, in.s.Partners, in.request.node))
+	task, err := fhir.FromTyped(in.s.newTask(r, in.request.node))
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (st *step) outcomeResources() []*outcomeResource {
 	identifier := func(o *outcomeResource) []*fhir.Identifier {
 		return []*fhir.Identifier{fhir.NewIdentifier(IDSystem+strings.ToLower(o.kind), o.id)}
 	}
-	owner := func() *fhir.Reference { return party(st.s.Partners, r.Owner) }
+	owner := func() *fhir.Reference { return st.s.reference(r.Owner) }
 	observation := func(o *outcomeResource, category string, code *fhir.CodeableConcept) *fhir.Observation {
 		typed := &fhir.Observation{
 			Identifier: identifier(o), BasedOn: request(), Status: fhir.NewBound[fhir.ObservationStatus]("final"),
@@ -60,9 +60,15 @@ func (st *step) outcomeResources() []*outcomeResource {
 		o.typed = typed
 		return typed
 	}
+	if reason := st.in.Reason; reason != nil && st.move.Writes == WriteClosure {
+		// the end of a referral is a coded entry of its own where a code says it
+		if filed := st.s.filing(reason.Code); filed != nil {
+			observation(add("Observation", "observation", SharingCodes), "social-history", st.s.concept(*filed))
+		}
+	}
 	if outcome := st.in.Outcome; outcome != nil {
 		for _, f := range outcome.Findings {
-			observation(add("Observation", "observation", SharingCodes), "social-history", concept(f))
+			observation(add("Observation", "observation", SharingCodes), "social-history", st.s.concept(f))
 		}
 		for _, score := range outcome.Scores {
 			i := st.s.Instruments.ByCode(score.Instrument)
@@ -77,7 +83,7 @@ func (st *step) outcomeResources() []*outcomeResource {
 			o := add("Procedure", "intervention", SharingCodes)
 			typed := &fhir.Procedure{
 				Identifier: identifier(o), BasedOn: request(), Status: fhir.NewBound[fhir.ProcedureStatus]("completed"),
-				Code: concept(action), Subject: subject(), Performer: []*fhir.ProcedurePerformer{{Actor: owner()}},
+				Code: st.s.concept(action), Subject: subject(), Performer: []*fhir.ProcedurePerformer{{Actor: owner()}},
 			}
 			must(fhir.SetChoice(typed, "performed", fhir.NewDateTime(st.when)))
 			o.typed = typed

@@ -7,41 +7,54 @@ import (
 // newTask makes the Task of a new referral, in the status received.
 // Source: Gravity SDOH Clinical Care, Task for referral management: intent order, code
 // fulfill, focus the ServiceRequest.
-func newTask(r *Record, partners *Partners, request *fhir.Node) *fhir.Task {
+func (s *Service) newTask(r *Record, request *fhir.Node) *fhir.Task {
 	t := &fhir.Task{
 		Id:             fhir.NewID(r.ID),
 		Identifier:     []*fhir.Identifier{fhir.NewIdentifier(IDSystem+"task", r.ID)},
 		BasedOn:        []*fhir.Reference{fhir.NewReference("ServiceRequest/" + r.Filler)},
 		Status:         fhir.NewBound[fhir.TaskStatus](r.Status),
-		BusinessStatus: businessStatus(r.BusinessStatus),
+		BusinessStatus: s.businessStatus(r.BusinessStatus),
 		Intent:         fhir.NewBound[fhir.TaskIntent]("order"),
 		Code:           fhir.NewConcept("http://hl7.org/fhir/CodeSystem/task-code", "fulfill", "Fulfill the focal request", ""),
 		Focus:          fhir.NewReference("ServiceRequest/" + r.ServiceRequest),
 		ForValue:       fhir.NewReference("Patient/" + r.Patient),
 		AuthoredOn:     fhir.NewDateTime(r.Created),
 		LastModified:   fhir.NewDateTime(r.Updated),
-		Requester:      party(partners, r.Organisation),
+		Requester:      s.reference(r.Organisation),
 	}
 	if priority := request.Text("priority"); priority != "" {
 		t.Priority = fhir.NewBound[fhir.TaskPriority](priority)
 	}
 	if r.Owner != "" {
-		t.Owner = party(partners, r.Owner)
+		t.Owner = s.reference(r.Owner)
 	}
 	return t
 }
 
-// party refers to an organisation by its ODS code, so that the reference holds in
+// reference refers to an organisation by its ODS code, so that the reference holds in
 // every system.
-func party(partners *Partners, ods string) *fhir.Reference {
+func (s *Service) reference(ods string) *fhir.Reference {
 	ref := fhir.IdentifierReference(SystemODS, ods)
 	ref.Type = fhir.NewURI("Organization")
-	ref.Display = fhir.NewString(partners.Organisation(ods).Name)
+	ref.Display = fhir.NewString(s.Partners.Organisation(ods).Name)
 	return ref
 }
 
-func businessStatus(code string) *fhir.CodeableConcept {
-	return fhir.NewConcept(SystemBusinessStatus, code, "", "")
+// concept makes a concept of a code, with the display that is known here when c has none.
+func (s *Service) concept(c Coded) *fhir.CodeableConcept {
+	if c.Code == "" {
+		return &fhir.CodeableConcept{Text: fhir.NewString(c.Text)}
+	}
+	if c.Display == "" {
+		if known, ok := s.Terminology.Lookup(c.System, c.Code); ok {
+			c.Display = known.Display
+		}
+	}
+	return fhir.NewConcept(c.System, c.Code, c.Display, c.Text)
+}
+
+func (s *Service) businessStatus(code string) *fhir.CodeableConcept {
+	return s.concept(Coded{System: SystemBusinessStatus, Code: code})
 }
 
 // taskVersion is the stored version of a referral's Task.
