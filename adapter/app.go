@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,12 +49,16 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, err
 	}
-	// with port 0 the address is known only now
+	// with port 0 the address is known only now; what the deployment set itself stays
 	a.url = "http://" + a.listener.Addr().String()
-	if a.config.Listen != a.listener.Addr().String() {
-		_, port, _ := net.SplitHostPort(a.config.Listen)
-		if port == "0" {
-			a.config.Listen, a.config.BaseURL, a.config.Audience = a.listener.Addr().String(), a.url, []string{a.url}
+	if host, port, _ := net.SplitHostPort(c.Listen); port == "0" {
+		guessed := localURL(host, port)
+		a.config.Listen = a.listener.Addr().String()
+		if c.BaseURL == guessed {
+			a.config.BaseURL = a.url
+		}
+		if slices.Equal(c.Audience, []string{guessed}) {
+			a.config.Audience = []string{a.url}
 		}
 	}
 	verifier, err := a.verifier()

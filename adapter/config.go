@@ -43,10 +43,7 @@ func (c *Config) complete() error {
 		return fmt.Errorf("ADAPTER_LISTEN must be host:port, such as 127.0.0.1:8080")
 	}
 	if c.BaseURL == "" {
-		if host == "" || host == "0.0.0.0" || host == "::" {
-			host = "localhost"
-		}
-		c.BaseURL = "http://" + net.JoinHostPort(host, port)
+		c.BaseURL = localURL(host, port)
 	}
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" {
@@ -59,6 +56,14 @@ func (c *Config) complete() error {
 		return errors.New("ADAPTER_MIN_ATTEMPTS must not be negative, ADAPTER_BODY_BYTES is at least 1024, and the durations are above zero")
 	}
 	return nil
+}
+
+// localURL is the base URL of an adapter that was given none.
+func localURL(host, port string) string {
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // unknownVariables gives the ADAPTER_* variables that nothing reads: a typing mistake
