@@ -22,7 +22,8 @@ type play struct {
 	stage   *stage
 	started time.Time
 	step    int
-	owner   string // the link worker's token
+	owner   string            // the link worker's token
+	before  map[string]string // the scores that were sent, by code
 }
 
 // run plays the loop; the error is that of the first step that failed.
@@ -68,6 +69,7 @@ func (p *play) refer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.before = scores(sent)
 	p.tell("GP system", "POST /fhir/R4   a transaction of "+counts(sent), "reason: "+reasons(sent))
 	task, request := "", ""
 	for _, entry := range receipt.All("entry") {

@@ -21,7 +21,7 @@ func (p *play) record(context.Context) error {
 		what := l.What
 		switch l.What {
 		case "task":
-			p.out.line("  %s  %s", p.out.paint(good, pad("referral", 14)), strings.TrimSpace(l.Code+"  "+l.Display))
+			p.out.line("  %s  %s", p.out.paint(good, pad("referral", 16)), strings.TrimSpace(l.Code+"  "+l.Display))
 			continue
 		case "output":
 			if strings.HasPrefix(l.Value, "urn:uuid:") || strings.Contains(l.Value, "/") {
@@ -29,16 +29,20 @@ func (p *play) record(context.Context) error {
 			}
 			what = strings.ReplaceAll(l.Code, "-", " ")
 			found[l.Code]++
-			p.out.line("  %s  %s", pad(what, 14), l.Value)
+			p.out.line("  %s  %s", pad(what, 16), l.Value)
 			continue
 		case "document":
-			p.out.line("  %s  %s", pad("summary", 14), l.Display)
+			p.out.line("  %s  %s", pad("summary", 16), l.Display)
 			for _, text := range strings.Split(strings.TrimSpace(l.Value), "\n") {
-				p.out.line("  %s  %s", pad("", 14), p.out.paint(faint, text))
+				p.out.line("  %s  %s", pad("", 16), p.out.paint(faint, text))
 			}
 			continue
 		}
-		p.out.line("  %s  %s", pad(what, 14), strings.TrimSpace(l.Display+"  "+l.Value+"  "+p.out.paint(faint, l.Code)))
+		value := l.Value
+		if before := p.before[l.Code]; before != "" {
+			value = before + " → " + strings.TrimSuffix(value, " score")
+		}
+		p.out.line("  %s  %s", pad(what, 16), strings.TrimSpace(pad(l.Display, 24)+"  "+pad(value, 8)+"  "+p.out.paint(faint, l.Code)))
 	}
 	for what, least := range map[string]int{"task": 1, "proposed-status": 1, "outcome": 1, "finding": 2, "score": 5, "intervention": 1, "document": 1} {
 		if found[what] < least {
@@ -49,6 +53,18 @@ func (p *play) record(context.Context) error {
 		return errors.New("the GP record holds the Task more than once")
 	}
 	return nil
+}
+
+// scores gives the scores of a referral by their code, for comparison with the later ones.
+func scores(bundle *fhir.Node) map[string]string {
+	out := map[string]string{}
+	for _, entry := range bundle.All("entry") {
+		n := entry.Child("resource")
+		if value := n.Text("value", "value"); n.ResourceType() == "Observation" && value != "" {
+			out[n.Text("code", "coding", "code")] = value
+		}
+	}
+	return out
 }
 
 // counts says what a Bundle holds: "Patient, ServiceRequest, 6 Observations".

@@ -98,19 +98,45 @@ func (n *Node) Remove(name string) {
 
 // Clone is a deep copy of n that hangs nowhere and can be changed.
 func (n *Node) Clone() *Node {
-	c := &Node{
+	// one block of nodes and one of pointers: a map copies most of a message, and an
+	// allocation for each node would cost more than the copying
+	count := n.count()
+	c := copier{nodes: make([]Node, 0, count), pointers: make([]*Node, 0, count-1)}
+	return c.copy(n)
+}
+
+// count is the number of nodes from n down.
+func (n *Node) count() int {
+	total := 1
+	for _, c := range n.Children {
+		total += c.count()
+	}
+	return total
+}
+
+type copier struct {
+	nodes    []Node
+	pointers []*Node
+}
+
+func (c *copier) copy(n *Node) *Node {
+	c.nodes = append(c.nodes, Node{
 		Name: n.Name, Element: n.Element, Type: n.Type, Kind: n.Kind, List: n.List, Value: n.Value,
 		Order: -1, resourceType: n.resourceType,
-	}
+	})
+	out := &c.nodes[len(c.nodes)-1]
 	if len(n.Children) > 0 {
-		c.Children = make([]*Node, len(n.Children))
+		from := len(c.pointers)
+		c.pointers = c.pointers[:from+len(n.Children)]
+		// capped, so that an append to one element's children leaves the next one's alone
+		out.Children = c.pointers[from:len(c.pointers):len(c.pointers)]
 		for i, child := range n.Children {
-			d := child.Clone()
-			d.Parent = c
-			c.Children[i] = d
+			d := c.copy(child)
+			d.Parent = out
+			out.Children[i] = d
 		}
 	}
-	return c
+	return out
 }
 
 // member finds the element of a JSON name in n's type.

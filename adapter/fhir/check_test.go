@@ -218,3 +218,29 @@ func FuzzParseCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestCloneIsApart: what is done to a copy is not done to the original, nor to a
+// neighbour that shares its block of memory.
+func TestCloneIsApart(t *testing.T) {
+	root, err := Parse(Types(R4), []byte(sample), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := string(Encode(root))
+	c := root.Clone()
+	if string(Encode(c)) != before || c.Child("name").Parent != c {
+		t.Fatalf("the copy differs: %s", Encode(c))
+	}
+	c.Child("name").Set("text", "added")
+	c.Child("name").Add("prefix").Value = "Dr"
+	c.Child("birthDate").Value = "changed"
+	c.Remove("active")
+	if string(Encode(root)) != before {
+		t.Errorf("the original changed: %s", Encode(root))
+	}
+	d := root.Clone()
+	d.Child("name").Set("text", "x")
+	if !strings.Contains(string(Encode(d)), `"given":["A","B"]`) || !strings.Contains(string(Encode(d)), `"active":true`) {
+		t.Errorf("a neighbour was overwritten: %s", Encode(d))
+	}
+}
