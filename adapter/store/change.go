@@ -18,7 +18,7 @@ var terminal = []string{"rejected", "cancelled", "completed", "failed", "entered
 type prepared struct {
 	organisation string
 	keys         []referral.Key
-	stored       []key // keys as they are stored
+	stored       []key // their ids
 	response     *referral.Response
 	builds       []build          // the versions it builds on
 	record       *referral.Record // a new state of a referral that exists
@@ -77,7 +77,7 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body))
 	}
 	for _, k := range c.Keys {
-		stored := storedKey(k)
+		stored := keyOf(k)
 		if slices.Contains(p.stored, stored) {
 			continue // the same thing said twice, as a request id that is also the idempotency key
 		}
@@ -86,7 +86,7 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 		if k.Kind == referral.KeyPatient {
 			answer = ""
 		}
-		p.rows.add(tableKey, stored.kind, stored.scope, stored.value, c.Organisation, at, k.Hash, answer)
+		p.rows.add(tableKey, string(stored), string(k.Kind), clean(k.Scope), clean(k.Value), c.Organisation, at, k.Hash, answer)
 	}
 }
 

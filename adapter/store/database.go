@@ -105,7 +105,11 @@ func connectPostgres(ctx context.Context, rawURL string, o *options) (*database,
 		config.RuntimeParams["application_name"] = "spadapter"
 	}
 	lz4(ctx, config)
-	db := &database{postgres: true, write: stdlib.OpenDB(*config), read: stdlib.OpenDB(*config)}
+	db := &database{postgres: true, write: stdlib.OpenDB(*config)}
+	// Searches differ by values, which a plan made once for all values cannot know.
+	reading := config.Copy()
+	reading.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+	db.read = stdlib.OpenDB(*reading)
 	writers := o.committers + 2 // the queue claims beside the committers
 	db.write.SetMaxOpenConns(writers)
 	db.write.SetMaxIdleConns(writers)

@@ -150,33 +150,14 @@ func (g *group) learn(ctx context.Context) (err error) {
 // numbers asks for one number for each id; ids that are not found are left out.
 func numbers[N int | int64](ctx context.Context, s session, text string, ids []string) (map[string]N, error) {
 	out := map[string]N{}
-	for len(ids) > 0 {
-		n := min(len(ids), selectKeysStep)
-		size := 1
-		for size < n {
-			size *= 2
-		}
-		args := make([]any, size)
-		for i := range args {
-			args[i] = ids[min(i, n-1)]
-		}
-		ids = ids[n:]
-		rows, err := s.query(ctx, text+marks(size)+")", args...)
-		if err != nil {
-			return nil, err
-		}
-		_, err = all(rows, func(rows *sql.Rows) (struct{}, error) {
-			var id string
-			var n N
-			err := rows.Scan(&id, &n)
-			out[id] = n
-			return struct{}{}, err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	err := inSteps(ctx, s.query, text, ids, func(rows *sql.Rows) error {
+		var id string
+		var n N
+		err := rows.Scan(&id, &n)
+		out[id] = n
+		return err
+	})
+	return out, err
 }
 
 // update decides about each member in turn, makes the few updates that it needs and

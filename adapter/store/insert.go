@@ -27,7 +27,7 @@ const (
 )
 
 var tableColumns = [tables]struct{ name, columns string }{
-	tableKey:      {"key", "kind, scope, value, organisation, at, hash, response"},
+	tableKey:      {"key", "id, kind, scope, value, organisation, at, hash, response"},
 	tableMessage:  {"message", "id, organisation, at, client, dialect, content_type, sha256, body"},
 	tableResponse: {"response", "id, organisation, at, status, content_type, location, etag, body"},
 	tableResource: {"resource", "id, number, type, organisation, updated, current, deleted, hidden, referral, patient, since, until, body"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"strings"
 	"unicode/utf8"
@@ -11,10 +13,19 @@ import (
 	"spadapter/adapter/referral"
 )
 
-// key is a referral.Key as it is stored, without its hash.
-type key struct{ kind, scope, value string }
+// key is the id of a referral.Key: the SHA-256 of what makes it the same, in base64.
+type key string
 
-func storedKey(k referral.Key) key { return key{string(k.Kind), short(k.Scope), short(k.Value)} }
+func keyOf(k referral.Key) key {
+	h := sha256.New()
+	for _, part := range []string{string(k.Kind), k.Scope, k.Value} {
+		var size [8]byte // before each part, so that no two triples run together the same
+		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+		h.Write(size[:])
+		h.Write([]byte(part))
+	}
+	return key(base64.RawURLEncoding.EncodeToString(h.Sum(nil)))
+}
 
 const (
 	longest = 255 // bytes of a value in an index; PostgreSQL takes 2,704 for all columns together
@@ -54,59 +65,34 @@ func clean(value string) string {
 
 // found is a key that is known.
 type found struct {
-	hash     string
-	response string // id, "" when none
-	answer   *referral.Response
+	hash   string
+	answer *referral.Response // nil when none
 }
 
 const selectKeys = `
-SELECT k.kind, k.scope, k.value, k.hash, k.response, r.status, r.content_type, r.location, r.etag, r.body
+SELECT k.id, k.hash, r.status, r.content_type, r.location, r.etag, r.body
 FROM key k LEFT JOIN response r ON r.id = k.response
-WHERE (k.value, k.scope, k.kind) IN (VALUES `
-
-// selectKeysStep is how many keys one look-up takes.
-const selectKeysStep = 64
+WHERE k.id IN (`
 
 // knownKeys looks keys up. ask is the query of a pool or of a transaction.
-func knownKeys(ctx context.Context, ask func(context.Context, string, ...any) (*sql.Rows, error), keys []key) (map[key]found, error) {
+func knownKeys(ctx context.Context, ask asker, keys []key) (map[key]found, error) {
 	out := map[key]found{}
-	for len(keys) > 0 {
-		n := min(len(keys), selectKeysStep)
-		size := 1
-		for size < n {
-			size *= 2
+	err := inSteps(ctx, ask, selectKeys, keys, func(rows *sql.Rows) error {
+		var k key
+		var f found
+		var status sql.NullInt64
+		var contentType, location, etag sql.NullString
+		var body []byte
+		if err := rows.Scan(&k, &f.hash, &status, &contentType, &location, &etag, &body); err != nil {
+			return err
 		}
-		args := make([]any, 0, 3*size)
-		for i := range size { // padded with the last, so that few texts are prepared
-			k := keys[min(i, n-1)]
-			args = append(args, k.value, k.scope, k.kind)
+		if status.Valid {
+			f.answer = &referral.Response{Status: int(status.Int64), ContentType: contentType.String, Location: location.String, ETag: etag.String, Body: body}
 		}
-		keys = keys[n:]
-		rows, err := ask(ctx, selectKeys+strings.Repeat("(?, ?, ?), ", size-1)+"(?, ?, ?))", args...)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := all(rows, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, scanKey(rows, out) }); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func scanKey(rows *sql.Rows, out map[key]found) error {
-	var k key
-	var f found
-	var status sql.NullInt64
-	var contentType, location, etag sql.NullString
-	var body []byte
-	if err := rows.Scan(&k.kind, &k.scope, &k.value, &f.hash, &f.response, &status, &contentType, &location, &etag, &body); err != nil {
-		return err
-	}
-	if status.Valid {
-		f.answer = &referral.Response{Status: int(status.Int64), ContentType: contentType.String, Location: location.String, ETag: etag.String, Body: body}
-	}
-	out[k] = f
-	return nil
+		out[k] = f
+		return nil
+	})
+	return out, err
 }
 
 // repeatOf gives the first of the keys that is known and leads to a response, else
@@ -137,7 +123,7 @@ func (s *Store) Known(ctx context.Context, keys []referral.Key) (*referral.Repea
 	}
 	stored := make([]key, len(keys))
 	for i, k := range keys {
-		stored[i] = storedKey(k)
+		stored[i] = keyOf(k)
 	}
 	known, err := knownKeys(ctx, s.db.query, stored)
 	if err != nil {

@@ -11,10 +11,11 @@ import (
 	"spadapter/adapter/referral"
 )
 
-const selectVersion = `
+const selectColumns = `
 SELECT r.type, r.id, r.number, r.organisation, r.updated, r.deleted, r.hidden, r.referral, r.patient, r.since, r.until, r.body
-FROM resource r
-WHERE `
+`
+
+const selectVersion = selectColumns + "FROM resource r WHERE "
 
 func scanVersion(rows *sql.Rows) (v referral.Version, err error) {
 	var updated int64
@@ -82,7 +83,7 @@ func (s *Store) History(ctx context.Context, scope referral.Scope, resourceType,
 	if err != nil {
 		return referral.Found{}, err
 	}
-	var w clause
+	w := clause{from: "resource r"}
 	order := " ORDER BY r.updated DESC, r.id DESC, r.number DESC"
 	if id != "" {
 		order = " ORDER BY r.number DESC"
@@ -107,14 +108,17 @@ func (s *Store) History(ctx context.Context, scope referral.Scope, resourceType,
 	return found, nil
 }
 
-// page reads at most count versions and says where to go on.
+// page reads at most count versions and says where to go on. Rows are chosen and
+// sorted by their keys alone; the documents are read for those that are on the page.
 func (s *Store) page(ctx context.Context, w *clause, order, list string, count int) (referral.Found, error) {
 	out := referral.Found{Total: -1}
 	if count <= 0 {
 		return out, nil
 	}
+	text := selectColumns + "FROM (SELECT r.id, r.number FROM " + w.from + " WHERE " + w.text.String() + order + " LIMIT ?) p\n" +
+		"CROSS JOIN resource r WHERE r.id = p.id AND r.number = p.number" + order
 	limit := int64(min(count, math.MaxInt32)) + 1 // one more tells whether there is a next page
-	rows, err := s.db.query(ctx, selectVersion+w.text.String()+order+" LIMIT ?", append(w.args[:len(w.args):len(w.args)], limit)...)
+	rows, err := s.db.query(ctx, text, append(w.args[:len(w.args):len(w.args)], limit)...)
 	if err != nil {
 		return out, fault(err)
 	}

@@ -7,8 +7,9 @@ import (
 	"spadapter/adapter/referral"
 )
 
-// clause is a part of a WHERE with its arguments.
+// clause is a FROM and a WHERE with their arguments.
 type clause struct {
+	from string // with the first of args
 	text strings.Builder
 	args []any
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
-	"time"
 
-	"spadapter/adapter/issue"
+	"spadapter/adapter/auth"
 	"spadapter/adapter/referral"
 )
 
@@ -17,36 +15,34 @@ import (
 //
 // Errors: value for a bad cursor or an unknown prefix, transient.
 func (s *Store) Search(ctx context.Context, scope referral.Scope, q referral.Query) (referral.Found, error) {
-	var w clause
-	w.and("r.type = ? AND r.current = 1 AND r.deleted = 0 AND r.hidden = 0", q.Type)
-	own, args := resourceScope(scope)
-	w.and(own, args...)
-	for _, c := range q.Conditions {
-		if err := w.condition(q.Type, c); err != nil {
-			return referral.Found{}, err
-		}
-	}
-	list := fmt.Sprintf("search %s %q", w.text.String(), w.args)
+	none := referral.Found{Total: -1}
+	own, ownArgs := resourceScope(scope)
+	list := fmt.Sprintf("search %s %q %+v", own, ownArgs, referral.Query{Type: q.Type, Conditions: q.Conditions})
 	after, more, err := decodeCursor(list, q.Page.After)
 	if err != nil {
-		return referral.Found{}, err
+		return none, err
 	}
-	total := -1
+	w, err := s.plan(ctx, scope, &q)
+	if err != nil {
+		return none, err
+	}
+	w.and("r.current = 1 AND r.deleted = 0 AND r.hidden = 0")
+	w.and(own, ownArgs...)
 	if q.Total {
-		if total, err = s.count(ctx, &w); err != nil {
-			return referral.Found{}, err
+		if none.Total, err = s.count(ctx, w); err != nil {
+			return none, err
 		}
 	}
 	if more {
 		w.and("(r.updated, r.id) < (?, ?)", after.Time, after.ID)
 	}
-	found, err := s.page(ctx, &w, " ORDER BY r.updated DESC, r.id DESC", list, q.Page.Count)
-	found.Total = total
+	found, err := s.page(ctx, w, " ORDER BY r.updated DESC, r.id DESC", list, q.Page.Count)
+	found.Total = none.Total
 	return found, err
 }
 
 func (s *Store) count(ctx context.Context, w *clause) (int, error) {
-	rows, err := s.db.query(ctx, "SELECT COUNT(*) FROM resource r WHERE "+w.text.String(), w.args...)
+	rows, err := s.db.query(ctx, "SELECT COUNT(*) FROM "+w.from+" WHERE "+w.text.String(), w.args...)
 	if err != nil {
 		return 0, fault(err)
 	}
@@ -54,111 +50,124 @@ func (s *Store) count(ctx context.Context, w *clause) (int, error) {
 	return n, fault(err)
 }
 
-// condition adds one Condition: its Values are alternatives. A condition without
-// values holds for nothing.
-func (w *clause) condition(resourceType string, c referral.Condition) error {
-	var or []string
-	var args []any
-	for _, v := range c.Values {
-		text, more, err := alternative(c.Kind, v)
+// few is how many candidates are better sorted than found by walking through all
+// resources of a type from the newest on.
+const few = 5000
+
+// plan writes the conditions of a query so that both databases begin at its narrowest
+// part, whatever they know of their tables: SQLite knows nothing, PostgreSQL nothing
+// for the first minute. In this order: an id or a patient; the rarest term; the
+// referrals of an owner; else the resources of the type, the newest first.
+func (s *Store) plan(ctx context.Context, scope referral.Scope, q *referral.Query) (*clause, error) {
+	w := &clause{from: "resource r"}
+	const anyOrder = "r.type || '' = ?" // an expression: no index on type may be used instead
+	lead := -1
+	if pointed(q.Conditions) {
+		w.and(anyOrder, q.Type)
+	} else if i, err := s.rarest(ctx, q); err != nil {
+		return nil, err
+	} else if i >= 0 {
+		lead = i
+		text, args, err := alternatives(q.Conditions[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		or, args = append(or, text), append(args, more...)
+		w.from = "(SELECT DISTINCT t.id FROM term t WHERE t.type = ? AND t.param = ? AND " + text + ") d CROSS JOIN resource r"
+		w.args = append([]any{q.Type, q.Conditions[i].Param}, args...)
+		w.and("r.id = d.id")
+		w.and(anyOrder, q.Type)
+	} else if ids, args, err := s.ownFew(ctx, scope, q.Type); err != nil {
+		return nil, err
+	} else if ids != "" {
+		w.from = "(" + ids + ") d CROSS JOIN resource r"
+		w.args = args
+		w.and("r.id = d.id")
+		w.and(anyOrder, q.Type)
+	} else {
+		w.and("r.type = ?", q.Type)
 	}
-	if len(or) == 0 {
-		w.and(nothing)
-		return nil
+	for i, c := range q.Conditions {
+		if i == lead {
+			continue
+		}
+		if err := w.condition(c); err != nil {
+			return nil, err
+		}
 	}
-	text := "(" + strings.Join(or, " OR ") + ")"
+	return w, nil
+}
+
+// pointed reports whether a condition names ids or patients.
+func pointed(list []referral.Condition) bool {
+	for _, c := range list {
+		if c.Kind == referral.ParamID || c.Kind == referral.ParamPatient {
+			return true
+		}
+	}
+	return false
+}
+
+// rarest finds the condition on terms that the fewest terms meet, -1 when all are met
+// by many.
+func (s *Store) rarest(ctx context.Context, q *referral.Query) (int, error) {
+	best, lead := few+1, -1
+	for i, c := range q.Conditions {
+		if !indexed(c) {
+			continue
+		}
+		text, args, err := alternatives(c)
+		if err != nil {
+			return -1, err
+		}
+		n, err := s.capped(ctx, "SELECT 1 FROM term t WHERE t.type = ? AND t.param = ? AND "+text,
+			append([]any{q.Type, c.Param}, args...), best)
+		if err != nil {
+			return -1, err
+		}
+		if n < best {
+			best, lead = n, i
+		}
+	}
+	return lead, nil
+}
+
+// indexed reports whether the index on the values of terms serves a condition.
+func indexed(c referral.Condition) bool {
 	switch c.Kind {
-	case referral.ParamToken, referral.ParamString, referral.ParamRef:
-		w.and("r.id IN (SELECT t.id FROM term t WHERE t.type = ? AND t.param = ? AND "+text+")",
-			append([]any{resourceType, c.Param}, args...)...)
-	default:
-		w.and(text, args...)
-	}
-	return nil
-}
-
-func alternative(kind referral.ParamKind, v referral.Value) (string, []any, error) {
-	switch kind {
+	case referral.ParamRef, referral.ParamString:
+		return len(c.Values) > 0
 	case referral.ParamToken:
-		text, args := token(v)
-		return text, args, nil
-	case referral.ParamString:
-		text, args := startsWith(strings.ToLower(v.Text))
-		return text, args, nil
-	case referral.ParamRef:
-		return "t.value = ?", []any{short(v.Text)}, nil
-	case referral.ParamDate:
-		return within("r.since", "r.until", v)
-	case referral.ParamUpdated:
-		return within("r.updated", "r.updated + 1", v)
-	case referral.ParamID:
-		return "r.id = ?", []any{clean(v.Text)}, nil
-	case referral.ParamPatient:
-		return "r.patient = ?", []any{clean(v.Text)}, nil
+		for _, v := range c.Values {
+			if v.AnyCode {
+				return false
+			}
+		}
+		return len(c.Values) > 0
 	}
-	return "", nil, issue.Newf(issue.Exception, "store-query", "a condition of kind %d is not known", kind)
+	return false
 }
 
-// token writes the forms of a token: code, system|code, |code, system| and, with both
-// left open, any value at all.
-// Source: https://hl7.org/fhir/R4/search.html#token.
-func token(v referral.Value) (string, []any) {
-	switch {
-	case v.AnySystem && v.AnyCode:
-		return "1 = 1", nil
-	case v.AnySystem:
-		return "t.value = ?", []any{short(v.Text)}
-	case v.AnyCode:
-		return "t.system = ?", []any{short(v.System)}
+// ownFew gives a query for the ids of the resources of a type that an owner sees,
+// when these follow from its referrals and are few; "" otherwise.
+func (s *Store) ownFew(ctx context.Context, scope referral.Scope, resourceType string) (string, []any, error) {
+	column := map[string]string{"Task": "f.id", "Patient": "f.patient"}[resourceType]
+	own, args := referralScope(scope, "f")
+	if scope.Role != auth.RoleOwner || own == nothing || column == "" {
+		return "", nil, nil
 	}
-	return "(t.value = ? AND t.system = ?)", []any{short(v.Text), short(v.System)}
+	n, err := s.capped(ctx, "SELECT 1 FROM referral f WHERE "+own, args, few+1)
+	if err != nil || n > few {
+		return "", nil, err
+	}
+	return "SELECT DISTINCT " + column + " AS id FROM referral f WHERE " + own, args, nil
 }
 
-// startsWith compares by a range, which an index serves on both databases, where LIKE
-// differs in case. Behind the length where values are cut it compares that much.
-func startsWith(prefix string) (string, []any) {
-	prefix = prefixOf(clean(prefix))
-	return "(t.value >= ? AND t.value < ?)", []any{prefix, prefix + "\U0010FFFF"} // the last code point there is
-}
-
-// within compares the range of a resource with the range of a search value. A
-// resource without a date meets no comparison.
-// Source: https://hl7.org/fhir/R4/search.html#prefix.
-func within(since, until string, v referral.Value) (string, []any, error) {
-	from, to := int64(farPast), int64(farFuture)
-	if !v.From.IsZero() {
-		from = v.From.UnixMilli()
+// capped counts rows up to a limit.
+func (s *Store) capped(ctx context.Context, text string, args []any, limit int) (int, error) {
+	rows, err := s.db.query(ctx, "SELECT COUNT(*) FROM ("+text+" LIMIT ?) x", append(args[:len(args):len(args)], int64(limit))...)
+	if err != nil {
+		return 0, fault(err)
 	}
-	if !v.To.IsZero() {
-		to = ceilMilli(v.To)
-	}
-	inside := "(" + since + " >= ? AND " + until + " <= ?)"
-	switch v.Prefix {
-	case "", "eq":
-		return inside, []any{from, to}, nil
-	case "ne":
-		return "(" + since + " < ? OR " + until + " > ?)", []any{from, to}, nil
-	case "gt":
-		return until + " > ?", []any{to}, nil
-	case "lt":
-		return since + " < ?", []any{from}, nil
-	case "ge":
-		return "(" + until + " > ? OR " + inside + ")", []any{to, from, to}, nil
-	case "le":
-		return "(" + since + " < ? OR " + inside + ")", []any{from, from, to}, nil
-	}
-	return "", nil, issue.New(issue.Value, "search-prefix", "a date is compared with eq, ne, gt, lt, ge or le").With("got %q", v.Prefix)
-}
-
-// ceilMilli rounds up, so that the end of a range still lies behind what it held.
-func ceilMilli(t time.Time) int64 {
-	ms := t.UnixMilli()
-	if t.After(time.UnixMilli(ms)) {
-		ms++
-	}
-	return ms
+	n, err := one(rows, func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) })
+	return n, fault(err)
 }

@@ -13,8 +13,8 @@ import (
 const selectReferral = `
 SELECT f.id, f.organisation, f.owner, f.pool, f.version, f.status, f.business_status, f.patient, f.service_request,
     f.filler, f.sharing, f.dialect, f.attempts, f.created, f.updated, c.body
-FROM referral f JOIN content c ON c.referral = f.id
-WHERE `
+FROM %s f JOIN content c ON c.referral = f.id
+WHERE %s`
 
 func scanReferral(rows *sql.Rows) (r referral.Record, err error) {
 	var created, updated int64
@@ -30,7 +30,7 @@ func (s *Store) Referral(ctx context.Context, scope referral.Scope, id string) (
 	w.and("f.id = ?", id)
 	own, args := referralScope(scope, "f")
 	w.and(own, args...)
-	rows, err := s.db.query(ctx, selectReferral+w.text.String(), w.args...)
+	rows, err := s.db.query(ctx, fmt.Sprintf(selectReferral, "referral", w.text.String()), w.args...)
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -60,7 +60,9 @@ func (s *Store) Referrals(ctx context.Context, scope referral.Scope, f referral.
 		w.and("(f.created, f.id) > (?, ?)", after.Time, after.ID)
 	}
 	limit := int64(min(f.Page.Count, math.MaxInt32)) + 1
-	rows, err := s.db.query(ctx, selectReferral+w.text.String()+" ORDER BY f.created, f.id LIMIT ?", append(w.args, limit)...)
+	// The contents are read for the rows on the page, not for all that are sorted.
+	inner := "(SELECT * FROM referral f WHERE " + w.text.String() + " ORDER BY f.created, f.id LIMIT ?)"
+	rows, err := s.db.query(ctx, fmt.Sprintf(selectReferral, inner, "1 = 1 ORDER BY f.created, f.id"), append(w.args, limit)...)
 	if err != nil {
 		return nil, "", fault(err)
 	}

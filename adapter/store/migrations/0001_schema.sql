@@ -27,7 +27,10 @@ CREATE TABLE response (
     body         BYTES  NOT NULL
 );
 
+-- id is the SHA-256 of kind, scope and value, so that a look-up compares one short
+-- column however long a value its sender chose.
 CREATE TABLE key (
+    id           TEXT   NOT NULL PRIMARY KEY,
     kind         TEXT   NOT NULL,
     scope        TEXT   NOT NULL,
     value        TEXT   NOT NULL,
@@ -36,8 +39,6 @@ CREATE TABLE key (
     hash         TEXT   NOT NULL,
     response     TEXT   NOT NULL
 );
--- The value leads: it tells most apart, and the look-up gives all three.
-CREATE UNIQUE INDEX key_value ON key (value, scope, kind);
 
 -- One row per version. Only current is ever updated.
 CREATE TABLE resource (
@@ -56,7 +57,8 @@ CREATE TABLE resource (
     body         TEXT   NOT NULL,
     PRIMARY KEY (id, number)
 );
-CREATE INDEX resource_type ON resource (type, organisation, updated);
+CREATE INDEX resource_type ON resource (type, updated, id);
+CREATE INDEX resource_organisation ON resource (type, organisation, updated, id);
 CREATE INDEX resource_patient ON resource (patient);
 
 -- What search may find a current resource by.
@@ -91,8 +93,10 @@ CREATE TABLE referral (
     updated         BIGINT NOT NULL,
     message         TEXT   NOT NULL
 );
-CREATE INDEX referral_owner ON referral (owner, created, id);
-CREATE INDEX referral_organisation ON referral (organisation, created, id);
+CREATE INDEX referral_created ON referral (created, id);
+CREATE INDEX referral_open ON referral (created, id) WHERE open = 1;
+CREATE INDEX referral_owner ON referral (owner, open, created, id);
+CREATE INDEX referral_organisation ON referral (organisation, open, created, id);
 CREATE INDEX referral_patient ON referral (patient);
 
 -- The normalised referral, apart from its state so that a change of state is small.

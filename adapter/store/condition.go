@@ -1,0 +1,133 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+// condition adds one Condition about a resource that is at hand.
+func (w *clause) condition(c referral.Condition) error {
+	text, args, err := alternatives(c)
+	if err != nil {
+		return err
+	}
+	switch c.Kind {
+	case referral.ParamToken, referral.ParamString, referral.ParamRef:
+		// Without t.type, which the id implies, only the index on ids can serve this.
+		w.and("EXISTS (SELECT 1 FROM term t WHERE t.id = r.id AND t.param = ? AND "+text+")", append([]any{c.Param}, args...)...)
+	default:
+		w.and(text, args...)
+	}
+	return nil
+}
+
+// alternatives writes the Values of a Condition: one of them must hold. A condition
+// without values holds for nothing.
+func alternatives(c referral.Condition) (string, []any, error) {
+	if c.Kind == referral.ParamID || c.Kind == referral.ParamPatient {
+		column := map[referral.ParamKind]string{referral.ParamID: "r.id", referral.ParamPatient: "r.patient"}[c.Kind]
+		list := make([]string, len(c.Values))
+		for i, v := range c.Values {
+			list[i] = clean(v.Text)
+		}
+		text, args := in(column, list)
+		return text, args, nil
+	}
+	var or []string
+	var args []any
+	for _, v := range c.Values {
+		text, more, err := alternative(c.Kind, v)
+		if err != nil {
+			return "", nil, err
+		}
+		or, args = append(or, text), append(args, more...)
+	}
+	switch len(or) {
+	case 0:
+		return nothing, nil, nil
+	case 1:
+		return or[0], args, nil
+	}
+	return "(" + strings.Join(or, " OR ") + ")", args, nil
+}
+
+func alternative(kind referral.ParamKind, v referral.Value) (string, []any, error) {
+	switch kind {
+	case referral.ParamToken:
+		text, args := token(v)
+		return text, args, nil
+	case referral.ParamString:
+		text, args := startsWith(strings.ToLower(v.Text))
+		return text, args, nil
+	case referral.ParamRef:
+		return "t.value = ?", []any{short(v.Text)}, nil
+	case referral.ParamDate:
+		return within("r.since", "r.until", v)
+	case referral.ParamUpdated:
+		return within("r.updated", "r.updated + 1", v)
+	}
+	return "", nil, issue.Newf(issue.Exception, "store-query", "a condition of kind %d is not known", kind)
+}
+
+// token writes the forms of a token: code, system|code, |code, system| and, with both
+// left open, any value at all.
+// Source: https://hl7.org/fhir/R4/search.html#token.
+func token(v referral.Value) (string, []any) {
+	switch {
+	case v.AnySystem && v.AnyCode:
+		return "1 = 1", nil
+	case v.AnySystem:
+		return "t.value = ?", []any{short(v.Text)}
+	case v.AnyCode:
+		return "t.system = ?", []any{short(v.System)}
+	}
+	return "(t.value = ? AND t.system = ?)", []any{short(v.Text), short(v.System)}
+}
+
+// startsWith compares by a range, which an index serves on both databases, where LIKE
+// differs in case. Behind the length where values are cut it compares that much.
+func startsWith(prefix string) (string, []any) {
+	prefix = prefixOf(clean(prefix))
+	return "(t.value >= ? AND t.value < ?)", []any{prefix, prefix + "\U0010FFFF"} // the last code point there is
+}
+
+// within compares the range of a resource with the range of a search value. A
+// resource without a date meets no comparison.
+// Source: https://hl7.org/fhir/R4/search.html#prefix.
+func within(since, until string, v referral.Value) (string, []any, error) {
+	from, to := int64(farPast), int64(farFuture)
+	if !v.From.IsZero() {
+		from = v.From.UnixMilli()
+	}
+	if !v.To.IsZero() {
+		to = ceilMilli(v.To)
+	}
+	inside := "(" + since + " >= ? AND " + until + " <= ?)"
+	switch v.Prefix {
+	case "", "eq":
+		return inside, []any{from, to}, nil
+	case "ne":
+		return "(" + since + " < ? OR " + until + " > ?)", []any{from, to}, nil
+	case "gt":
+		return until + " > ?", []any{to}, nil
+	case "lt":
+		return since + " < ?", []any{from}, nil
+	case "ge":
+		return "(" + until + " > ? OR " + inside + ")", []any{to, from, to}, nil
+	case "le":
+		return "(" + since + " < ? OR " + inside + ")", []any{from, from, to}, nil
+	}
+	return "", nil, issue.New(issue.Value, "search-prefix", "a date is compared with eq, ne, gt, lt, ge or le").With("got %q", v.Prefix)
+}
+
+// ceilMilli rounds up, so that the end of a range still lies behind what it held.
+func ceilMilli(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.After(time.UnixMilli(ms)) {
+		ms++
+	}
+	return ms
+}
