@@ -127,7 +127,7 @@ func (c *benchCmd) showProgress(l *load) (done func()) {
 	}
 	bar := progressbar.NewOptions(c.Referrals+c.Warmup, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("referrals"),
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("referrals"), progressbar.OptionSetPredictTime(true),
-		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(), progressbar.OptionSetRenderBlankState(true))
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)

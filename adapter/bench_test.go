@@ -18,21 +18,11 @@ import (
 	"spadapter/adapter/store/storetest"
 )
 
-// The adapter that bench starts is its own executable: here the test binary, which is
-// the adapter when this variable says so.
-const beAdapter = "ADAPTER_TEST_BENCH_SERVER"
-
-func init() {
-	if os.Getenv(beAdapter) != "" && len(os.Args) > 1 && (os.Args[1] == "serve" || os.Args[1] == "bench") {
-		main()
-		os.Exit(0)
-	}
-}
-
-// bench runs the command and gives what it prints.
+// bench runs the command and gives what it prints. The adapter that it starts is its own
+// executable: here the test binary, which is the program when told so.
 func bench(t *testing.T, c benchCmd) (string, error) {
 	t.Helper()
-	t.Setenv(beAdapter, "1")
+	t.Setenv(asProgram, "1")
 	t.Setenv("TMPDIR", t.TempDir())
 	c.Practice = demoPractice
 	if err := c.Validate(); err != nil {
@@ -115,7 +105,7 @@ func TestBenchTellsWhyTheAdapterDoesNotStart(t *testing.T) {
 }
 
 func TestBenchEndsWhenInterrupted(t *testing.T) {
-	t.Setenv(beAdapter, "1")
+	t.Setenv(asProgram, "1")
 	t.Setenv("TMPDIR", t.TempDir())
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
