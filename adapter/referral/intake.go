@@ -72,10 +72,31 @@ func (s *Service) repeat(known *Repeat, keys []Key) (*Response, error) {
 		}
 	}
 	e := issue.New(issue.Conflict, "repeat-differs", "this "+keyNames[known.Key.Kind]+" was used before with other content; use a new one for a new referral")
-	if known.Response != nil && known.Response.Location != "" {
-		_ = e.With("the existing resource is %s", known.Response.Location)
+	if at := existing(known.Response); at != "" {
+		_ = e.With("the existing resource is %s", at)
 	}
 	return nil, e
+}
+
+// existing is where an answer said that the resource is, of a transaction its
+// ServiceRequest; "" when it said nothing.
+func existing(r *Response) string {
+	if r == nil {
+		return ""
+	}
+	if r.Location != "" {
+		return r.Location
+	}
+	answer, err := parse(r.Body)
+	if err != nil {
+		return ""
+	}
+	for _, entry := range answer.All("entry") {
+		if at := entry.Text("response", "location"); strings.HasPrefix(at, "ServiceRequest/") {
+			return at
+		}
+	}
+	return ""
 }
 
 var keyNames = map[KeyKind]string{KeyRequest: "X-Request-ID", KeyIdempotency: "Idempotency-Key", KeyNatural: "ServiceRequest.identifier"}
@@ -136,17 +157,17 @@ func (it *item) reference() string { return it.node.ResourceType() + "/" + it.id
 // decide does everything up to the commit and touches nothing.
 func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change, *Response, error) {
 	in := &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}}
-	if err := fhir.Check(root); err != nil {
-		in.faults = issue.All(err)
-	}
+	checked := fhir.Check(root)
+	in.faults = issue.All(checked)
 	in.split()
 	in.rules()
-	if len(in.faults) > 0 {
-		return nil, nil, issue.Join(in.faults)
-	}
-	in.validate()
-	if err := in.identify(ctx); err != nil {
-		return nil, nil, err
+	if checked == nil {
+		// what the next layers say of a malformed tree would only repeat what Check said;
+		// of a well-formed one the sender learns everything at once
+		in.validate()
+		if err := in.identify(ctx); err != nil {
+			return nil, nil, err
+		}
 	}
 	if len(in.faults) > 0 {
 		return nil, nil, issue.Join(in.faults)
