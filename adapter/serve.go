@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -20,6 +21,11 @@ func (c *serveCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	log := newLogger(c.LogLevel)
+	if os.Getenv("GOGC") == "" {
+		// an intake leaves some 300 kB behind and keeps little: collecting half as often
+		// costs tens of MiB and saves about a twentieth of the CPU
+		debug.SetGCPercent(200)
+	}
 	a, err := newApp(ctx, c.Config, log)
 	if err != nil {
 		return err

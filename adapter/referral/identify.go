@@ -243,7 +243,8 @@ func (in *intake) knownPatient(ctx context.Context, scope Scope, it *item) error
 		return err
 	}
 	if v == nil {
-		in.keys = append(in.keys, Key{KeyPatient, in.sender, number, ""})
+		it.id = in.s.Store.NewID()
+		in.keys = append(in.keys, Key{KeyPatient, in.sender, number, it.id})
 		return nil
 	}
 	it.id, it.current, it.found = v.ID, v, true
@@ -256,14 +257,15 @@ func (in *intake) knownPatient(ctx context.Context, scope Scope, it *item) error
 	return nil
 }
 
+// patientByNumber finds the one Patient with an NHS number in the sending organisation,
+// nil when there is none. The key that makes it the only one also names it, so that
+// this is one look at a unique index, for every referral that comes in.
 func (in *intake) patientByNumber(ctx context.Context, scope Scope, number string) (*Version, error) {
-	found, err := in.s.Store.Search(ctx, scope, Query{Type: "Patient", Page: Page{Count: 1}, Conditions: []Condition{
-		{Param: "identifier", Kind: ParamToken, Values: []Value{{System: SystemNHSNumber, Text: number}}},
-	}})
-	if err != nil || len(found.Versions) == 0 {
+	known, err := in.s.Store.Known(ctx, []Key{{Kind: KeyPatient, Scope: in.sender, Value: number}})
+	if err != nil || known == nil {
 		return nil, err
 	}
-	return &found.Versions[0], nil
+	return in.s.Store.Read(ctx, scope, "Patient", known.Key.Hash)
 }
 
 // subject finds the Patient the message is about and, for Observations that come
@@ -346,7 +348,7 @@ func (in *intake) findPatient(ctx context.Context, scope Scope, index *fhir.Inde
 	}
 	in.items = append(in.items, &item{node: n, made: true, id: in.s.Store.NewID(), number: 1})
 	in.patient = in.items[len(in.items)-1].id
-	in.keys = append(in.keys, Key{KeyPatient, in.sender, number, ""})
+	in.keys = append(in.keys, Key{KeyPatient, in.sender, number, in.patient})
 	in.notices = append(in.notices, issue.New(issue.Informational, "patient-unknown", "only the NHS number of the person is known here; send the Patient so that the service can reach them").Graded(issue.SeverityInformation).At(subject.Path()).On(subject.Position()))
 	return nil
 }

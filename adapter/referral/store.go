@@ -95,7 +95,8 @@ const (
 )
 
 // Key is one thing that must not happen twice. Hash is the hexadecimal SHA-256 of
-// what must be equal in a true repeat: the body, or the normalised content.
+// what must be equal in a true repeat: the body, or the normalised content. Of a
+// KeyPatient it is the id of the Patient.
 type Key struct {
 	Kind  KeyKind
 	Scope string
