@@ -42,19 +42,19 @@ func end(n sql.NullInt64) time.Time {
 // Read gives the current version of a resource, without its Terms. Errors: not-found,
 // deleted, transient.
 func (s *Store) Read(ctx context.Context, scope referral.Scope, resourceType, id string) (*referral.Version, error) {
-	return s.version(ctx, scope, "r.id = ? AND r.type = ? AND r.current = 1", id, resourceType)
+	return s.version(ctx, scope, resourceType, "r.id = ? AND r.type = ? AND r.current = 1", id, resourceType)
 }
 
 // ReadVersion gives one version of a resource, without its Terms. Errors: not-found,
 // deleted when that version is the deletion, transient.
 func (s *Store) ReadVersion(ctx context.Context, scope referral.Scope, resourceType, id string, number int) (*referral.Version, error) {
-	return s.version(ctx, scope, "r.id = ? AND r.type = ? AND r.number = ?", id, resourceType, int64(number))
+	return s.version(ctx, scope, resourceType, "r.id = ? AND r.type = ? AND r.number = ?", id, resourceType, int64(number))
 }
 
-func (s *Store) version(ctx context.Context, scope referral.Scope, which string, args ...any) (*referral.Version, error) {
+func (s *Store) version(ctx context.Context, scope referral.Scope, resourceType, which string, args ...any) (*referral.Version, error) {
 	var w clause
 	w.and(which, args...)
-	own, more := resourceScope(scope)
+	own, more := resourceScope(scope, resourceType)
 	w.and(own, more...)
 	rows, err := s.db.query(ctx, selectVersion+w.text.String(), w.args...)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *Store) History(ctx context.Context, scope referral.Scope, resourceType,
 		w.and("r.id = ?", id)
 	}
 	w.and("r.type = ?", resourceType)
-	own, args := resourceScope(scope)
+	own, args := resourceScope(scope, resourceType)
 	w.and(own, args...)
 	switch {
 	case more && id != "":

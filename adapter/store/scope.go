@@ -45,9 +45,9 @@ func referralScope(s referral.Scope, alias string) (string, []any) {
 	return nothing, nil
 }
 
-// resourceScope is the condition for rows of resource, named r. An owner sees what
-// belongs to its referrals, and their patients.
-func resourceScope(s referral.Scope) (string, []any) {
+// resourceScope is the condition for rows of resource of one type, named r. An owner
+// sees what belongs to its referrals, and their patients.
+func resourceScope(s referral.Scope, resourceType string) (string, []any) {
 	if s.Role == auth.RoleRequester {
 		return in("r.organisation", s.Organisations)
 	}
@@ -55,8 +55,11 @@ func resourceScope(s referral.Scope) (string, []any) {
 	if s.Role != auth.RoleOwner || own == nothing {
 		return own, args
 	}
-	text := "(EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND " + own + ")" +
-		" OR (r.type = 'Patient' AND EXISTS (SELECT 1 FROM referral f WHERE f.patient = r.id AND " + own + ")))"
+	text := "EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND " + own + ")"
+	if resourceType != "Patient" {
+		return text, args
+	}
+	text = "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.patient = r.id AND " + own + "))"
 	return text, append(append([]any{}, args...), args...)
 }
 

@@ -16,7 +16,7 @@ import (
 // Errors: value for a bad cursor or an unknown prefix, transient.
 func (s *Store) Search(ctx context.Context, scope referral.Scope, q referral.Query) (referral.Found, error) {
 	none := referral.Found{Total: -1}
-	own, ownArgs := resourceScope(scope)
+	own, ownArgs := resourceScope(scope, q.Type)
 	list := fmt.Sprintf("search %s %q %+v", own, ownArgs, referral.Query{Type: q.Type, Conditions: q.Conditions})
 	after, more, err := decodeCursor(list, q.Page.After)
 	if err != nil {
@@ -57,23 +57,19 @@ const few = 5000
 // plan writes the conditions of a query so that both databases begin at its narrowest
 // part, whatever they know of their tables: SQLite knows nothing, PostgreSQL nothing
 // for the first minute. In this order: an id or a patient; the rarest term; the
-// referrals of an owner; else the resources of the type, the newest first.
+// referrals in the scope; else the resources of the type, the newest first.
 func (s *Store) plan(ctx context.Context, scope referral.Scope, q *referral.Query) (*clause, error) {
 	w := &clause{from: "resource r"}
 	const anyOrder = "r.type || '' = ?" // an expression: no index on type may be used instead
 	lead := -1
 	if pointed(q.Conditions) {
 		w.and(anyOrder, q.Type)
-	} else if i, err := s.rarest(ctx, q); err != nil {
+	} else if i, terms, err := s.rarest(ctx, scope, q); err != nil {
 		return nil, err
 	} else if i >= 0 {
 		lead = i
-		text, args, err := alternatives(q.Conditions[i])
-		if err != nil {
-			return nil, err
-		}
-		w.from = "(SELECT DISTINCT t.id FROM term t WHERE t.type = ? AND t.param = ? AND " + text + ") d CROSS JOIN resource r"
-		w.args = append([]any{q.Type, q.Conditions[i].Param}, args...)
+		w.from = "(SELECT DISTINCT t.id FROM term t WHERE " + terms.text.String() + ") d CROSS JOIN resource r"
+		w.args = terms.args
 		w.and("r.id = d.id")
 		w.and(anyOrder, q.Type)
 	} else if ids, args, err := s.ownFew(ctx, scope, q.Type); err != nil {
@@ -107,9 +103,9 @@ func pointed(list []referral.Condition) bool {
 	return false
 }
 
-// rarest finds the condition on terms that the fewest terms meet, -1 when all are met
-// by many.
-func (s *Store) rarest(ctx context.Context, q *referral.Query) (int, error) {
+// rarest finds the condition on terms that the fewest terms meet, and writes it; -1
+// when all are met by many.
+func (s *Store) rarest(ctx context.Context, scope referral.Scope, q *referral.Query) (lead int, terms *clause, err error) {
 	best, lead := few+1, -1
 	for i, c := range q.Conditions {
 		if !indexed(c) {
@@ -117,18 +113,24 @@ func (s *Store) rarest(ctx context.Context, q *referral.Query) (int, error) {
 		}
 		text, args, err := alternatives(c)
 		if err != nil {
-			return -1, err
+			return -1, nil, err
 		}
-		n, err := s.capped(ctx, "SELECT 1 FROM term t WHERE t.type = ? AND t.param = ? AND "+text,
-			append([]any{q.Type, c.Param}, args...), best)
+		w := &clause{}
+		w.and("t.type = ? AND t.param = ?", q.Type, c.Param)
+		w.and(text, args...)
+		if scope.Role == auth.RoleRequester {
+			own, args := in("t.organisation", scope.Organisations)
+			w.and(own, args...)
+		}
+		n, err := s.capped(ctx, "SELECT 1 FROM term t WHERE "+w.text.String(), w.args, best)
 		if err != nil {
-			return -1, err
+			return -1, nil, err
 		}
 		if n < best {
-			best, lead = n, i
+			best, lead, terms = n, i, w
 		}
 	}
-	return lead, nil
+	return lead, terms, nil
 }
 
 // indexed reports whether the index on the values of terms serves a condition.
@@ -147,12 +149,19 @@ func indexed(c referral.Condition) bool {
 	return false
 }
 
-// ownFew gives a query for the ids of the resources of a type that an owner sees,
-// when these follow from its referrals and are few; "" otherwise.
+// ownFew gives a query for the ids of the resources of a type that a caller sees, when
+// these follow from its referrals and are few; "" otherwise.
 func (s *Store) ownFew(ctx context.Context, scope referral.Scope, resourceType string) (string, []any, error) {
-	column := map[string]string{"Task": "f.id", "Patient": "f.patient"}[resourceType]
+	column := ""
+	switch {
+	case scope.Role == auth.RoleOperator:
+	case resourceType == "Task": // the id of a referral is that of its Task
+		column = "f.id"
+	case resourceType == "Patient" && scope.Role == auth.RoleOwner: // a requester also has patients without a referral
+		column = "f.patient"
+	}
 	own, args := referralScope(scope, "f")
-	if scope.Role != auth.RoleOwner || own == nothing || column == "" {
+	if own == nothing || column == "" {
 		return "", nil, nil
 	}
 	n, err := s.capped(ctx, "SELECT 1 FROM referral f WHERE "+own, args, few+1)

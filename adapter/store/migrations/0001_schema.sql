@@ -58,7 +58,6 @@ CREATE TABLE resource (
     PRIMARY KEY (id, number)
 );
 CREATE INDEX resource_type ON resource (type, updated, id);
-CREATE INDEX resource_organisation ON resource (type, organisation, updated, id);
 CREATE INDEX resource_patient ON resource (patient);
 
 -- What search may find a current resource by.
@@ -71,7 +70,7 @@ CREATE TABLE term (
     organisation TEXT NOT NULL
 );
 CREATE INDEX term_id ON term (id);
-CREATE INDEX term_value ON term (type, param, value);
+CREATE INDEX term_value ON term (type, param, value, organisation);
 
 -- The current state of a referral. Its history is in event and resource.
 CREATE TABLE referral (
