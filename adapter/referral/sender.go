@@ -1,0 +1,63 @@
+package referral
+
+import (
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// organisation finds the ODS code of the organisation a Reference names, directly or
+// through a PractitionerRole or HealthcareService; "" when it names none.
+func (in *intake) organisation(index *fhir.Index, ref *fhir.Node) string {
+	if ref == nil {
+		return ""
+	}
+	if ods := odsOf(ref.All("identifier")); ods != "" {
+		return ods
+	}
+	switch n := in.resolve(index, ref); n.ResourceType() {
+	case "Organization":
+		return odsOf(n.All("identifier"))
+	case "PractitionerRole":
+		return in.organisation(index, n.Child("organization"))
+	case "HealthcareService":
+		return in.organisation(index, n.Child("providedBy"))
+	}
+	return ""
+}
+
+// findSender decides whose message this is: the requester's organisation, which must be
+// one the caller speaks for; when the message names none, the caller's only one.
+func (in *intake) findSender(index *fhir.Index) {
+	var named *fhir.Node
+	for _, it := range in.items {
+		var candidates []*fhir.Node
+		switch it.node.ResourceType() {
+		case "ServiceRequest":
+			candidates = it.node.All("requester")
+		case "Patient":
+			candidates = it.node.All("managingOrganization")
+		case "Observation":
+			if in.request == nil {
+				candidates = it.node.All("performer")
+			}
+		}
+		for _, ref := range candidates {
+			if ods := in.organisation(index, ref); ods != "" && (in.sender == "" || it == in.request) {
+				in.sender, named = ods, ref
+			}
+		}
+	}
+	who := in.c.Principal
+	switch {
+	case in.sender == "" && len(who.Organisations) == 1:
+		in.sender = who.Organisations[0]
+	case in.sender == "":
+		n := in.root
+		if in.request != nil {
+			n = in.request.node
+		}
+		in.fault(n, issue.BusinessRule, "sender-unknown", "the message names no sending organisation and the caller speaks for several; give ServiceRequest.requester an organisation with an ODS code")
+	case !who.SpeaksFor(in.sender):
+		in.fault(named, issue.Forbidden, "sender", "the caller may not send for the organisation that the message names").With("ODS code %q", in.sender)
+	}
+}
