@@ -70,7 +70,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	}
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.terminology,
-		Dialect: compiled.dialect, Invariants: compiled.invariants.Validate, Profiles: compiled.profiles,
+		Dialect: compiled.dialect, Base: a.config.BaseURL + "/fhir/R4/", Invariants: compiled.invariants.Validate, Profiles: compiled.profiles,
 		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
 	})
 	registry := newRegistry(a.store)

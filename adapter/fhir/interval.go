@@ -1,6 +1,9 @@
 package fhir
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Interval is the span of time that a date, dateTime or instant stands for: from its
 // first moment (inclusive) to the first moment after it (exclusive). "2024-03" is the
@@ -27,19 +30,26 @@ func Interval(text string) (from, to time.Time, ok bool) {
 			return from, from.AddDate(0, 0, 1), true
 		}
 	}
-	from, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
+	if strings.Contains(text, ",") {
+		return time.Time{}, time.Time{}, false // ISO 8601 allows it as the mark of a fraction, FHIR does not
+	}
+	for _, form := range [...]struct {
+		layout string
+		length time.Duration
+	}{
+		{time.RFC3339Nano, time.Second},
 		// search values may leave out the seconds or the offset
-		if from, err = time.Parse("2006-01-02T15:04:05", text); err != nil {
-			if from, err = time.Parse("2006-01-02T15:04", text); err != nil {
-				return time.Time{}, time.Time{}, false
-			}
-			return from, from.Add(time.Minute), true
+		{"2006-01-02T15:04:05", time.Second}, {"2006-01-02T15:04Z07:00", time.Minute}, {"2006-01-02T15:04", time.Minute},
+	} {
+		t, err := time.Parse(form.layout, text)
+		if err != nil {
+			continue
 		}
+		t = t.UTC()
+		if t.Nanosecond() != 0 {
+			return t, t.Add(time.Millisecond), true
+		}
+		return t, t.Add(form.length), true
 	}
-	from = from.UTC()
-	if from.Nanosecond() != 0 {
-		return from, from.Add(time.Millisecond), true
-	}
-	return from, from.Add(time.Second), true
+	return time.Time{}, time.Time{}, false
 }

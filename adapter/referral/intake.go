@@ -159,6 +159,12 @@ func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change,
 	in := &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}}
 	checked := fhir.Check(root)
 	in.faults = issue.All(checked)
+	for _, e := range in.faults {
+		// what a message refers to in vain is a fault of its own, not of the address it went to
+		if e.Type == issue.NotFound {
+			e.Type = issue.Value
+		}
+	}
 	in.split()
 	in.rules()
 	if checked == nil {
@@ -212,6 +218,12 @@ func (in *intake) split() {
 		}
 	}
 	for _, it := range in.items {
+		// an absolute URL of this server is the relative reference it stands for
+		eachReference(it.node, func(_, literal *fhir.Node) {
+			if local, ok := strings.CutPrefix(literal.Value, in.s.Base); ok && in.s.Base != "" {
+				literal.Value = local
+			}
+		})
 		switch {
 		case it.node.Type != nil && !slices.Contains(accepted, it.node.ResourceType()):
 			in.fault(it.node, issue.NotSupported, "type-not-accepted", "a "+it.node.ResourceType()+" cannot be created here; accepted are "+strings.Join(accepted, ", "))

@@ -30,6 +30,7 @@ type Config struct {
 	Instruments *Instruments
 	Terminology *terminology.Registry
 	Dialect     Dialect
+	Base        string              // FHIR base URL of this server, with a slash at the end; "" when unknown
 	Invariants  Validate            // the rules of the base standard, run on the whole message
 	Profiles    map[string]Validate // the intake profiles by resource type, run on each resource
 	Now         func() time.Time
