@@ -186,10 +186,16 @@ func (a *adapter) kill() {
 // terminate asks the child to end and gives its exit code.
 func (a *adapter) terminate() int {
 	a.w.t.Helper()
+	a.ask()
+	return a.exit()
+}
+
+// ask asks the child to end.
+func (a *adapter) ask() {
+	a.w.t.Helper()
 	if err := a.child.Process.Signal(syscall.SIGTERM); err != nil {
 		a.w.t.Fatal(err)
 	}
-	return a.exit()
 }
 
 func (a *adapter) exit() int {

@@ -236,6 +236,7 @@ func TestOutcomeArrivesOnceAlthoughTheServerWasKilledBeforeItKnew(t *testing.T) 
 func TestOutcomeArrivesOnceAlthoughTheAnswerWasLost(t *testing.T) {
 	for name, fault := range map[string]standInFault{"no answer": {Late: true, Drop: true}, "half an answer": {Half: true}, "an error": {Late: true, Status: http.StatusBadGateway}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for the worker's next look at its outbox
 			w := newWorld(t, "")
 			w.gp.fail(fault)
 			completed(w.start())
@@ -278,8 +279,7 @@ func TestTerminatedServerAnswersWhatIsUnderWay(t *testing.T) {
 			_, _ = o.in.ReadString('\n')
 			under = append(under, o)
 		}
-		ended := make(chan int, 1)
-		go func() { ended <- a.terminate() }()
+		a.ask()
 		eventually(t, "the adapter drains", func() bool {
 			text, _ := os.ReadFile(a.log)
 			return strings.Contains(string(text), `"draining"`)
@@ -299,7 +299,7 @@ func TestTerminatedServerAnswersWhatIsUnderWay(t *testing.T) {
 				t.Errorf("status %d: %s", response.StatusCode, text)
 			}
 		}
-		if code := <-ended; code != 0 {
+		if code := a.exit(); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
 		if n := w.number("SELECT count(*) FROM referral"); n != len(under) {
