@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -28,9 +29,11 @@ type commands struct {
 
 func main() {
 	var cli commands
-	ctx := kong.Parse(&cli, kong.Name("adapter"), kong.UsageOnError(),
+	parser := kong.Must(&cli, kong.Name("adapter"), kong.ShortUsageOnError(),
 		kong.Description("Social prescribing FHIR adapter: GP referrals in, coded outcomes back."))
-	err := unknownVariables(os.Environ())
+	ctx, err := parser.Parse(longFlags(parser.Model, os.Args[1:]))
+	parser.FatalIfErrorf(err)
+	err = unknownVariables(os.Environ())
 	if err == nil {
 		err = ctx.Run()
 	}
@@ -38,6 +41,31 @@ func main() {
 		fmt.Fprintln(os.Stderr, "adapter:", err)
 		os.Exit(1)
 	}
+}
+
+// longFlags lets a long flag be written with one dash too, as Go programs do: -once is
+// --once. Only names that exist are touched, so that -n 5 stays what it is.
+func longFlags(model *kong.Application, args []string) []string {
+	known := map[string]bool{"help": true}
+	var collect func(n *kong.Node)
+	collect = func(n *kong.Node) {
+		for _, f := range n.Flags {
+			known[f.Name] = true
+		}
+		for _, child := range n.Children {
+			collect(child)
+		}
+	}
+	collect(model.Node)
+	out := make([]string, len(args))
+	for i, arg := range args {
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && len(name) > 1 && known[name] {
+			arg = "-" + arg
+		}
+		out[i] = arg
+	}
+	return out
 }
 
 // version is what the build says of itself.

@@ -36,7 +36,7 @@ WHERE d.open = 1 AND d.wake <= ?
     WHERE e.referral = d.referral AND e.recipient = d.recipient AND e.open = 1
       AND (e.place, e.id) < (d.place, d.id))
 ORDER BY d.wake
-LIMIT ?`
+LIMIT CAST(? AS BIGINT)`
 
 const updateClaimed = "UPDATE delivery SET state = 'sending', claim = ?, wake = ? WHERE id = ? AND open = 1"
 

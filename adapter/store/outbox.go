@@ -49,7 +49,7 @@ func (s *Store) Deliveries(ctx context.Context, f Outbox) (list []referral.Deliv
 		w.and("d.id < ?", after.ID)
 	}
 	limit := int64(min(f.Page.Count, math.MaxInt32)) + 1
-	rows, err := s.db.query(ctx, selectOutbox+w.text.String()+" ORDER BY d.id DESC LIMIT ?", append(w.args, limit)...)
+	rows, err := s.db.query(ctx, selectOutbox+w.text.String()+" ORDER BY d.id DESC LIMIT CAST(? AS BIGINT)", append(w.args, limit)...)
 	if err != nil {
 		return nil, "", fault(err)
 	}

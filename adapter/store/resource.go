@@ -115,7 +115,7 @@ func (s *Store) page(ctx context.Context, w *clause, order, list string, count i
 	if count <= 0 {
 		return out, nil
 	}
-	text := selectColumns + "FROM (SELECT r.id, r.number FROM " + w.from + " WHERE " + w.text.String() + order + " LIMIT ?) p\n" +
+	text := selectColumns + "FROM (SELECT r.id, r.number FROM " + w.from + " WHERE " + w.text.String() + order + " LIMIT CAST(? AS BIGINT)) p\n" +
 		"CROSS JOIN resource r WHERE r.id = p.id AND r.number = p.number" + order
 	limit := int64(min(count, math.MaxInt32)) + 1 // one more tells whether there is a next page
 	rows, err := s.db.query(ctx, text, append(w.args[:len(w.args):len(w.args)], limit)...)

@@ -171,9 +171,10 @@ func (s *Store) ownFew(ctx context.Context, scope referral.Scope, resourceType s
 	return "SELECT DISTINCT " + column + " AS id FROM referral f WHERE " + own, args, nil
 }
 
-// capped counts rows up to a limit.
+// capped counts rows up to a limit. Here as everywhere the limit is cast: SQLite looks
+// at the value of a bare LIMIT parameter while it plans, and so plans anew each time.
 func (s *Store) capped(ctx context.Context, text string, args []any, limit int) (int, error) {
-	rows, err := s.db.query(ctx, "SELECT COUNT(*) FROM ("+text+" LIMIT ?) x", append(args[:len(args):len(args)], int64(limit))...)
+	rows, err := s.db.query(ctx, "SELECT COUNT(*) FROM ("+text+" LIMIT CAST(? AS BIGINT)) x", append(args[:len(args):len(args)], int64(limit))...)
 	if err != nil {
 		return 0, fault(err)
 	}

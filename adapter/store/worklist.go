@@ -61,7 +61,7 @@ func (s *Store) Referrals(ctx context.Context, scope referral.Scope, f referral.
 	}
 	limit := int64(min(f.Page.Count, math.MaxInt32)) + 1
 	// The contents are read for the rows on the page, not for all that are sorted.
-	inner := "(SELECT * FROM referral f WHERE " + w.text.String() + " ORDER BY f.created, f.id LIMIT ?)"
+	inner := "(SELECT * FROM referral f WHERE " + w.text.String() + " ORDER BY f.created, f.id LIMIT CAST(? AS BIGINT))"
 	rows, err := s.db.query(ctx, fmt.Sprintf(selectReferral, inner, "1 = 1 ORDER BY f.created, f.id"), append(w.args, limit)...)
 	if err != nil {
 		return nil, "", fault(err)
