@@ -125,3 +125,67 @@ func isWhole(t *testing.T, s *store.Store, id string, n int) bool {
 	}
 	return true
 }
+
+// A server that ends sessions in mid-load leaves no doubt: what was acknowledged is
+// there, what was refused is not, and only "commit-unknown" may be either.
+func TestServerEndsSessions(t *testing.T) {
+	url := storetest.Postgres(t)
+	if url == "" {
+		return
+	}
+	const name = "store-test-ends-sessions"
+	s := storetest.Open(t, url+"&application_name="+name)
+	type result struct {
+		id  string
+		n   int
+		err error
+	}
+	results := make(chan result, 100_000)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for worker := range 16 {
+		wg.Go(func() {
+			for n := worker; ; n += 16 {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				c, id := intake(s, n, "A83002", "SPX01", "")
+				c.Deliveries = []referral.Delivery{notice(s, id.referral, "A83002", c.At)}
+				results <- result{id.referral, n, s.Commit(background, c)}
+			}
+		})
+	}
+	for range 8 {
+		time.Sleep(60 * time.Millisecond)
+		raw(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '"+name+"'")
+	}
+	close(stop)
+	wg.Wait()
+	close(results)
+	count := map[string]int{}
+	for r := range results {
+		whole := isWhole(t, s, r.id, r.n)
+		switch list := issue.All(r.err); {
+		case r.err == nil:
+			count["stored"]++
+			if !whole {
+				t.Errorf("%s was acknowledged and is not there", r.id)
+			}
+		case !issue.Retryable(r.err):
+			t.Errorf("got %v", explain(r.err))
+		case list[0].Rule == "commit-unknown":
+			count["unknown"]++
+		default:
+			count["refused"]++
+			if whole {
+				t.Errorf("%s was refused and is there: %v", r.id, explain(r.err))
+			}
+		}
+	}
+	if count["stored"] == 0 {
+		t.Error("nothing was stored")
+	}
+	t.Log(count)
+}

@@ -68,9 +68,15 @@ func connectSQLite(path string, o *options) (*database, error) {
 		}
 		db.remove, path = dir, filepath.Join(dir, "adapter.db")
 	}
+	// SQLite would make a file that everyone may read; its WAL takes the mode of the file.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, issue.New(issue.NoStore, "store-url", "the database file cannot be opened for writing").Because(err)
+	}
+	file.Close()
 	// Pragmas belong to a connection, so they are in the DSN, where every new one gets them.
 	pragmas := url.Values{"_pragma": {
-		"busy_timeout(10000)",
+		"busy_timeout(5000)", // for a backup tool; this process has one writer
 		"journal_mode(WAL)",
 		"synchronous(FULL)", // an acknowledged commit survives a power cut
 		"foreign_keys(1)",
@@ -79,7 +85,6 @@ func connectSQLite(path string, o *options) (*database, error) {
 		"temp_store(MEMORY)",
 	}}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
-	var err error
 	if db.write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
 		return nil, fault(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 
+	"modernc.org/sqlite"
+
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 )
@@ -60,10 +62,19 @@ func divisible(err error) bool {
 	switch faultType(err) {
 	case issue.NoStore:
 		return errors.Is(err, errStale)
+	case issue.LockError:
+		return !foreignLock(err)
 	case issue.Timeout:
 		return false
 	}
 	return true
+}
+
+// foreignLock reports that another program holds a SQLite file. The driver has waited
+// for it already.
+func foreignLock(err error) bool {
+	_, lite := errors.AsType[*sqlite.Error](err)
+	return lite && faultType(err) == issue.LockError
 }
 
 // contended reports whether the same transaction may do better a moment later.
@@ -72,7 +83,7 @@ func contended(err error) bool {
 		return false
 	}
 	t := faultType(err)
-	return errors.Is(err, errStale) || t == issue.LockError || t == issue.Conflict
+	return errors.Is(err, errStale) || t == issue.Conflict || t == issue.LockError && !foreignLock(err)
 }
 
 // group is one transaction: who is in it and what it has learnt of the database.

@@ -100,7 +100,7 @@ func (s *Store) Close(ctx context.Context) error {
 	case <-drained:
 		return s.db.close()
 	case <-ctx.Done():
-		s.db.close()
+		go s.db.close() // it waits for statements under way
 		return issue.New(issue.Timeout, "store-close", "the store did not finish its commits in time").Because(ctx.Err())
 	}
 }
