@@ -105,9 +105,17 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 }
 
-// Ping reports whether the database answers. Errors: no-store, timeout.
+// Ping reports whether the database can be written to. Errors: no-store, timeout.
 func (s *Store) Ping(ctx context.Context) error {
-	return fault(s.db.write.PingContext(ctx))
+	if s.db.postgres {
+		return fault(s.db.write.PingContext(ctx))
+	}
+	// The pool has no other connection than the one that the writer keeps, and a file
+	// always answers: that its disk is full shows in a write alone. This one changes nothing.
+	return fault(s.db.inTransaction(ctx, func(tx session) error {
+		_, err := tx.exec(ctx, "PRAGMA user_version = 0")
+		return err
+	}))
 }
 
 // NewID makes a logical id: a UUIDv7 in text. Within a process every id sorts after
