@@ -23,6 +23,11 @@ func TestCommitIsReadBack(t *testing.T) {
 		c, id := intake(s, 1, "A83002", "SPX01", "")
 		c.Deliveries = []referral.Delivery{notice(s, id.referral, "A83002", c.At)}
 		commit(t, s, c)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := s.Ping(ctx); err != nil { // while the writer keeps its connection
+			t.Error(explain(err))
+		}
 
 		got, err := s.Referral(t.Context(), requester("A83002"), id.referral)
 		if err != nil {
