@@ -74,7 +74,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
 	})
 	registry := newRegistry(a.store)
-	if a.worker, err = a.newWorker(registry); err != nil {
+	if a.worker, err = a.newWorker(registry, service.Fresh); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
 	a.handler = gateway.New(gateway.Config{
@@ -182,7 +182,7 @@ func loadPartners(file string) (*referral.Partners, error) {
 }
 
 // newWorker makes the delivery worker with its one route.
-func (a *app) newWorker(registry registerer) (*delivery.Worker, error) {
+func (a *app) newWorker(registry registerer, fresh func(context.Context, referral.Delivery) (bool, error)) (*delivery.Worker, error) {
 	route := &delivery.FHIR{PlainHTTP: a.config.PlainPartners, Endpoint: func(ods string) (delivery.Endpoint, bool) {
 		e, ok := a.partners.Endpoint(ods)
 		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
@@ -195,7 +195,7 @@ func (a *app) newWorker(registry registerer) (*delivery.Worker, error) {
 		route.Token = newTokens(signer).get
 	}
 	return delivery.New(delivery.Config{
-		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Log: a.log,
+		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
 		Observe: observeDeliveries(registry), Drain: a.config.DrainFor,
 	})
 }

@@ -31,7 +31,7 @@ func (st *step) writeBack(ctx context.Context, task *fhir.Task, content *fhir.No
 	if err := issue.Failures(issue.Join(result.Issues)); err != nil {
 		return nil, err
 	}
-	facts := st.s.facts(r, content)
+	facts := factsAtIntake(r, content)
 	recipient := facts.Practice
 	if _, ok := st.s.Partners.Endpoint(recipient); !ok {
 		recipient = r.Organisation
@@ -150,34 +150,4 @@ func (st *step) share(n *fhir.Node, withheld map[string]string) {
 	if len(names) > 0 {
 		n.Add("note").Set("text", "Withheld at sharing level "+st.after.Sharing+": "+strings.Join(names, ", ")+".")
 	}
-}
-
-// facts are what a delivery is decided on, from the message.
-// Source: lifecycle rules R12 to R15.
-func (s *Service) facts(r *Record, content *fhir.Node) Facts {
-	f := Facts{Sharing: r.Sharing, Practice: r.Organisation}
-	index := fhir.NewIndex(content)
-	for _, entry := range content.All("entry") {
-		patient := entry.Child("resource")
-		if patient.ResourceType() != "Patient" || patient.Text("id") != r.Patient {
-			continue
-		}
-		for _, gp := range patient.All("generalPractitioner") {
-			ods := odsOf(gp.All("identifier"))
-			if target := index.Resolve(gp.Text("reference"), gp); ods == "" && target.ResourceType() == "Organization" {
-				ods = odsOf(target.All("identifier"))
-			}
-			if ods != "" {
-				f.Practice = ods
-				break
-			}
-		}
-		for _, label := range patient.Child("meta").All("security") {
-			// PDS: R is a restricted person; the confidentiality code system has the same code
-			f.Restricted = f.Restricted || label.Text("code") == "R"
-		}
-		deceased := patient.Child("deceased")
-		f.Deceased = deceased != nil && deceased.Value != "false"
-	}
-	return f
 }

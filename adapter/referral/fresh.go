@@ -1,0 +1,96 @@
+package referral
+
+import (
+	"context"
+	"strings"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+)
+
+// Fresh says just before a delivery is sent whether what it was decided on still holds.
+// Where the person's practice has changed, the row is superseded in a commit by one for
+// the new practice, and the old practice gets nothing; where a death or a restriction
+// was learned, by one that knows it.
+//
+// Errors: those of the store; conflict when the row was superseded in the meantime.
+// Source: lifecycle rules R13 to R15.
+func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
+	everything := Scope{Role: auth.RoleOperator}
+	r, err := s.Store.Referral(ctx, everything, d.Referral)
+	if err != nil {
+		return false, err
+	}
+	v, err := s.Store.Read(ctx, everything, "Patient", r.Patient)
+	if err != nil {
+		return false, err
+	}
+	patient, err := parse(v.Body)
+	if err != nil {
+		return false, err
+	}
+	now := factsOf(r, patient, func(reference string) *fhir.Node {
+		id, ok := strings.CutPrefix(reference, "Organization/")
+		if !ok {
+			return nil
+		}
+		// what the practice sent is enough: an organisation that cannot be read names none
+		o, err := s.Store.Read(ctx, everything, "Organization", id)
+		if err != nil {
+			return nil
+		}
+		n, err := parse(o.Body)
+		if err != nil {
+			return nil
+		}
+		return n
+	})
+	if now == d.Facts {
+		return true, nil
+	}
+	next := d
+	next.ID, next.Supersedes, next.Claim, next.State, next.Attempts = s.Store.NewID(), d.ID, "", DeliveryQueued, 0
+	next.Facts, next.Created, next.Due, next.Problem = now, s.now(), s.now(), ""
+	if now.Practice != d.Facts.Practice {
+		next.Recipient = now.Practice
+	}
+	a := Audit{ID: s.Store.NewID(), Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
+		Entity: "Task/" + d.Referral, Patient: r.Patient}
+	return false, s.Store.Commit(ctx, &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}})
+}
+
+// factsAtIntake are the facts as the message told them.
+func factsAtIntake(r *Record, content *fhir.Node) Facts {
+	index := fhir.NewIndex(content)
+	for _, entry := range content.All("entry") {
+		if n := entry.Child("resource"); n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
+			return factsOf(r, n, func(reference string) *fhir.Node { return index.Resolve(reference, n) })
+		}
+	}
+	return Facts{Sharing: r.Sharing, Practice: r.Organisation}
+}
+
+// factsOf reads the facts from a Patient; the registered practice is the requester's
+// where the Patient names none.
+func factsOf(r *Record, patient *fhir.Node, resolve func(reference string) *fhir.Node) Facts {
+	f := Facts{Sharing: r.Sharing, Practice: r.Organisation}
+	for _, gp := range patient.All("generalPractitioner") {
+		ods := odsOf(gp.All("identifier"))
+		if ods == "" {
+			if target := resolve(gp.Text("reference")); target.ResourceType() == "Organization" {
+				ods = odsOf(target.All("identifier"))
+			}
+		}
+		if ods != "" {
+			f.Practice = ods
+			break
+		}
+	}
+	for _, label := range patient.Child("meta").All("security") {
+		// PDS: R is a restricted person; the confidentiality code system has the same code
+		f.Restricted = f.Restricted || label.Text("code") == "R"
+	}
+	deceased := patient.Child("deceased")
+	f.Deceased = deceased != nil && deceased.Value != "false"
+	return f
+}
