@@ -276,6 +276,12 @@ func (w *world) token(c auth.Claims, now time.Time) string {
 	return token
 }
 
+// in is the same client in a subtest, which fails for itself.
+func (c caller) in(t *testing.T) caller {
+	c.t = t
+	return c
+}
+
 // answer is what came back.
 type answer struct {
 	t      *testing.T
