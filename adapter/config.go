@@ -101,12 +101,23 @@ func (c *Config) print(w io.Writer) error {
 	return tab.Flush()
 }
 
-// redact hides the password in a URL.
+// redact hides whatever may be a password in the URL of a database: that of its user,
+// and those among its parameters. A text that is no URL is hidden whole.
 func redact(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
+	if strings.HasPrefix(text, "sqlite:") {
 		return text
 	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return "(hidden, because it is no URL)"
+	}
+	query := u.Query()
+	for name := range query {
+		if strings.Contains(strings.ToLower(name), "password") {
+			query.Set(name, "xxxxx")
+		}
+	}
+	u.RawQuery = query.Encode()
 	return u.Redacted()
 }
 

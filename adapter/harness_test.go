@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -132,9 +133,15 @@ func (w *world) start() *adapter {
 	a.child = exec.Command(program, "serve")
 	a.child.Stdout, a.child.Stderr = log, log
 	c := w.config
-	a.child.Env = append(plainEnvironment(), asProgram+"=1",
-		"ADAPTER_LISTEN="+c.Listen, "ADAPTER_BASE_URL="+c.BaseURL, "ADAPTER_DATABASE="+c.Database, "ADAPTER_PARTNERS_FILE="+c.Partners,
-		"ADAPTER_JWKS_FILE="+c.JWKS, "ADAPTER_KEYS_FILE="+c.Keys, "ADAPTER_SHARING="+c.Sharing, fmt.Sprintf("ADAPTER_BODY_BYTES=%d", c.BodyBytes))
+	a.child.Env = append(plainEnvironment(), asProgram+"=1")
+	for name, value := range map[string]string{
+		"LISTEN": c.Listen, "BASE_URL": c.BaseURL, "DATABASE": c.Database, "PARTNERS_FILE": c.Partners, "JWKS_FILE": c.JWKS,
+		"KEYS_FILE": c.Keys, "SHARING": c.Sharing, "BODY_BYTES": strconv.Itoa(c.BodyBytes),
+	} {
+		if value != "" {
+			a.child.Env = append(a.child.Env, "ADAPTER_"+name+"="+value)
+		}
+	}
 	if err := a.child.Start(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -143,6 +150,7 @@ func (w *world) start() *adapter {
 	eventually(w.t, "the adapter serves", func() bool {
 		select {
 		case err := <-a.ended:
+			a.child = nil
 			text, _ := os.ReadFile(a.log)
 			w.t.Fatalf("the adapter ended (%v):\n%s", err, text)
 		default:
