@@ -46,6 +46,9 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.partners, err = loadPartners(c.Partners); err != nil {
 		return nil, err
 	}
+	if a.partners.Services() == 0 {
+		log.Warn("no link-worker service is affiliated with a practice: referrals that name no performer will wait where nobody sees them; name partners in ADAPTER_PARTNERS_FILE")
+	}
 	if a.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, err
 	}
@@ -127,7 +130,7 @@ func (a *app) verifier() (*auth.Verifier, error) {
 			return nil, fmt.Errorf("ADAPTER_JWKS_FILE: %w", err)
 		}
 		issuers = append(issuers, auth.Issuer{Name: a.config.Issuer, Keys: keys})
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	} else if !errors.Is(err, fs.ErrNotExist) || a.config.JWKS != defaultJWKS {
 		return nil, fmt.Errorf("ADAPTER_JWKS_FILE: %w", err)
 	}
 	for _, client := range a.partners.Clients() {
@@ -144,7 +147,7 @@ func (a *app) verifier() (*auth.Verifier, error) {
 	}
 	if len(issuers) == 0 {
 		// a key that nobody has: the adapter starts, shows its metadata, and refuses every token
-		a.log.Warn("no key set and no client keys: every token will be refused; make keys with 'adapter keys'")
+		a.log.Warn("no key set and no client keys: every token will be refused; make keys with 'adapter keys'", "jwks_file", a.config.JWKS)
 		_, public, err := auth.GenerateKeys(auth.ES384)
 		if err != nil {
 			return nil, err
@@ -193,6 +196,8 @@ func (a *app) newWorker(registry registerer, fresh func(context.Context, referra
 			return nil, fmt.Errorf("ADAPTER_KEYS_FILE: %w", err)
 		}
 		route.Token = newTokens(signer).get
+	} else if !errors.Is(err, fs.ErrNotExist) || a.config.Keys != defaultKeys {
+		return nil, fmt.Errorf("ADAPTER_KEYS_FILE: %w", err)
 	}
 	return delivery.New(delivery.Config{
 		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,

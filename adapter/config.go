@@ -20,12 +20,12 @@ type Config struct {
 	Listen   string `help:"Address to listen on." env:"ADAPTER_LISTEN" default:"127.0.0.1:8080"`
 	BaseURL  string `help:"Public URL without a path; default http:// and the listen address." env:"ADAPTER_BASE_URL" name:"base-url"`
 	Database string `help:"sqlite:PATH or postgres://…" env:"ADAPTER_DATABASE" default:"sqlite:adapter.db"`
-	Partners string `help:"Bundle file of the partners: Organization, Endpoint, OrganizationAffiliation, Device." env:"ADAPTER_PARTNERS_FILE" name:"partners" type:"path"`
+	Partners string `help:"Bundle file of the partners: Organization, Endpoint, OrganizationAffiliation, Device." env:"ADAPTER_PARTNERS_FILE" name:"partners"`
 
-	JWKS     string   `help:"JWK set with the public keys of the token issuer." env:"ADAPTER_JWKS_FILE" name:"jwks" type:"path" default:"adapter-jwks.json"`
+	JWKS     string   `help:"JWK set with the public keys of the token issuer." env:"ADAPTER_JWKS_FILE" name:"jwks" default:"adapter-jwks.json"`
 	Issuer   string   `help:"iss of the tokens signed with those keys." env:"ADAPTER_ISSUER" default:"spadapter"`
 	Audience []string `help:"aud that a token must have; default the base URL." env:"ADAPTER_AUDIENCE"`
-	Keys     string   `help:"Private JWK set for proving who we are to partners." env:"ADAPTER_KEYS_FILE" name:"keys" type:"path" default:"adapter-keys.json"`
+	Keys     string   `help:"Private JWK set for proving who we are to partners." env:"ADAPTER_KEYS_FILE" name:"keys" default:"adapter-keys.json"`
 
 	Sharing       string        `help:"Sharing level of a new referral: none, codes-only, summary or full." env:"ADAPTER_SHARING" enum:"none,codes-only,summary,full" default:"summary"`
 	MinAttempts   int           `help:"Contact attempts, on different days, before a person counts as not to be contacted." env:"ADAPTER_MIN_ATTEMPTS" name:"min-attempts" default:"3"`
@@ -35,6 +35,12 @@ type Config struct {
 	PlainPartners bool          `help:"Allow http to partners on other machines: for test networks only." env:"ADAPTER_PLAIN_PARTNERS" name:"plain-partners"`
 	LogLevel      string        `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
+
+// The default key files may be missing; a file that was named may not.
+const (
+	defaultJWKS = "adapter-jwks.json"
+	defaultKeys = "adapter-keys.json"
+)
 
 // complete fills in what depends on other fields and checks what a flag parser cannot.
 func (c *Config) complete() error {
@@ -46,8 +52,8 @@ func (c *Config) complete() error {
 		c.BaseURL = localURL(host, port)
 	}
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
-	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" {
-		return errors.New("ADAPTER_BASE_URL must be an absolute URL, such as https://adapter.example.nhs.uk")
+	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" {
+		return errors.New("ADAPTER_BASE_URL must be an http or https URL without a path, such as https://adapter.example.nhs.uk")
 	}
 	if len(c.Audience) == 0 {
 		c.Audience = []string{c.BaseURL}

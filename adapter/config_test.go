@@ -86,6 +86,7 @@ func TestZeroConfigurationStarts(t *testing.T) {
 	}
 	// as zero configuration, but for the port, which another program may have
 	w.config.Partners, w.config.BaseURL = "", ""
+	w.config.JWKS, w.config.Keys = defaultJWKS, defaultKeys
 	a := w.start()
 	c := caller{t, a.url, ""}
 	c.get("/healthz").want(200)

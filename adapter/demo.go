@@ -125,6 +125,10 @@ func (s *stage) invite(out *terminal) {
 	if err != nil {
 		return
 	}
+	requester, err := s.token(auth.RoleRequester, demoPractice)
+	if err != nil {
+		return
+	}
 	out.line("\n%s", out.paint(heading, "The adapter stays up. Try it; Ctrl-C ends it."))
 	out.line("  FHIR API            %s/fhir/R4/metadata", s.app.url)
 	out.line("  link-worker API     %s/api/v1/referrals", s.app.url)
@@ -132,6 +136,8 @@ func (s *stage) invite(out *terminal) {
 	out.line("  stand-in GP record  %s/Task", s.gp.URL())
 	out.line("\n  TOKEN=%s", token)
 	out.line("  curl -s -H \"Authorization: Bearer $TOKEN\" %s/api/v1/referrals", s.app.url)
+	out.line("\n  GP=%s", requester)
+	out.line("  curl -s -H \"Authorization: Bearer $GP\" %s/fhir/R4/Task", s.app.url)
 }
 
 // demoPartners is the partner Bundle of the demo: a practice with an endpoint, a

@@ -123,8 +123,11 @@ func TestObservationJoinsTheOneOpenReferral(t *testing.T) {
 		first := gp.post(s.alone(byNumber(s.nhsNumber))).want(http.StatusCreated).located()
 		joined := gp.post(score("6")).want(http.StatusCreated).located()
 		v := theOne(t, worker, s.nhsNumber)
-		if n := len(v.Scores); n != 1 || v.Scores[0].Value != "6" || v.Scores[0].Role != "follow-up" || v.Scores[0].Observation != joined {
+		if n := len(v.Scores); n != 1 || v.Scores[0].Value != "6" || v.Scores[0].Role != "baseline" || v.Scores[0].Observation != joined {
 			t.Fatalf("the scores are %+v", v.Scores)
+		}
+		if v.Version != 2 {
+			t.Errorf("the referral is still version %d: who watches it does not learn of the score", v.Version)
 		}
 		worker.get("/fhir/R4/" + joined).want(http.StatusOK)
 

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
 	"spadapter/adapter/referral"
 	"spadapter/adapter/store/storetest"
 )
@@ -41,7 +45,7 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 		a := w.run(quiet())
 		sent := someone(practiceA)
 		gp := a.as(auth.RoleRequester, practiceA)
-		v := a.as(auth.RoleOwner, service1).look(gp.refer(sent.message()))
+		v := a.as(auth.RoleOwner, service1).look(gp.refer(withEveryType(sent)))
 		everything := searches(sent, v)
 		for who, stranger := range map[string]caller{
 			"another practice": a.as(auth.RoleRequester, practiceB), "another service": a.as(auth.RoleOwner, service2),
@@ -81,7 +85,7 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 		// those it belongs to find it by each of these: the searches above mean something
 		for _, search := range everything {
 			kind, _, _ := strings.Cut(search, "?")
-			if slices.Contains([]string{"DocumentReference", "Procedure"}, kind) || strings.Contains(search, "_id=") ||
+			if slices.Contains([]string{"Procedure"}, kind) || strings.Contains(search, "_id=") ||
 				slices.Contains([]string{"Observation", "PractitionerRole"}, kind) && strings.Contains(search, "identifier=") {
 				continue // the message has none of these
 			}
@@ -90,6 +94,37 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// withEveryType is a referral with a resource of each type that a message may bring.
+func withEveryType(s *synthetic) []byte {
+	b := s.bundle()
+	patient := b.Child("entry").Text("fullUrl")
+	for _, text := range []string{
+		`{"resourceType":"Condition","code":{"coding":[{"system":"http://snomed.info/sct","code":"105529008"}]},"subject":{"reference":%q}}`,
+		`{"resourceType":"Consent","status":"active","scope":{"text":"sharing"},"category":[{"text":"sharing"}],"policyRule":{"text":"direct care"},"patient":{"reference":%q}}`,
+		`{"resourceType":"Flag","status":"active","code":{"text":"needs longer appointments"},"subject":{"reference":%q}}`,
+		`{"resourceType":"DocumentReference","status":"current","subject":{"reference":%q},"content":[{"attachment":{"title":"about me"}}]}`,
+		`{"resourceType":"QuestionnaireResponse","status":"completed","subject":{"reference":%q}}`,
+		`{"resourceType":"RelatedPerson","patient":{"reference":%q}}`,
+		`{"resourceType":"Location","identifier":[{"value":"` + s.identifier + `"}],"name":"hall"}`,
+		`{"resourceType":"HealthcareService","identifier":[{"value":"` + s.identifier + `"}],"name":"lunch club"}`,
+	} {
+		if strings.Contains(text, "%q") {
+			text = fmt.Sprintf(text, patient)
+		}
+		n, err := fhir.Parse(fhir.Types(fhir.R4), []byte(text), fhir.Limits{})
+		if err != nil {
+			panic(err)
+		}
+		entry := b.Add("entry")
+		entry.Set("fullUrl", "urn:uuid:"+uuid.NewString())
+		entry.Append("resource", n.Clone())
+		request := entry.Add("request")
+		request.Set("method", "POST")
+		request.Set("url", n.ResourceType())
+	}
+	return fhir.Encode(b)
 }
 
 // A referral in a pool is seen by the services of that pool until one of them claims

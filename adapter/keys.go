@@ -17,7 +17,7 @@ import (
 type keysCmd struct {
 	Algorithm string `help:"ES384, RS384 or RS512." enum:"ES384,RS384,RS512" default:"ES384"`
 	Private   string `help:"File for the private key set; never overwritten." type:"path" default:"adapter-keys.json"`
-	Public    string `help:"File for the public key set." type:"path" default:"adapter-jwks.json"`
+	Public    string `help:"File for the public key set; never overwritten." type:"path" default:"adapter-jwks.json"`
 }
 
 func (c *keysCmd) Run() error {
@@ -25,7 +25,10 @@ func (c *keysCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	// O_EXCL: overwriting a private key would lock every client out
+	// neither file is overwritten: that would lock every client out
+	if _, err := os.Stat(c.Public); err == nil {
+		return fmt.Errorf("%s exists and is kept; name another file with -public, or remove it first", c.Public)
+	}
 	f, err := os.OpenFile(c.Private, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists and is kept; name another file with -private, or remove it first", c.Private)
@@ -54,11 +57,14 @@ type tokenCmd struct {
 	Client       string        `help:"Client id." default:"development"`
 	Scope        []string      `help:"SMART scopes." default:"system/*.cruds"`
 	Issuer       string        `help:"iss." env:"ADAPTER_ISSUER" default:"spadapter"`
-	Audience     []string      `help:"aud: the adapter's base URL." default:"http://127.0.0.1:8080"`
+	Audience     []string      `help:"aud: the adapter's base URL." env:"ADAPTER_AUDIENCE,ADAPTER_BASE_URL" default:"http://127.0.0.1:8080"`
 	TTL          time.Duration `help:"How long the token holds, at most 24h." name:"ttl" default:"1h"`
 }
 
 func (c *tokenCmd) Run() error {
+	if c.TTL <= 0 || c.TTL > 24*time.Hour {
+		return errors.New("-ttl is above zero and at most 24h: the adapter refuses tokens that hold longer")
+	}
 	private, err := os.ReadFile(c.Keys)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s does not exist; make a key set with 'adapter keys' first", c.Keys)

@@ -60,7 +60,11 @@ func scores(bundle *fhir.Node) map[string]string {
 	out := map[string]string{}
 	for _, entry := range bundle.All("entry") {
 		n := entry.Child("resource")
-		if value := n.Text("value", "value"); n.ResourceType() == "Observation" && value != "" {
+		value := n.Child("value").Text("value")
+		if v := n.Child("value"); v != nil && v.HasValue() {
+			value = v.Value
+		}
+		if n.ResourceType() == "Observation" && value != "" {
 			out[n.Text("code", "coding", "code")] = value
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -23,6 +24,11 @@ type replayCmd struct {
 
 func (c *replayCmd) Run() error {
 	ctx := context.Background()
+	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("there is no database to look into: %w", err)
+		}
+	}
 	s, err := store.Open(ctx, c.Database)
 	if err != nil {
 		return err
@@ -35,7 +41,7 @@ func (c *replayCmd) Run() error {
 			return err
 		}
 		if !c.All {
-			return c.print(dead)
+			return c.print(ctx, s, dead)
 		}
 		for _, d := range dead {
 			ids = append(ids, d.ID)
@@ -79,7 +85,7 @@ func (c *replayCmd) list(ctx context.Context, s *store.Store) ([]referral.Delive
 	}
 }
 
-func (c *replayCmd) print(list []referral.Delivery) error {
+func (c *replayCmd) print(ctx context.Context, s *store.Store, list []referral.Delivery) error {
 	if len(list) == 0 {
 		fmt.Printf("no delivery is %s\n", c.State)
 		return nil
@@ -87,7 +93,11 @@ func (c *replayCmd) print(list []referral.Delivery) error {
 	tab := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tab, "DELIVERY\tREFERRAL\tMOVE\tRECIPIENT\tATTEMPTS\tCREATED\tPROBLEM")
 	for _, d := range list {
-		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, d.Referral, d.Move, d.Recipient, d.Attempts, d.Created.UTC().Format(time.RFC3339), d.Problem)
+		problem := d.Problem
+		if _, attempts, err := s.Delivery(ctx, d.ID); err == nil && len(attempts) > 0 && attempts[len(attempts)-1].Details != "" {
+			problem += ": " + attempts[len(attempts)-1].Details
+		}
+		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, d.Referral, d.Move, d.Recipient, d.Attempts, d.Created.UTC().Format(time.RFC3339), problem)
 	}
 	return tab.Flush()
 }

@@ -17,7 +17,7 @@ type terminal struct {
 }
 
 func newTerminal(f *os.File) *terminal {
-	return &terminal{w: f, colour: term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""}
+	return &terminal{w: f, colour: term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
 // The colours used, by what they mean.

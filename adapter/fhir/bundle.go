@@ -92,7 +92,7 @@ func (c *checker) references(bundle *Node) {
 			target := index.Resolve(literal.Value, m)
 			if target == nil {
 				if strings.HasPrefix(literal.Value, "urn:uuid:") || strings.HasPrefix(literal.Value, "urn:oid:") {
-					c.report(issue.NotFound, literal, "bundle-reference", "the reference leads nowhere: no entry of the Bundle has this fullUrl").
+					c.report(issue.Value, literal, "bundle-reference", "the reference leads nowhere: no entry of the Bundle has this fullUrl").
 						With("got %s", clip(literal.Value))
 				}
 				return

@@ -19,8 +19,8 @@ const maxIssues = 200
 //
 // It returns every fault it finds (at most 200) as one joined error, each with the
 // FHIRPath of its element, line and column, and the rule; nil when there is none.
-// Types: structure, required, value, code-invalid, not-found (a reference that leads
-// nowhere inside the message), invariant (bdl-*), all of severity error.
+// Types: structure, required, value (also for a reference that leads nowhere inside the
+// message), code-invalid, invariant (bdl-*), all of severity error.
 //
 // Source: http://hl7.org/fhir/R4/json.html, http://hl7.org/fhir/R4/datatypes.html,
 // http://hl7.org/fhir/R4/references.html, http://hl7.org/fhir/R4/bundle.html.

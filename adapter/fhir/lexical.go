@@ -50,8 +50,8 @@ var forms = map[string]string{
 	"integer":      "a whole number of at most 32 bits, without leading zeros",
 	"unsignedInt":  "a whole number of 0 or more, without leading zeros",
 	"positiveInt":  "a whole number of 1 or more, without leading zeros",
-	"date":         "YYYY, YYYY-MM or YYYY-MM-DD",
-	"dateTime":     "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
+	"date":         "YYYY, YYYY-MM or YYYY-MM-DD, a day that exists",
+	"dateTime":     "a day that exists: YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
 	"instant":      "YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
 	"time":         "hh:mm:ss",
 }

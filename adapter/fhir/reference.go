@@ -125,7 +125,7 @@ func (c *checker) contained(n *Node) {
 		}
 		r := ids[literal.Value[1:]]
 		if r == nil {
-			c.report(issue.NotFound, literal, "contained-reference", "the reference leads nowhere: no contained resource has this id").
+			c.report(issue.Value, literal, "contained-reference", "the reference leads nowhere: no contained resource has this id").
 				With("got %s", clip(literal.Value))
 			return
 		}

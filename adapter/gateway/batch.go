@@ -59,7 +59,8 @@ func (x *exchange) entryRequest(entry *fhir.Node, i int) (*http.Request, *issue.
 	if method == "" || url == "" {
 		return nil, fault(issue.Required, "every entry needs request.method and request.url")
 	}
-	if strings.HasPrefix(url, "/") || strings.HasPrefix(url, "?") || strings.Contains(url, "//") {
+	path, _, _ := strings.Cut(url, "?") // a value in the query may be a URL
+	if strings.HasPrefix(url, "/") || strings.HasPrefix(url, "?") || strings.Contains(path, "//") {
 		return nil, fault(issue.Value, "request.url is relative to the FHIR base and begins with a resource type")
 	}
 	var body []byte

@@ -65,6 +65,10 @@ func (g *gateway) addSecurity(rest *fhir.Node) {
 	}
 	security.Set("cors", "false")
 	service := security.Add("service")
+	if g.TokenURL == "" {
+		service.Set("text", "Bearer token (JWT) of an issuer or client that the adapter trusts")
+		return
+	}
 	coding := service.Add("coding")
 	coding.Set("system", "http://terminology.hl7.org/CodeSystem/restful-security-service")
 	coding.Set("code", "SMART-on-FHIR")

@@ -100,7 +100,7 @@ func (st *step) decide(action string) error {
 // claimant is the caller's organisation that may claim from the pool.
 func (st *step) claimant() string {
 	for _, ods := range st.c.Principal.Organisations {
-		if st.before.Pool == poolDefault || slices.Contains(st.s.Partners.practices[ods], st.before.Pool) {
+		if st.before.Pool == poolDefault && len(st.s.Partners.practices[ods]) > 0 || slices.Contains(st.s.Partners.practices[ods], st.before.Pool) {
 			return ods
 		}
 	}
@@ -156,6 +156,8 @@ func (st *step) fields() []*issue.Error {
 	}
 	if _, _, ok := fhir.Interval(in.ReviewOn); in.ReviewOn != "" && (!ok || len(in.ReviewOn) != 10) {
 		fault(issue.Value, "field-date", "review_on", "review_on is a date, YYYY-MM-DD")
+	} else if in.ReviewOn != "" && in.ReviewOn < st.at.Format(time.DateOnly) {
+		fault(issue.Value, "field-date", "review_on", "review_on lies in the past; give a date to come")
 	}
 	oneOf := func(field, value string, allowed []string) {
 		if value != "" && !slices.Contains(allowed, value) {
@@ -213,6 +215,12 @@ func (s *Service) checkOutcome(o *Outcome) []*issue.Error {
 			if list[i].System == SystemSNOMED {
 				if why := refusedCode(list[i].Code); why != "" {
 					faults = append(faults, issue.New(issue.CodeInvalid, "code-refused", "this code is not written to a record: "+why).At(at+".code").With("code %q", list[i].Code))
+					continue
+				}
+			}
+			if list[i].Code != "" && list[i].Display == "" && list[i].Text == "" {
+				if _, known := s.Terminology.Lookup(list[i].System, list[i].Code); !known {
+					faults = append(faults, issue.New(issue.Required, "code-words", "this code is not known here: give display or text, so that the record says in words what was meant").At(at))
 				}
 			}
 		}

@@ -1,10 +1,12 @@
 package referral
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"time"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 )
@@ -15,7 +17,7 @@ const (
 )
 
 // compose makes the one Change of a message, and what its sender is answered.
-func (in *intake) compose(content *fhir.Node) (*Change, *Response, error) {
+func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Response, error) {
 	change := &Change{Organisation: in.sender, At: in.at}
 	keys := requestKeys(in.c)
 	if in.request != nil {
@@ -34,9 +36,9 @@ func (in *intake) compose(content *fhir.Node) (*Change, *Response, error) {
 			return nil, nil, err
 		}
 	} else if in.joins != nil {
-		in.referral = in.joins.ID
-		change.Events = []Event{{ID: in.s.Store.NewID(), Referral: in.joins.ID, Move: "observation", From: in.joins.Status, To: in.joins.Status,
-			BusinessStatus: in.joins.BusinessStatus, Actor: in.sender, Role: in.c.Principal.Role, At: in.at}}
+		if err := in.joined(ctx, change); err != nil {
+			return nil, nil, err
+		}
 	}
 	in.link(in.root, fhir.NewIndex(in.root))
 	for _, it := range in.items {
@@ -48,9 +50,10 @@ func (in *intake) compose(content *fhir.Node) (*Change, *Response, error) {
 		case "Patient":
 			// a Patient belongs to all its referrals; each of them names it
 			v.Patient, v.Referral = it.id, ""
-		case "Observation", "ServiceRequest":
 		default:
-			v.Patient = ""
+			if aboutPatient[v.Type] == "" {
+				v.Patient = ""
+			}
 		}
 		v.Terms, v.From, v.To = terms(it.node)
 		if in.joins != nil && v.Type == "Observation" {
@@ -75,6 +78,43 @@ func (in *intake) compose(content *fhir.Node) (*Change, *Response, error) {
 	response := in.answer()
 	change.Response = response
 	return change, response, nil
+}
+
+// joined gives the referral that Observations join its next version, so that whoever
+// watches the Task or its ETag learns of them; they are inputs of the Task.
+func (in *intake) joined(ctx context.Context, change *Change) error {
+	r := *in.joins
+	in.referral = r.ID
+	stored, err := in.s.Store.Read(ctx, Scope{Role: auth.RoleRequester, Organisations: []string{in.sender}}, "Task", r.ID)
+	if err != nil {
+		return err
+	}
+	tree, err := parse(stored.Body)
+	if err != nil {
+		return err
+	}
+	var task fhir.Task
+	if err := fhir.Decode(tree, &task); err != nil {
+		return err
+	}
+	for _, it := range in.items {
+		if it.node.ResourceType() == "Observation" && it.number > 0 {
+			input := &fhir.TaskInput{Type: in.s.concept(Coded{System: SystemTaskOutput, Code: "observation"})}
+			must(fhir.SetChoice(input, "value", fhir.NewReference(it.reference())))
+			task.Input = append(task.Input, input)
+		}
+	}
+	r.Version, r.Updated = r.Version+1, in.at
+	task.LastModified = fhir.NewDateTime(in.at)
+	next, err := fhir.FromTyped(&task)
+	if err != nil {
+		return err
+	}
+	change.Referral = &r
+	change.Versions = append(change.Versions, taskVersion(&r, next))
+	change.Events = []Event{{ID: in.s.Store.NewID(), Referral: r.ID, Move: "observation", From: r.Status, To: r.Status,
+		BusinessStatus: r.BusinessStatus, Actor: in.sender, Role: in.c.Principal.Role, At: in.at}}
+	return nil
 }
 
 // referralTerm finds what belongs to a referral and is not in its content.

@@ -159,21 +159,11 @@ func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change,
 	in := &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}}
 	checked := fhir.Check(root)
 	in.faults = issue.All(checked)
-	for _, e := range in.faults {
-		// what a message refers to in vain is a fault of its own, not of the address it went to
-		if e.Type == issue.NotFound {
-			e.Type = issue.Value
-		}
-	}
 	in.split()
 	in.rules()
-	if checked == nil {
-		// what the next layers say of a malformed tree would only repeat what Check said;
-		// of a well-formed one the sender learns everything at once
-		in.validate()
-		if err := in.identify(ctx); err != nil {
-			return nil, nil, err
-		}
+	in.validate(checked == nil)
+	if err := in.identify(ctx); err != nil {
+		return nil, nil, err
 	}
 	if len(in.faults) > 0 {
 		return nil, nil, issue.Join(in.faults)
@@ -188,7 +178,7 @@ func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change,
 			return nil, nil, err
 		}
 	}
-	return in.compose(content)
+	return in.compose(ctx, content)
 }
 
 // split finds the resources to create and checks how they are asked for.
@@ -199,14 +189,17 @@ func (in *intake) split() {
 		if kind := in.root.Text("type"); kind != "transaction" && in.root.Child("type") != nil {
 			in.fault(in.root.Child("type"), issue.NotSupported, "bundle-type", "only a transaction or a batch can be posted here")
 		}
-		if in.root.Child("entry") == nil {
-			in.fault(in.root, issue.Required, "bundle-empty", "the Bundle has no entry; a referral needs a Patient and a ServiceRequest")
+		if e := in.root.Child("entry"); e == nil {
+			in.fault(in.root, issue.Required, "bundle-empty", "the Bundle has no entry; send at least one resource")
 		}
 		for _, entry := range in.root.All("entry") {
+			if entry.Kind != fhir.Object {
+				continue // reported by Check
+			}
 			resource, method, url := entry.Child("resource"), entry.Child("request").Child("method"), entry.Text("request", "url")
 			switch {
 			case method != nil && method.Value != "POST":
-				in.fault(method, issue.NotSupported, "bundle-method", "only POST entries are accepted in a transaction or batch")
+				in.fault(method, issue.NotSupported, "bundle-method", "only POST entries are accepted in a transaction")
 				continue
 			case resource == nil:
 				in.fault(entry, issue.Required, "bundle-resource", "an entry with POST needs a resource")
@@ -244,10 +237,25 @@ func (in *intake) fault(n *fhir.Node, t issue.Type, rule, text string) *issue.Er
 	return e
 }
 
-// validate runs the invariants of the base standard and our intake profiles.
-func (in *intake) validate() {
+// validate runs the invariants of the base standard and our intake profiles, so that
+// the sender learns everything at once. Of a malformed tree the profiles are asked
+// too, and what they say of an element that Check has faulted is left out.
+func (in *intake) validate(wellFormed bool) {
+	var faulted []string
+	for _, e := range in.faults {
+		faulted = append(faulted, e.Expression)
+	}
+	known := func(e *issue.Error) bool {
+		return !wellFormed && slices.ContainsFunc(faulted, func(path string) bool {
+			return path == e.Expression || strings.HasPrefix(path, e.Expression+".") || strings.HasPrefix(e.Expression, path+".") ||
+				strings.HasPrefix(path, e.Expression+"[")
+		})
+	}
 	note := func(err error) {
 		for _, e := range issue.All(err) {
+			if known(e) {
+				continue
+			}
 			if e.Failure() {
 				in.faults = append(in.faults, e)
 			} else {
@@ -255,7 +263,9 @@ func (in *intake) validate() {
 			}
 		}
 	}
-	note(in.s.Invariants(in.root))
+	if wellFormed {
+		note(in.s.Invariants(in.root))
+	}
 	for _, it := range in.items {
 		if p := in.s.Profiles[it.node.ResourceType()]; p != nil {
 			note(p(it.node))

@@ -105,7 +105,7 @@ func inputFor(action, from string) Input {
 	case "hold":
 		return Input{Reason: reason("unwell"), ReviewOn: "2030-01-01"}
 	case "complete":
-		return Input{Outcome: &Outcome{Status: "goals-met", Findings: []Coded{{Code: "1230392000"}}}}
+		return Input{Outcome: &Outcome{Status: "goals-met", Findings: []Coded{{Code: "1230392000", Display: "Not feeling lonely"}}}}
 	case "close":
 		return Input{Reason: reason("unable-to-contact")}
 	case "fail":

@@ -83,6 +83,9 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 		fault(at, issue.NotFound, "the organisation referred to is not in this Bundle; refer to an Organization with an ODS identifier")
 		return ""
 	}
+	if bundle.ResourceType() != "Bundle" {
+		return nil, issue.New(issue.Structure, "partner", "the partner file must be a Bundle")
+	}
 	for _, entry := range bundle.All("entry") {
 		switch r := entry.Child("resource"); r.ResourceType() {
 		case "Organization":
@@ -99,6 +102,10 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 			address := strings.TrimSuffix(r.Text("address"), "/")
 			if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
 				fault(r, issue.Value, "Endpoint.address must be an http or https URL")
+				continue
+			}
+			if r.Child("managingOrganization") == nil {
+				fault(r, issue.Required, "an Endpoint needs managingOrganization: whose endpoint it is")
 				continue
 			}
 			if code := ods(r, r.Child("managingOrganization")); code != "" {
@@ -177,6 +184,10 @@ func (p *Partners) Endpoint(ods string) (Endpoint, bool) {
 	return e, ok
 }
 
+// Services counts the link-worker services that are affiliated with a practice. With
+// none, referrals wait in a pool that nobody sees.
+func (p *Partners) Services() int { return len(p.practices) }
+
 // Clients lists the registered clients in the order of the Bundle.
 func (p *Partners) Clients() []Client { return slices.Clone(p.clients) }
 
@@ -197,8 +208,12 @@ func (p *Partners) route(practice string) (owner, pool string) {
 func (p *Partners) scope(who *auth.Principal) Scope {
 	s := Scope{Role: who.Role, Organisations: who.Organisations}
 	if who.Role == auth.RoleOwner {
-		s.Pools = []string{poolDefault}
 		for _, ods := range who.Organisations {
+			// the default pool is for services that work with some practice here, not for
+			// whoever holds a token
+			if len(p.practices[ods]) > 0 && !slices.Contains(s.Pools, poolDefault) {
+				s.Pools = append(s.Pools, poolDefault)
+			}
 			s.Pools = append(s.Pools, p.practices[ods]...)
 		}
 	}

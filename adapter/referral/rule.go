@@ -11,6 +11,7 @@ import (
 // It looks at any tree, also at one that Check found faults in.
 func (in *intake) rules() {
 	for _, it := range in.items {
+		in.everywhere(it.node)
 		switch it.node.ResourceType() {
 		case "Patient":
 			for _, i := range it.node.All("identifier") {
@@ -24,6 +25,37 @@ func (in *intake) rules() {
 		case "ServiceRequest":
 			in.nhsNumber(it.node.Descend("subject", "identifier"))
 		}
+	}
+}
+
+// everywhere checks what may stand in any resource.
+func (in *intake) everywhere(n *fhir.Node) {
+	for _, c := range n.Children {
+		switch {
+		case c.Name == "modifierExtension":
+			// http://hl7.org/fhir/R4/extensibility.html#modifierExtension: who does not know it must not go on
+			in.fault(c, issue.NotSupported, "modifier-extension", "this changes the meaning of the resource in a way that is not known here; send the resource without it, or not at all")
+			continue
+		case c.Type != nil && c.Type.Name == "Coding":
+			in.coding(c)
+		}
+		if len(c.Children) > 0 {
+			in.everywhere(c)
+		}
+	}
+}
+
+// coding checks a code by itself: a code of our own list must be in it; a SNOMED CT
+// code with a wrong check digit is kept and told, since the words beside it may be right.
+func (in *intake) coding(c *fhir.Node) {
+	system, code := c.Text("system"), c.Child("code")
+	switch {
+	case code == nil:
+	case system == SystemInstrument && in.s.Instruments.byScore[[2]string{system, code.Value}] == nil:
+		in.fault(code, issue.CodeInvalid, "instrument-unknown", "this is no code of the instrument code system; correct it").With("code %q", code.Value)
+	case system == SystemSNOMED && !Verhoeff(code.Value):
+		in.notices = append(in.notices, issue.New(issue.CodeInvalid, "snomed-check-digit", "the check digit of this SNOMED CT code is wrong: it was probably mistyped; it is kept and not understood").
+			Graded(issue.SeverityWarning).At(code.Path()).On(code.Position()).With("code %q", code.Value))
 	}
 }
 

@@ -63,6 +63,28 @@ var params = map[string][]SearchParam{
 		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "Task-patient"},
 		token("status", "Task-status", "status"),
 	},
+	"Condition": {
+		token("code", "clinical-code", "code"),
+		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+	},
+	"Consent": {
+		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+	},
+	"Flag": {
+		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+	},
+	"HealthcareService": {
+		token("identifier", "HealthcareService-identifier", "identifier"),
+	},
+	"Location": {
+		token("identifier", "Location-identifier", "identifier"),
+	},
+	"QuestionnaireResponse": {
+		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "QuestionnaireResponse-patient"},
+	},
+	"RelatedPerson": {
+		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "RelatedPerson-patient"},
+	},
 	"DocumentReference": {
 		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
 	},
@@ -73,7 +95,10 @@ var params = map[string][]SearchParam{
 }
 
 // accepted are the types a message may create; the others are made by the adapter.
-var accepted = []string{"Observation", "Organization", "Patient", "Practitioner", "PractitionerRole", "ServiceRequest"}
+var accepted = []string{
+	"Condition", "Consent", "DocumentReference", "Flag", "HealthcareService", "Location", "Observation", "Organization", "Patient",
+	"Practitioner", "PractitionerRole", "QuestionnaireResponse", "RelatedPerson", "ServiceRequest",
+}
 
 // ResourceTypes lists the types that are stored, in alphabetical order.
 func ResourceTypes() []string {

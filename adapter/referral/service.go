@@ -114,7 +114,8 @@ func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
 // Refused records a call that was answered with an error. entity is "Type/id" or "".
 func (s *Service) Refused(ctx context.Context, c Call, interaction, entity string, err error) error {
 	a := s.audit(c, interaction, "E", nil)
-	a.Outcome, a.Entity = "4", entity
+	// whose data was asked for is not known: the caller's organisation has the record
+	a.Outcome, a.Entity, a.Organisation = "4", entity, a.Actor
 	if all := issue.All(err); len(all) > 0 {
 		a.Issue = string(all[0].Type)
 		if all[0].Type.Within(issue.Transient) {

@@ -60,6 +60,7 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 		if err := in.findPatient(ctx, scope, index, subject); err != nil {
 			return err
 		}
+		in.sameSubject(index)
 		if in.patient == "" && len(in.faults) == 0 {
 			in.fault(subject, issue.BusinessRule, "subject", "the subject must be a Patient: of this transaction, sent before, or named by an NHS number identifier")
 		}
@@ -83,6 +84,50 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 		}
 	}
 	return nil
+}
+
+// sameSubject refuses a referral whose other resources are about somebody else, or do
+// not say whom they are about: one person's scores must not end up with another.
+func (in *intake) sameSubject(index *fhir.Index) {
+	if in.patient == "" {
+		return
+	}
+	number := ""
+	for _, it := range in.items {
+		if it.id == in.patient {
+			number = nhsNumberOf(it.node.All("identifier"))
+		}
+	}
+	if n := in.fetched["Patient/"+in.patient]; n != nil && number == "" {
+		number = nhsNumberOf(n.All("identifier"))
+	}
+	for _, it := range in.items {
+		element := aboutPatient[it.node.ResourceType()]
+		if element == "" || it == in.request {
+			continue
+		}
+		ref := it.node.Child(element)
+		if ref == nil {
+			in.fault(it.node, issue.BusinessRule, "subject", it.node.ResourceType()+"."+element+" is needed here: name the Patient of the referral")
+			continue
+		}
+		same := number != "" && nhsNumberOf(ref.All("identifier")) == number
+		if target := in.resolve(index, ref); target != nil {
+			same = target.Text("id") == in.patient && target.ResourceType() == "Patient"
+			for _, other := range in.items {
+				same = same || other.node == target && other.id == in.patient
+			}
+		}
+		if !same {
+			in.fault(ref, issue.BusinessRule, "subject", "this is about another person than the ServiceRequest; one message is about one Patient")
+		}
+	}
+}
+
+// aboutPatient names the element that says whom a resource is about.
+var aboutPatient = map[string]string{
+	"Observation": "subject", "ServiceRequest": "subject", "Condition": "subject", "Flag": "subject", "DocumentReference": "subject",
+	"QuestionnaireResponse": "subject", "Consent": "patient", "RelatedPerson": "patient",
 }
 
 // findPatient sets in.patient from a subject. A subject named only by an NHS number
@@ -154,6 +199,10 @@ func (in *intake) join(ctx context.Context, scope Scope, it *item) error {
 	case 1:
 		in.joins = &matches[0]
 	case 0:
+		if len(named) > 0 {
+			in.fault(it.node.Child("basedOn"), issue.BusinessRule, "no-open-referral", "basedOn names no open referral of this patient and this practice; correct it, or leave it out to join the one open referral")
+			break
+		}
 		in.fault(it.node, issue.BusinessRule, "no-open-referral", "the patient has no open referral of this practice that the Observation could join")
 	default:
 		in.fault(it.node, issue.BusinessRule, "several-open-referrals", "the patient has several open referrals; name the ServiceRequest in basedOn")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"spadapter/adapter/fhir"
 )
@@ -18,10 +19,11 @@ func (s *Service) Worklist(ctx context.Context, c Call, f Filter) (list []View, 
 	}
 	list = make([]View, 0, len(records))
 	for i := range records {
-		v, err := s.render(c, &records[i], nil, nil)
+		v, err := s.view(ctx, c, &records[i], nil)
 		if err != nil {
 			return nil, "", err
 		}
+		v.Timeline = nil
 		list = append(list, *v)
 	}
 	a := s.audit(c, "search-type", "E", nil)
@@ -51,8 +53,15 @@ func (s *Service) View(ctx context.Context, c Call, id string) (*View, error) {
 	return v, s.record(ctx, a)
 }
 
-// view renders one referral with what joined it after the request.
+// view renders one referral with what joined it after the request, and the person as
+// known now. events is nil when they are still to be read.
 func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (*View, error) {
+	if events == nil {
+		var err error
+		if events, err = s.Store.Events(ctx, s.scope(c), r.ID); err != nil {
+			return nil, err
+		}
+	}
 	later, err := s.Store.Search(ctx, s.scope(c), Query{Type: "Observation", Page: Page{Count: 500}, Conditions: []Condition{
 		{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: r.ID}}},
 	}})
@@ -60,7 +69,21 @@ func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (
 		return nil, err
 	}
 	slices.Reverse(later.Versions) // oldest first
-	return s.render(c, r, later.Versions, events)
+	v, err := s.render(c, r, later.Versions, events)
+	if err != nil {
+		return nil, err
+	}
+	// a corrected telephone number must reach the link worker
+	current, err := s.Store.Read(ctx, s.scope(c), "Patient", r.Patient)
+	if err != nil {
+		return nil, err
+	}
+	patient, err := parse(current.Body)
+	if err != nil {
+		return nil, err
+	}
+	v.Person = person(patient)
+	return v, nil
 }
 
 // render makes a View of a record, its content, and Observations that came later.
@@ -81,10 +104,6 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 	}
 	for _, entry := range content.All("entry") {
 		switch n := entry.Child("resource"); n.ResourceType() {
-		case "Patient":
-			if n.Text("id") == r.Patient {
-				v.Person = person(n)
-			}
 		case "ServiceRequest":
 			if n.Text("id") != r.Filler {
 				continue // the original, whose content the normalised one has too
@@ -98,14 +117,32 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 			}
 		case "Observation":
 			s.observed(v, n, "baseline")
+		case "Flag", "Condition":
+			f := Finding{Codes: codings(n.Child("code")), Text: n.Text("code", "text"), Date: n.Text("period", "start")}
+			// a safeguarding flag is a risk whatever its code
+			if n.Text("category", "coding", "code") == "SG" || s.isRisk(f) {
+				v.Risks = append(v.Risks, f)
+			} else {
+				v.Findings = append(v.Findings, f)
+			}
+		}
+	}
+	accepted := time.Time{}
+	for _, e := range events {
+		if e.Move == "T05" {
+			accepted = e.At
 		}
 	}
 	for _, version := range later {
+		role := "follow-up"
+		if accepted.IsZero() || version.Updated.Before(accepted) {
+			role = "baseline" // the practice sent it before support began
+		}
 		n, err := parse(version.Body)
 		if err != nil {
 			return nil, err
 		}
-		s.observed(v, n, "follow-up")
+		s.observed(v, n, role)
 	}
 	v.RiskStatement = "Risks are listed in risks."
 	if len(v.Risks) == 0 {
@@ -152,13 +189,21 @@ func (s *Service) observed(v *View, n *fhir.Node, role string) {
 	default:
 		f.Value = text
 	}
-	for _, c := range f.Codes {
-		if ok, _ := s.Terminology.ValidateCode(canonical+"/ValueSet/sp-risk", c.System, c.Code); ok {
-			v.Risks = append(v.Risks, f)
-			return
-		}
+	if s.isRisk(f) {
+		v.Risks = append(v.Risks, f)
+		return
 	}
 	v.Findings = append(v.Findings, f)
+}
+
+// isRisk reports whether a code is in our list of risks and safeguarding concerns.
+func (s *Service) isRisk(f Finding) bool {
+	for _, c := range f.Codes {
+		if ok, _ := s.Terminology.ValidateCode(canonical+"/ValueSet/sp-risk", c.System, c.Code); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // actions lists what the caller may do next.

@@ -18,7 +18,8 @@ SELECT 1 FROM delivery d JOIN delivery e
 WHERE d.id = ? AND e.state = 'delivered' LIMIT 1`
 
 // Replay queues a delivery again: a new row with the same bytes that names the old
-// one, due now, with as much time to get through as the old one had. by goes into the
+// one, due now, with as much time to get through as the old one had; a dead old one
+// becomes superseded and gives its place in the order. by goes into the
 // audit in the same commit; its Entity is filled in when empty. Rows that are dead may
 // be replayed; with force also delivered ones, and also when a later row to the same
 // recipient has been delivered already.
@@ -62,7 +63,16 @@ func (s *Store) Replay(ctx context.Context, id string, now time.Time, force bool
 			return err
 		}
 		replayed = next.ID
-		return b.write(ctx, tx)
+		if err := b.write(ctx, tx); err != nil || old.State != referral.DeliveryDead {
+			return err
+		}
+		// A dead row that was replayed is done with: what is dead is what still needs a
+		// person. Its replay takes its place in the order, before what came after it.
+		if _, err := tx.exec(ctx, "UPDATE delivery SET place = (SELECT o.place FROM delivery o WHERE o.id = ?) WHERE id = ?", old.ID, next.ID); err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx, "UPDATE delivery SET state = 'superseded' WHERE id = ?", old.ID)
+		return err
 	})
 	if u, ok := errors.AsType[*unsure](err); ok {
 		return "", unknown(u.cause)
@@ -85,7 +95,7 @@ func replayable(ctx context.Context, tx session, d *referral.Delivery, force boo
 	case referral.DeliveryQueued, referral.DeliverySending:
 		return refuse("the delivery is still on its way: there is nothing to replay yet")
 	case referral.DeliverySuperseded:
-		return refuse("the delivery was replaced before it was sent: replay the one that replaced it")
+		return refuse("another delivery has taken the place of this one: replay that one")
 	case referral.DeliveryDelivered:
 		if !force {
 			return refuse("the delivery arrived: replay it with force if the receiver has lost it")
