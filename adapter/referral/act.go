@@ -41,6 +41,9 @@ func (s *Service) Act(ctx context.Context, c Call, id, action string, version in
 	if err != nil {
 		return nil, err
 	}
+	if err := sound(change); err != nil {
+		return nil, err
+	}
 	if err := s.Store.Commit(ctx, change); err != nil {
 		return nil, err
 	}
@@ -91,20 +94,39 @@ func (st *step) decide(action string) error {
 	}
 	if after.Owner == "" {
 		// T05 claims what waits in a pool; the version makes the claim atomic
-		after.Owner, after.Pool = st.claimant(), ""
+		if after.Owner, after.Pool = st.claimant(), ""; after.Owner == "" {
+			return issue.New(issue.Forbidden, "pool", "none of the caller's organisations may claim from this pool")
+		}
 	}
 	st.after = &after
 	return nil
 }
 
-// claimant is the caller's organisation that may claim from the pool.
+// written is when the referral was authored, else received: nothing was done for the
+// person before.
+func (st *step) written() time.Time {
+	received := st.before.Created.Add(-time.Minute) // for clocks that differ
+	content, err := parse(st.before.Content)
+	if err != nil {
+		return received
+	}
+	for _, entry := range content.All("entry") {
+		n := entry.Child("resource")
+		if from, _, ok := fhir.Interval(n.Text("authoredOn")); ok && n.Text("id") == st.before.Filler && from.Before(received) {
+			return from
+		}
+	}
+	return received
+}
+
+// claimant is the caller's organisation that may claim from the pool, "" when none may.
 func (st *step) claimant() string {
 	for _, ods := range st.c.Principal.Organisations {
 		if st.before.Pool == poolDefault && len(st.s.Partners.practices[ods]) > 0 || slices.Contains(st.s.Partners.practices[ods], st.before.Pool) {
 			return ods
 		}
 	}
-	return st.c.Principal.Organisations[0]
+	return ""
 }
 
 // legal says in words what may follow a status.
@@ -149,6 +171,10 @@ func (st *step) fields() []*issue.Error {
 	st.when = st.at
 	if in.At != nil {
 		st.when = in.At.UTC()
+		in.At = &st.when
+		if st.when.Before(st.written()) {
+			fault(issue.Value, "field-time", "at", "at lies before the referral was written")
+		}
 		// a minute for clocks that differ
 		if st.when.After(st.at.Add(time.Minute)) {
 			fault(issue.Value, "field-time", "at", "at lies in the future; give the time when it happened")
@@ -164,6 +190,7 @@ func (st *step) fields() []*issue.Error {
 			fault(issue.CodeInvalid, "field-code", field, field+" is one of "+strings.Join(allowed, ", "))
 		}
 	}
+	faults = append(faults, in.texts()...)
 	oneOf("channel", in.Channel, Channels)
 	oneOf("result", in.Result, Results)
 	switch {
@@ -237,8 +264,10 @@ func (s *Service) checkOutcome(o *Outcome) []*issue.Error {
 		if e := instrument.Check(score.Value); e != nil {
 			faults = append(faults, e.At(at+".value"))
 		}
-		if _, _, ok := fhir.Interval(score.Date); score.Date != "" && !ok {
-			faults = append(faults, issue.New(issue.Value, "field-date", "date is a FHIR date or dateTime").At(at+".date"))
+		if from, _, _ := fhir.Interval(score.Date); score.Date != "" && !fhir.Lexical("dateTime", score.Date) {
+			faults = append(faults, issue.New(issue.Value, "field-date", "date is a FHIR date, or a dateTime with seconds and offset").At(at+".date"))
+		} else if from.After(s.now()) {
+			faults = append(faults, issue.New(issue.Value, "field-date", "date lies in the future").At(at+".date"))
 		}
 	}
 	return faults

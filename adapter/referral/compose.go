@@ -22,8 +22,15 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 	keys := requestKeys(in.c)
 	if in.request != nil {
 		in.referral, in.filler = in.s.Store.NewID(), in.s.Store.NewID()
-		if id := in.request.node.Child("identifier"); id.Text("value") != "" {
-			keys = append(keys, Key{KeyNatural, in.sender, id.Text("system") + "|" + id.Text("value"), contentHash(content)})
+		hash, named := contentHash(content), len(keys) > 0
+		for _, id := range in.request.node.All("identifier") {
+			if value := id.Text("value"); value != "" {
+				keys, named = append(keys, Key{KeyNatural, in.sender, id.Text("system") + "|" + value, hash}), true
+			}
+		}
+		if !named {
+			// nothing names this request: what it says is all there is to tell a repeat by
+			keys = append(keys, Key{KeyNatural, in.sender, "content|" + hash, hash})
 		}
 	}
 	change.Keys = append(keys, in.keys...)
@@ -100,7 +107,12 @@ func (in *intake) joined(ctx context.Context, change *Change) error {
 	for _, it := range in.items {
 		if it.node.ResourceType() == "Observation" && it.number > 0 {
 			input := &fhir.TaskInput{Type: in.s.concept(Coded{System: SystemTaskOutput, Code: "observation"})}
-			must(fhir.SetChoice(input, "value", fhir.NewReference(it.reference())))
+			ref := fhir.NewReference(it.reference())
+			ref.Type, ref.Identifier = fhir.NewURI("Observation"), fhir.NewIdentifier(IDSystem+"observation", it.id)
+			if own := it.node.Child("identifier"); own.Text("value") != "" {
+				ref.Identifier = fhir.NewIdentifier(own.Text("system"), own.Text("value"))
+			}
+			must(fhir.SetChoice(input, "value", ref))
 			task.Input = append(task.Input, input)
 		}
 	}

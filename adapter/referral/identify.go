@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,7 @@ func (in *intake) identify(ctx context.Context) error {
 		return err
 	}
 	in.findSender(index)
+	in.ownOnly()
 	if len(in.faults) > 0 {
 		return nil
 	}
@@ -32,7 +34,7 @@ func (in *intake) identify(ctx context.Context) error {
 		if it.ifNoneExist != "" {
 			err = in.condition(ctx, scope, it)
 		}
-		if err == nil && !it.found && it.node.ResourceType() == "Patient" {
+		if err == nil && !it.found && it.node.ResourceType() == "Patient" && !in.twice(i) {
 			err = in.knownPatient(ctx, scope, it)
 		}
 		if err != nil {
@@ -46,6 +48,34 @@ func (in *intake) identify(ctx context.Context) error {
 		}
 	}
 	return in.subject(ctx, scope, index)
+}
+
+// ownOnly refuses references to what another organisation sent, also when the caller
+// speaks for both: the data of one do not become part of a referral of the other.
+func (in *intake) ownOnly() {
+	if in.sender == "" {
+		return
+	}
+	for _, it := range in.items {
+		eachReference(it.node, func(_, literal *fhir.Node) {
+			if ods := in.foreign[literal.Value]; ods != "" && ods != in.sender {
+				in.fault(literal, issue.BusinessRule, "reference-unknown", "the reference leads nowhere: no such resource is known here for the sending organisation").
+					With("got %q", literal.Value)
+			}
+		})
+	}
+}
+
+// twice refuses the same person twice in one message.
+func (in *intake) twice(i int) bool {
+	number := nhsNumberOf(in.items[i].node.All("identifier"))
+	for _, before := range in.items[:i] {
+		if number != "" && before.node.ResourceType() == "Patient" && nhsNumberOf(before.node.All("identifier")) == number {
+			in.fault(in.items[i].node, issue.BusinessRule, "patient-twice", "two Patients of one message have the same NHS number; send the person once")
+			return true
+		}
+	}
+	return false
 }
 
 // condition applies If-None-Exist: nothing found creates, one found is used, several refuse.
@@ -63,8 +93,21 @@ func (in *intake) condition(ctx context.Context, scope Scope, it *item) error {
 			return nil
 		}
 		for _, v := range values {
-			system, value, _ := strings.Cut(v, "|")
-			q.Conditions = append(q.Conditions, Condition{Param: name, Kind: ParamToken, Values: []Value{{System: system, Text: value, AnySystem: !strings.Contains(v, "|")}}})
+			system, value, bar := strings.Cut(v, "|")
+			if !bar {
+				system, value = "", v
+			}
+			if value == "" || strings.ContainsAny(v, `\,`) {
+				in.fault(at, issue.Value, "if-none-exist", "If-None-Exist needs one identifier=system|value, with a value and without escapes")
+				return nil
+			}
+			if !slices.ContainsFunc(it.node.All("identifier"), func(i *fhir.Node) bool {
+				return i.Text("value") == value && (!bar || i.Text("system") == system)
+			}) {
+				in.fault(at, issue.BusinessRule, "if-none-exist", "the resource itself does not have the identifier that If-None-Exist names, so that a second one could not be told")
+				return nil
+			}
+			q.Conditions = append(q.Conditions, Condition{Param: name, Kind: ParamToken, Values: []Value{{System: system, Text: value, AnySystem: !bar}}})
 		}
 	}
 	if err != nil || len(q.Conditions) == 0 {
@@ -77,7 +120,23 @@ func (in *intake) condition(ctx context.Context, scope Scope, it *item) error {
 	}
 	switch len(found.Versions) {
 	case 0:
-		in.keys = append(in.keys, Key{KeyConditional, in.sender, it.node.ResourceType() + "?" + query.Encode(), ""})
+		// what was made by this condition and has lost the identifier since is still it
+		key := Key{Kind: KeyConditional, Scope: in.sender, Value: it.node.ResourceType() + "?" + query.Encode()}
+		known, err := in.s.Store.Known(ctx, []Key{key})
+		if err != nil {
+			return err
+		}
+		if known == nil {
+			it.id = in.s.Store.NewID()
+			key.Hash = it.id
+			in.keys = append(in.keys, key)
+			return nil
+		}
+		v, err := in.s.Store.Read(ctx, scope, it.node.ResourceType(), known.Key.Hash)
+		if err != nil {
+			return err
+		}
+		it.id, it.number, it.current, it.found = v.ID, 0, v, true
 	case 1:
 		it.id, it.number, it.current, it.found = found.Versions[0].ID, 0, &found.Versions[0], true
 	default:

@@ -1,7 +1,9 @@
 package referral
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -85,10 +87,12 @@ func (x *Instruments) Of(observation *fhir.Node) *Instrument {
 // Check says whether text is a value of the instrument: a decimal within its range.
 // nil when it is; else an issue of type business-rule without place.
 func (i *Instrument) Check(text string) *issue.Error {
-	// an exponent could make a short text an enormous number
-	if v, err := decimal.NewFromString(text); err == nil && len(text) <= 12 && v.Exponent() > -12 && v.Exponent() < 12 &&
-		!v.LessThan(i.Low) && !v.GreaterThan(i.High) {
-		return nil
+	// a number as JSON writes it, since it is written into JSON; an exponent could make
+	// a short text an enormous number
+	if len(text) <= 12 && !strings.ContainsAny(text, "eE\"tfn[{ ") && json.Valid([]byte(text)) {
+		if v, err := decimal.NewFromString(text); err == nil && !v.LessThan(i.Low) && !v.GreaterThan(i.High) {
+			return nil
+		}
 	}
 	return issue.New(issue.BusinessRule, "instrument-range",
 		fmt.Sprintf("a score of %s is a number from %s to %s; correct the value or the code", i.Name, i.Low, i.High)).With("got %q", text)

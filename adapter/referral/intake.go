@@ -30,7 +30,8 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 		return nil, err
 	}
 	// A Patient or a conditional create may appear between our look and our commit;
-	// then the look is repeated. Each round either commits or finds something new.
+	// then the look is repeated. In each round one of those that race gets through.
+	const maxRounds = 20
 	for round := 0; ; round++ {
 		change, response, err := s.decide(ctx, c, root)
 		if err != nil {
@@ -48,11 +49,11 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 		switch {
 		case err == nil:
 			return response, nil
-		case !errors.As(err, &known) && !(errors.Is(err, issue.Conflict) && round < 3):
+		case !errors.As(err, &known) && !errors.Is(err, issue.Conflict):
 			return nil, err
 		case known != nil && known.Key.Kind != KeyPatient && known.Key.Kind != KeyConditional:
 			return s.repeat(known, change.Keys)
-		case round == 3:
+		case round == maxRounds:
 			return nil, issue.New(issue.LockError, "intake-race", "other messages about the same patient arrived at the same moment; send this one again")
 		}
 		if root, err = fhir.Parse(root.System(), c.Body, fhir.Limits{Bytes: len(c.Body)}); err != nil {
@@ -105,11 +106,14 @@ var keyNames = map[KeyKind]string{KeyRequest: "X-Request-ID", KeyIdempotency: "I
 func requestKeys(c Call) []Key {
 	var keys []Key
 	hash := hexHash(c.Body)
+	// one client program may serve several practices: their keys must not meet
+	organisations := slices.Sorted(slices.Values(c.Principal.Organisations))
+	scope := c.Principal.Client + "|" + strings.Join(organisations, ",")
 	if c.RequestGiven {
-		keys = append(keys, Key{KeyRequest, c.Principal.Client, c.RequestID, hash})
+		keys = append(keys, Key{KeyRequest, scope, c.RequestID, hash})
 	}
 	if c.IdempotencyKey != "" {
-		keys = append(keys, Key{KeyIdempotency, c.Principal.Client, c.IdempotencyKey, hash})
+		keys = append(keys, Key{KeyIdempotency, scope, c.IdempotencyKey, hash})
 	}
 	return keys
 }
@@ -132,12 +136,18 @@ type intake struct {
 	request  *item  // the ServiceRequest, nil when there is none
 	joins    *Record
 	fetched  map[string]*fhir.Node // stored resources that the message refers to, by Type/id
+	foreign  map[string]string     // of them, whose data each is: ODS code by Type/id
 	faults   []*issue.Error        // everything that refuses the message
 	notices  []*issue.Error        // what the sender should know and is no fault
 	keys     []Key
 	referral string // id of the new referral
 	filler   string // id of the normalised ServiceRequest
 }
+
+const (
+	maxFaults  = 200 // told of one message
+	maxEntries = 200 // of one transaction; a referral has about ten
+)
 
 // item is one resource to create.
 type item struct {
@@ -156,7 +166,7 @@ func (it *item) reference() string { return it.node.ResourceType() + "/" + it.id
 
 // decide does everything up to the commit and touches nothing.
 func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change, *Response, error) {
-	in := &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}}
+	in := &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}, foreign: map[string]string{}}
 	checked := fhir.Check(root)
 	in.faults = issue.All(checked)
 	in.split()
@@ -192,7 +202,12 @@ func (in *intake) split() {
 		if e := in.root.Child("entry"); e == nil {
 			in.fault(in.root, issue.Required, "bundle-empty", "the Bundle has no entry; send at least one resource")
 		}
-		for _, entry := range in.root.All("entry") {
+		entries := in.root.All("entry")
+		if len(entries) > maxEntries {
+			in.fault(in.root, issue.TooCostly, "too-many-entries", "a transaction has at most 200 entries; send several")
+			return
+		}
+		for _, entry := range entries {
 			if entry.Kind != fhir.Object {
 				continue // reported by Check
 			}
@@ -232,7 +247,11 @@ func (in *intake) fault(n *fhir.Node, t issue.Type, rule, text string) *issue.Er
 	if n == nil {
 		n = in.root
 	}
-	e := issue.New(t, rule, text).At(n.Path()).On(n.Position())
+	e := issue.New(t, rule, text)
+	if len(in.faults) >= maxFaults {
+		return e // enough to mend a message; more would only cost
+	}
+	_ = e.At(n.Path()).On(n.Position())
 	in.faults = append(in.faults, e)
 	return e
 }

@@ -56,7 +56,7 @@ func TestEveryMove(t *testing.T) {
 		for _, from := range statuses {
 			for _, role := range []auth.Role{auth.RoleRequester, auth.RoleOwner, auth.RoleOperator} {
 				st := &step{
-					s: &Service{Config: Config{Instruments: instruments, MinAttempts: 1, Partners: &Partners{}}}, at: time.Unix(1700000000, 0),
+					s: &Service{Config: Config{Instruments: instruments, MinAttempts: 1, Partners: &Partners{}, Now: time.Now}}, at: time.Unix(1700000000, 0),
 					c:      Call{Principal: &auth.Principal{Role: role, Organisations: []string{"Y99201"}}},
 					before: &Record{Status: from, Version: 3, Owner: "Y99201"}, in: inputFor(action, from),
 					events: []Event{{BusinessStatus: "contact-attempted"}},
@@ -141,7 +141,7 @@ func TestInputFaults(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			st := &step{
-				s: &Service{Config: Config{Instruments: testInstruments(t), MinAttempts: 3, Partners: &Partners{}}}, at: time.Unix(1700000000, 0),
+				s: &Service{Config: Config{Instruments: testInstruments(t), MinAttempts: 3, Partners: &Partners{}, Now: time.Now}}, at: time.Unix(1700000000, 0),
 				c:      Call{Principal: &auth.Principal{Role: auth.RoleOwner, Organisations: []string{"Y99201"}}},
 				before: &Record{Status: tc.from, Owner: "Y99201"}, in: tc.in,
 			}

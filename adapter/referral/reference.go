@@ -29,7 +29,7 @@ func (in *intake) fetch(ctx context.Context, scope Scope, index *fhir.Index) err
 		if err == nil {
 			var n *fhir.Node
 			if n, err = parse(v.Body); err == nil {
-				in.fetched[key] = n
+				in.fetched[key], in.foreign[key] = n, v.Organisation
 				return n
 			}
 		}

@@ -32,6 +32,9 @@ func (in *intake) rules() {
 func (in *intake) everywhere(n *fhir.Node) {
 	for _, c := range n.Children {
 		switch {
+		case c.Name == "implicitRules" && n.ResourceType() != "":
+			in.fault(c, issue.NotSupported, "implicit-rules", "the rules named here are not known; send the resource without implicitRules, or not at all")
+			continue
 		case c.Name == "modifierExtension":
 			// http://hl7.org/fhir/R4/extensibility.html#modifierExtension: who does not know it must not go on
 			in.fault(c, issue.NotSupported, "modifier-extension", "this changes the meaning of the resource in a way that is not known here; send the resource without it, or not at all")

@@ -84,8 +84,8 @@ type Message struct {
 // KeyKind says what makes a message the same one as before.
 type KeyKind string
 
-// The kinds of key. The scope of a request id or idempotency key is the client, of
-// the others the sending organisation.
+// The kinds of key. The scope of a request id or idempotency key is the client with the
+// organisations of its token, of the others the sending organisation.
 const (
 	KeyRequest     KeyKind = "request-id"
 	KeyIdempotency KeyKind = "idempotency-key"
@@ -96,7 +96,7 @@ const (
 
 // Key is one thing that must not happen twice. Hash is the hexadecimal SHA-256 of
 // what must be equal in a true repeat: the body, or the normalised content. Of a
-// KeyPatient it is the id of the Patient.
+// KeyPatient or KeyConditional it is the id of the resource.
 type Key struct {
 	Kind  KeyKind
 	Scope string

@@ -20,7 +20,9 @@ func (in *intake) knownPatient(ctx context.Context, scope Scope, it *item) error
 		return err
 	}
 	if v == nil {
-		it.id = in.s.Store.NewID()
+		if it.id == "" {
+			it.id = in.s.Store.NewID()
+		}
 		in.keys = append(in.keys, Key{KeyPatient, in.sender, number, it.id})
 		return nil
 	}
@@ -103,7 +105,7 @@ func (in *intake) sameSubject(index *fhir.Index) {
 	}
 	for _, it := range in.items {
 		element := aboutPatient[it.node.ResourceType()]
-		if element == "" || it == in.request {
+		if element == "" {
 			continue
 		}
 		ref := it.node.Child(element)
@@ -111,12 +113,14 @@ func (in *intake) sameSubject(index *fhir.Index) {
 			in.fault(it.node, issue.BusinessRule, "subject", it.node.ResourceType()+"."+element+" is needed here: name the Patient of the referral")
 			continue
 		}
-		same := number != "" && nhsNumberOf(ref.All("identifier")) == number
+		named := nhsNumberOf(ref.All("identifier"))
+		same := number != "" && named == number
 		if target := in.resolve(index, ref); target != nil {
 			same = target.Text("id") == in.patient && target.ResourceType() == "Patient"
 			for _, other := range in.items {
 				same = same || other.node == target && other.id == in.patient
 			}
+			same = same && (named == "" || number == "" || named == number)
 		}
 		if !same {
 			in.fault(ref, issue.BusinessRule, "subject", "this is about another person than the ServiceRequest; one message is about one Patient")

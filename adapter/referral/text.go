@@ -1,0 +1,116 @@
+package referral
+
+import (
+	"fmt"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// Limits of what a link worker writes: every version of a Task keeps all of it.
+const (
+	maxLine = 400   // characters of a code's words, a goal, an action
+	maxText = 4_000 // of a note or summary
+	maxList = 50    // entries of a list
+)
+
+// texts checks everything that becomes text, a code or a URI in a resource: each must
+// be what FHIR allows there, and of a length that a record can take.
+func (in *Input) texts() []*issue.Error {
+	var faults []*issue.Error
+	fault := func(field, text string) {
+		faults = append(faults, issue.New(issue.Value, "field-text", text).At(field))
+	}
+	text := func(field, s string, most int) {
+		switch {
+		case s == "":
+		case len(s) > 4*most || len([]rune(s)) > most:
+			fault(field, fmt.Sprintf("%s is at most %d characters long", field, most))
+		case !fhir.Lexical("string", s):
+			fault(field, field+" needs a visible character and no control characters")
+		}
+	}
+	lines := func(field string, list []string) {
+		if len(list) > maxList {
+			fault(field, fmt.Sprintf("%s has at most %d entries", field, maxList))
+			return
+		}
+		for i, s := range list {
+			if at := fmt.Sprintf("%s[%d]", field, i); s == "" {
+				fault(at, at+" is empty; leave it out")
+			} else {
+				text(at, s, maxLine)
+			}
+		}
+	}
+	code := func(field string, c Coded) {
+		if c.System != "" && !fhir.Lexical("uri", c.System) {
+			fault(field+".system", "system is a URI without blanks")
+		}
+		if c.Code != "" && (!fhir.Lexical("code", c.Code) || len(c.Code) > maxLine) {
+			fault(field+".code", "code is without leading, trailing or double blanks")
+		}
+		text(field+".display", c.Display, maxLine)
+		text(field+".text", c.Text, maxText)
+	}
+	codes := func(field string, list []Coded) {
+		if len(list) > maxList {
+			fault(field, fmt.Sprintf("%s has at most %d entries", field, maxList))
+			return
+		}
+		for i, c := range list {
+			code(fmt.Sprintf("%s[%d]", field, i), c)
+		}
+	}
+	text("note", in.Note, maxText)
+	if in.Reason != nil {
+		code("reason", *in.Reason)
+	}
+	if p := in.Plan; p != nil {
+		text("plan.summary", p.Summary, maxText)
+		codes("plan.needs", p.Needs)
+		lines("plan.goals", p.Goals)
+		lines("plan.actions", p.Actions)
+	}
+	if o := in.Outcome; o != nil {
+		text("outcome.summary", o.Summary, maxText)
+		lines("outcome.requested_actions", o.RequestedActions)
+		codes("outcome.findings", o.Findings)
+		codes("outcome.interventions", o.Interventions)
+		if len(o.Scores) > maxList {
+			fault("outcome.scores", fmt.Sprintf("outcome.scores has at most %d entries", maxList))
+		}
+	}
+	return faults
+}
+
+// sound checks everything that a move is about to store and to send against the base
+// standard, so that nothing malformed is kept or refused by the record later on, when
+// whoever wrote it has gone.
+func sound(c *Change) error {
+	check := func(body []byte) error {
+		n, err := parse(body)
+		if err == nil {
+			err = fhir.Check(n)
+		}
+		if err == nil {
+			return nil
+		}
+		var out []*issue.Error
+		for _, e := range issue.All(err) {
+			out = append(out, issue.New(issue.BusinessRule, "not-storable", "what was given cannot be written to a record: "+e.Details).At(e.Expression).Because(e))
+		}
+		return issue.Join(out)
+	}
+	for _, v := range c.Versions {
+		if err := check(v.Body); err != nil {
+			return err
+		}
+	}
+	for _, d := range c.Deliveries {
+		if err := check(d.Body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
