@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -15,9 +16,13 @@ import (
 // maxEntries bounds a batch: each entry may be a commit of its own.
 const maxEntries = 200
 
+// maxAnswers bounds the bytes of the answers that one batch collects: the entries
+// after are not run, because the whole answer stands in memory.
+var maxAnswers = 16 << 20
+
 // batch answers each entry of a batch Bundle as if it had come alone, through the same
 // routes and checks, in the order of the entries. An entry that is refused does not
-// touch the others. There is no timestamp in the answer, so that a repeat whose
+// touch the others, nor does anything else once the first has run. There is no timestamp in the answer, so that a repeat whose
 // entries are repeats gets the same bytes.
 //
 // Source: http://hl7.org/fhir/R4/http.html#transaction.
@@ -29,46 +34,43 @@ func (x *exchange) batch(root *fhir.Node) error {
 	b := &bundle{head: fhir.Types(fhir.R4).New("Bundle")}
 	b.head.Set("type", "batch-response")
 	for i, entry := range entries {
-		request, fault := x.entryRequest(entry, i)
-		var r *reply
+		r := &reply{header: http.Header{}}
+		request, fault := x.entryRequest(entry, i, r)
+		if len(b.entries) > maxAnswers {
+			fault = issue.New(issue.TooCostly, "batch-size", "the answers to the entries before fill a whole response; send this entry in another batch").At(entry.Path())
+		}
 		if fault != nil {
 			x.record(fault)
-			r = &reply{status: statusOf(fault), refusal: outcome([]*issue.Error{fault})}
+			r.status, r.refusal = statusOf(fault), outcome([]*issue.Error{fault})
 		} else {
-			r = &reply{header: http.Header{}}
 			x.engine.ServeHTTP(r, request)
 		}
 		n := fhir.New(fhir.Types(fhir.R4).Type("Bundle.entry"))
-		resource, err := r.describe(n.Add("response"), x.base)
-		if err != nil {
-			return err
-		}
-		b.add(n, resource)
+		b.add(n, r.describe(n.Add("response"), x.base))
 	}
 	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
 	return nil
 }
 
-// entryRequest makes the request that an entry stands for.
-func (x *exchange) entryRequest(entry *fhir.Node, i int) (*http.Request, *issue.Error) {
+// entryRequest makes the request that an entry stands for; r is where its answer goes.
+func (x *exchange) entryRequest(entry *fhir.Node, i int, r *reply) (*http.Request, *issue.Error) {
 	fault := func(t issue.Type, details string) *issue.Error {
 		return issue.New(t, "batch-request", details).At(entry.Path() + ".request").On(entry.Position())
 	}
 	asked := entry.Child("request")
-	method, url := asked.Text("method"), asked.Text("url")
-	if method == "" || url == "" {
+	method, target := asked.Text("method"), asked.Text("url")
+	if method == "" || target == "" {
 		return nil, fault(issue.Required, "every entry needs request.method and request.url")
 	}
-	path, _, _ := strings.Cut(url, "?") // a value in the query may be a URL
-	if strings.HasPrefix(url, "/") || strings.HasPrefix(url, "?") || strings.Contains(path, "//") {
-		return nil, fault(issue.Value, "request.url is relative to the FHIR base and begins with a resource type")
+	if !withinType(target) {
+		return nil, fault(issue.Value, "request.url is relative to the FHIR base, begins with a resource type and has no fragment; what concerns the whole system is not done within a batch")
 	}
 	var body []byte
 	if resource := entry.Child("resource"); resource != nil {
 		body = fhir.Encode(resource)
 	}
 	call := x.call // who is calling stays
-	call.IfNoneExist, call.Body = "", nil
+	call.IfNoneExist, call.Query, call.Body = "", "", nil
 	// each entry is a message of its own, and the same one when the batch is repeated
 	if number := "." + strconv.Itoa(i); call.RequestID != "" {
 		call.RequestID += number
@@ -76,12 +78,12 @@ func (x *exchange) entryRequest(entry *fhir.Node, i int) (*http.Request, *issue.
 			call.IdempotencyKey += number
 		}
 	}
-	ctx := context.WithValue(x.context(), entryKey{}, &call)
-	request, err := http.NewRequestWithContext(ctx, method, fhirBase+"/"+url, bytes.NewReader(body))
+	r.call = call
+	ctx := context.WithValue(x.context(), entryKey{}, r)
+	request, err := http.NewRequestWithContext(ctx, method, fhirBase+"/"+target, bytes.NewReader(body))
 	if err != nil {
 		return nil, fault(issue.Value, "request.method or request.url cannot be read")
 	}
-	call.Query = request.URL.RawQuery
 	header := request.Header
 	header.Set("Content-Type", contentFHIR)
 	for name, element := range map[string]string{"If-None-Exist": "ifNoneExist", "If-None-Match": "ifNoneMatch", "If-Match": "ifMatch"} {
@@ -101,15 +103,27 @@ func (x *exchange) entryRequest(entry *fhir.Node, i int) (*http.Request, *issue.
 	return request, nil
 }
 
-// entryKey is where the context of an entry's request holds its *referral.Call.
+// withinType reports whether the request.url of an entry is about one resource type
+// and what lies below it. The rest would not end: a batch within a batch has as many
+// entries again.
+func withinType(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || strings.Contains(target, "#") {
+		return false
+	}
+	first, _, _ := strings.Cut(u.Path, "/")
+	return first != "" && first != "metadata" && strings.IndexByte("_$.", first[0]) < 0 && !strings.Contains(u.Path, "//")
+}
+
+// entryKey is where the context of an entry's request holds its *reply.
 type entryKey struct{}
 
 // adopt takes over the caller of the batch that this request is an entry of, and
 // reports whether it is one.
 func (x *exchange) adopt() bool {
-	call, ok := x.context().Value(entryKey{}).(*referral.Call)
+	r, ok := x.context().Value(entryKey{}).(*reply)
 	if ok {
-		x.call, x.inBatch = *call, true
+		x.call, x.reply = r.call, r
 	}
 	return ok
 }
@@ -126,12 +140,14 @@ func unplaced(issues []*issue.Error) []*issue.Error {
 	return out
 }
 
-// reply keeps the response to an entry. It is an http.ResponseWriter.
+// reply is who asks with an entry, and keeps the response to it. It is an
+// http.ResponseWriter.
 type reply struct {
+	call    referral.Call
 	header  http.Header
 	status  int
 	body    bytes.Buffer
-	refusal *fhir.Node // when the entry never became a request
+	refusal *fhir.Node // an OperationOutcome, when the entry was refused
 }
 
 func (r *reply) Header() http.Header         { return r.header }
@@ -139,26 +155,19 @@ func (r *reply) WriteHeader(status int)      { r.status = status }
 func (r *reply) Write(b []byte) (int, error) { return r.body.Write(b) }
 
 // describe fills Bundle.entry.response and gives the resource for the entry, nil when
-// there is none.
-func (r *reply) describe(response *fhir.Node, base string) ([]byte, error) {
+// there is none. It cannot fail: what the entries before did is done.
+func (r *reply) describe(response *fhir.Node, base string) []byte {
 	response.Set("status", strconv.Itoa(r.status)+" "+http.StatusText(r.status))
 	response.Set("location", strings.TrimPrefix(r.header.Get("Location"), base))
 	response.Set("etag", r.header.Get("ETag"))
 	if t, err := http.ParseTime(r.header.Get("Last-Modified")); err == nil {
 		response.Set("lastModified", instant(t))
 	}
-	if r.status < 400 {
-		if r.body.Len() == 0 {
-			return nil, nil
-		}
-		return r.body.Bytes(), nil
+	switch {
+	case r.refusal != nil:
+		response.Append("outcome", r.refusal)
+	case r.status < 400 && r.body.Len() > 0:
+		return r.body.Bytes()
 	}
-	if r.refusal == nil {
-		var err error
-		if r.refusal, err = fhir.Parse(fhir.Types(fhir.R4), r.body.Bytes(), fhir.Limits{}); err != nil {
-			return nil, err // we wrote it ourselves a moment ago
-		}
-	}
-	response.Append("outcome", r.refusal)
-	return nil, nil
+	return nil
 }

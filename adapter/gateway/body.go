@@ -94,5 +94,6 @@ func unreadable(err error, limit int) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return issue.New(issue.Timeout, "body-timeout", "the body did not arrive in time").Because(err)
 	}
-	return err
+	// such as a chunk whose length is no number; net/http has no names for these
+	return issue.New(issue.Structure, "body-unreadable", "the body cannot be read as it was sent").Because(err)
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -16,7 +17,7 @@ func create(x *exchange) error {
 		return err
 	}
 	if root.ResourceType() != x.route.resource {
-		return issue.Newf(issue.Invalid, "resource-type", "the body must be a %s, as the address says", x.route.resource).
+		return issue.Newf(issue.Invalid, "resource-type", "the body must be %s, as the address says", withArticle(x.route.resource)).
 			At("resourceType").With("resourceType is %q", root.ResourceType())
 	}
 	response, err := x.Operations.Submit(x.context(), x.call, root)
@@ -25,6 +26,14 @@ func create(x *exchange) error {
 	}
 	x.prefers(response)
 	return nil
+}
+
+// withArticle is "an Observation", "a Patient".
+func withArticle(resource string) string {
+	if strings.IndexByte("AEIO", resource[0]) >= 0 { // U sounds otherwise, and begins no type
+		return "an " + resource
+	}
+	return "a " + resource
 }
 
 // resource parses the body, and takes the condition of a create into the call.

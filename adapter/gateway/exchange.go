@@ -26,9 +26,9 @@ type exchange struct {
 	pretty bool
 	entity string // "Patient/0190…", once the id has the form of one
 
-	inBatch    bool  // an entry of a batch: counted and logged with the batch
-	refusal    error // what the response says went wrong, for the log line
-	unrecorded error // why the refusal could not be recorded
+	reply      *reply // of an entry of a batch, which is counted and logged with the batch; nil outside
+	refusal    error  // what the response says went wrong, for the log line
+	unrecorded error  // why the refusal could not be recorded
 }
 
 // serve is the way every request takes through the gateway.
@@ -88,6 +88,8 @@ func (x *exchange) steps() error {
 				return err
 			}
 		}
+		// what somebody unknown asks for is not kept
+		x.call.Query = audited(x.Request.URL.RawQuery)
 		if err := x.authorize(); err != nil {
 			return err
 		}
@@ -133,7 +135,7 @@ func unknownPath(x *exchange) error {
 	return issue.New(issue.NotFound, "unknown-path", details)
 }
 
-// unknownMethod answers 405; the router has set Allow.
+// unknownMethod answers 405; the router has set Allow, which an entry of a batch has not.
 func unknownMethod(x *exchange) error {
-	return issue.New(issue.NotSupported, "method-not-allowed", "this address does not take that method; the Allow header lists those it takes")
+	return issue.New(issue.NotSupported, "method-not-allowed", "this address does not take that method; it takes "+x.Writer.Header().Get("Allow"))
 }

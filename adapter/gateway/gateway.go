@@ -47,11 +47,13 @@ type gateway struct {
 	statement *fhir.Node   // the CapabilityStatement
 	routes    []*route
 	engine    *gin.Engine
+	anonymous *bucket // for the records of refusals without principal
 }
 
-// New makes the handler. It is safe for concurrent use and keeps no state between requests.
+// New makes the handler. It is safe for concurrent use, and keeps nothing
+// between requests but the count of what it recorded of unknown callers.
 func New(config Config) http.Handler {
-	g := &gateway{Config: config.withDefaults()}
+	g := &gateway{Config: config.withDefaults(), anonymous: newBucket(anonymousRecords)}
 	g.base = g.BaseURL + fhirBase + "/"
 	g.metrics = newMetrics(g.Registerer)
 	g.scrape = promhttp.HandlerFor(g.Gatherer, scrapeOptions)

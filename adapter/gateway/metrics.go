@@ -14,6 +14,8 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+
+	unrecorded prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
@@ -26,6 +28,9 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			// a read takes 1 ms, an intake with its commit 5 to 50 ms; the partners' limit is 5 s
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"method", "route"})),
+		unrecorded: registered[prometheus.Counter](registerer, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "adapter_http_refusals_unrecorded_total", Help: "Refusals of unknown callers that were counted here instead of audited, because there were too many.",
+		})),
 	}
 }
 

@@ -16,14 +16,14 @@ import (
 func (x *exchange) observe() {
 	took := x.Now().Sub(x.began)
 	status := x.Writer.Status()
-	if x.inBatch && status < 500 && x.unrecorded == nil {
+	if x.reply != nil && status < 500 && x.unrecorded == nil {
 		return // the batch has its line; only a fault of ours needs another
 	}
 	pattern := x.FullPath()
 	if pattern == "" {
 		pattern = "none"
 	}
-	if !x.inBatch {
+	if x.reply == nil {
 		x.metrics.count(x.Request.Method, pattern, status, took)
 	}
 

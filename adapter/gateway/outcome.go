@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,29 @@ func outcome(issues []*issue.Error) *fhir.Node {
 		}
 	}
 	return root
+}
+
+// maxIssues bounds the issues of one answer.
+const maxIssues = 200
+
+// capped gives as many issues as an answer may list, the last of which says that there
+// are more. What refuses the message goes before what only warns.
+func capped(issues []*issue.Error) []*issue.Error {
+	if len(issues) <= maxIssues {
+		return issues
+	}
+	list := slices.Clone(issues)
+	slices.SortStableFunc(list, func(a, b *issue.Error) int {
+		switch {
+		case a.Failure() == b.Failure():
+			return 0
+		case a.Failure():
+			return -1
+		}
+		return 1
+	})
+	more := issue.Newf(issue.Informational, "more-issues", "there are more issues; only the first %d are listed", maxIssues-1).Graded(issue.SeverityInformation)
+	return append(list[:maxIssues-1], more)
 }
 
 func severityOf(e *issue.Error) issue.Severity {

@@ -55,11 +55,11 @@ func splitQuery(raw string) ([]parameter, error) {
 }
 
 // splitEscaped cuts text at each sep that no backslash precedes, and leaves the
-// escapes in place. Source: http://hl7.org/fhir/R4/search.html#escaping.
-func splitEscaped(text string, sep byte) []string {
+// escapes in place. It makes at most limit parts; the last is then the rest. Source: http://hl7.org/fhir/R4/search.html#escaping.
+func splitEscaped(text string, sep byte, limit int) []string {
 	var parts []string
 	start := 0
-	for i := 0; i < len(text); i++ {
+	for i := 0; i < len(text) && len(parts) < limit-1; i++ {
 		switch text[i] {
 		case '\\':
 			i++
@@ -88,5 +88,12 @@ func unescape(text string) string {
 
 // unknownParameter refuses a parameter that a strict client would not have ignored.
 func unknownParameter(p parameter) *issue.Error {
-	return issue.New(issue.Invalid, "search-unknown", "there is no such search parameter here; the CapabilityStatement lists them").With("the parameter is %q", p.key())
+	return issue.New(issue.Invalid, "search-unknown", "there is no such search parameter here; the CapabilityStatement lists them").With("the parameter is %.200q", p.key())
+}
+
+// ignoredParameter tells a client that is not strict what its search was not asked.
+func ignoredParameter(p parameter) *issue.Error {
+	e := unknownParameter(p).Graded(issue.SeverityWarning)
+	e.Type, e.Rule, e.Details = issue.NotSupported, "search-ignored", "there is no such search parameter here, and it was ignored; Prefer: handling=strict refuses such a search"
+	return e
 }

@@ -9,8 +9,12 @@ import (
 	"spadapter/adapter/referral"
 )
 
-// maxAlternatives bounds the values that one parameter may offer with commas.
-const maxAlternatives = 200
+// maxAlternatives bounds the values that all parameters of one search offer with
+// commas, maxConditions those parameters.
+const (
+	maxAlternatives = 200
+	maxConditions   = 50
+)
 
 // commonParams are the parameters of every type.
 // Source: http://hl7.org/fhir/R4/search.html#all.
@@ -23,6 +27,8 @@ var commonParams = []referral.SearchParam{
 type searchRequest struct {
 	query referral.Query
 	used  []parameter
+
+	ignored []*issue.Error // warnings, one for each parameter that nobody knows
 }
 
 // searchParams gives what a type can be searched by, the common ones first.
@@ -37,21 +43,29 @@ func searchParams(own []referral.SearchParam) []referral.SearchParam {
 }
 
 // parseSearch makes a Query of parameters. base is the FHIR base with a slash at its
-// end, for references that are written in full. A parameter nobody knows is left
-// out, or refused when strict; so is a value that is empty. All faults are told at once.
+// end, for references that are written in full. A parameter nobody knows is ignored
+// with a warning, or refused when strict. One that is offered counts always: without a
+// value, or written in another case, it is refused, since leaving it out would find
+// everybody. All faults are told at once.
 //
 // Errors: value and invalid for what cannot be read or is not offered; too-costly.
 func parseSearch(resourceType string, own []referral.SearchParam, base string, params []parameter, strict bool) (searchRequest, error) {
 	r := searchRequest{query: referral.Query{Type: resourceType, Total: true}}
 	known := searchParams(own)
 	control := newPaging()
+	alternatives := 0
 	var faults []*issue.Error
 	for _, p := range params {
+		// "patient.name" is a chain: dropping it would widen the search to everybody
+		name, _, chained := strings.Cut(p.name, ".")
+		i := slices.IndexFunc(known, func(k referral.SearchParam) bool { return strings.EqualFold(k.Name, name) })
 		switch {
-		case p.formal() || p.value == "":
+		case p.formal() || i < 0 && p.value == "":
 			continue
 		case control.take(p, &faults):
 			continue
+		case len(r.used) >= maxConditions:
+			return r, issue.Newf(issue.TooCostly, "search-conditions", "a search may have at most %d parameters", maxConditions)
 		}
 		if used, err := r.control(p, control); err != nil {
 			faults = append(faults, err)
@@ -60,23 +74,25 @@ func parseSearch(resourceType string, own []referral.SearchParam, base string, p
 			r.used = append(r.used, p)
 			continue
 		}
-		// "patient.name" is a chain: dropping it would widen the search to everybody
-		name, _, chained := strings.Cut(p.name, ".")
-		i := slices.IndexFunc(known, func(k referral.SearchParam) bool { return k.Name == name })
 		switch {
 		case i < 0 && strict:
 			faults = append(faults, unknownParameter(p))
 		case i < 0:
+			r.ignored = append(r.ignored, ignoredParameter(p))
+		case known[i].Name != name:
+			faults = append(faults, issue.Newf(issue.Invalid, "search-case", "the names of search parameters are case-sensitive; write %s", known[i].Name).At("http."+known[i].Name).
+				With("the parameter is %.200q", p.key()))
 		case chained:
 			faults = append(faults, issue.Newf(issue.Invalid, "search-chain", "chained search is not offered; search by %s itself", name).At("http."+name))
 		default:
-			condition, err := conditionOf(known[i], p, base)
+			condition, count, err := conditionOf(known[i], p, base, maxAlternatives-alternatives)
+			alternatives += count
 			if err != nil {
 				faults = append(faults, err)
-			} else if len(condition.Values) > 0 {
-				r.query.Conditions = append(r.query.Conditions, condition)
-				r.used = append(r.used, p)
+				continue
 			}
+			r.query.Conditions = append(r.query.Conditions, condition)
+			r.used = append(r.used, p)
 		}
 	}
 	r.query.Page = control.page
@@ -115,27 +131,32 @@ func (r *searchRequest) control(p parameter, paging *paging) (used bool, err *is
 }
 
 // conditionOf makes the condition of one known parameter: its comma-separated values
-// are alternatives. Empty alternatives are left out.
-func conditionOf(known referral.SearchParam, p parameter, base string) (referral.Condition, *issue.Error) {
+// are alternatives, of which there may be limit, and how many there are is given back.
+// Empty ones are left out, and one must remain.
+func conditionOf(known referral.SearchParam, p parameter, base string, limit int) (referral.Condition, int, *issue.Error) {
 	c := referral.Condition{Param: known.Name, Kind: known.Kind}
 	if p.modifier != "" && !typeModifier(known, p.modifier) {
-		return c, issue.Newf(issue.Invalid, "search-modifier", "%s is not offered with that modifier", known.Name).
-			At("http."+known.Name).With("the modifier is %q", p.modifier)
+		return c, 0, issue.Newf(issue.Invalid, "search-modifier", "%s is not offered with that modifier", known.Name).
+			At("http."+known.Name).With("the modifier is %.200q", p.modifier)
 	}
-	for _, text := range splitEscaped(p.value, ',') {
+	alternatives := splitEscaped(p.value, ',', limit+1)
+	if len(alternatives) > limit {
+		return c, limit, issue.Newf(issue.TooCostly, "search-alternatives", "a search may have at most %d alternatives over all its parameters", maxAlternatives).At("http." + known.Name)
+	}
+	for _, text := range alternatives {
 		if text == "" {
 			continue
 		}
-		if len(c.Values) >= maxAlternatives {
-			return c, issue.Newf(issue.TooCostly, "search-alternatives", "%s has too many alternatives; at most %d are taken", known.Name, maxAlternatives).At("http." + known.Name)
-		}
 		value, err := valueOf(known, p.modifier, text, base)
 		if err != nil {
-			return c, err
+			return c, len(alternatives), err
 		}
 		c.Values = append(c.Values, value)
 	}
-	return c, nil
+	if len(c.Values) == 0 {
+		return c, len(alternatives), issue.Newf(issue.Value, "search-empty", "%s has no value; give one, or leave the parameter out", known.Name).At("http." + known.Name)
+	}
+	return c, len(alternatives), nil
 }
 
 // typeModifier reports whether a modifier is the type that a reference goes to, such

@@ -81,7 +81,7 @@ func parseFilter(params []parameter) (referral.Filter, error) {
 	var faults []*issue.Error
 	seen := map[string]bool{}
 	wrong := func(p parameter, details string) {
-		faults = append(faults, issue.New(issue.Value, "filter", details).At("http."+p.name).With("%s is %q", p.name, p.value))
+		faults = append(faults, issue.New(issue.Value, "filter", details).At("http."+p.name).With("%s is %.200q", p.name, p.value))
 	}
 	for _, p := range params {
 		if p.formal() {
@@ -102,9 +102,13 @@ func parseFilter(params []parameter) (referral.Filter, error) {
 				}
 			}
 		case "owner":
-			filter.Owner = p.value
+			if filter.Owner = p.value; p.value == "" {
+				wrong(p, "owner must name an organisation; leave the parameter out for all")
+			}
 		case "patient":
-			filter.Patient = strings.TrimPrefix(p.value, "Patient/")
+			if filter.Patient = strings.TrimPrefix(p.value, "Patient/"); filter.Patient == "" {
+				wrong(p, "patient must be the id of a Patient; leave the parameter out for all")
+			}
 		case "open":
 			if p.value != "true" && p.value != "false" {
 				wrong(p, "open must be true or false")

@@ -24,12 +24,13 @@ func (x *exchange) refuse(err error) {
 		err = issue.New(issue.Timeout, "client-gone", "the request ended before its answer was ready")
 		issues, status = issue.All(err), http.StatusServiceUnavailable
 	}
+	if len(issues) > maxIssues {
+		issues = capped(issues)
+		err = issue.Join(issues)
+	}
 	x.refusal = err
 	x.record(err)
 
-	if x.inBatch {
-		issues = unplaced(issues)
-	}
 	header := x.Writer.Header()
 	if after := retryAfter[status]; after != "" {
 		header.Set("Retry-After", after)
@@ -41,17 +42,27 @@ func (x *exchange) refuse(err error) {
 		// Source: RFC 6750 section 3.1
 		header.Set("WWW-Authenticate", `Bearer realm="spadapter", error="insufficient_scope"`)
 	}
-	if x.route.surface == surfaceFHIR {
+	switch {
+	case x.reply != nil:
+		x.reply.refusal = outcome(unplaced(issues))
+		x.send(status, "", nil)
+		return
+	case x.route.surface == surfaceFHIR:
 		x.send(status, contentFHIR, x.encode(outcome(issues)))
 		return
 	}
 	x.send(status, contentProblem, problem(status, x.call.RequestID, issues))
 }
 
-// record keeps the refusal for audit. What goes wrong with that is logged: the
+// record keeps the refusal for audit; those of callers that nobody knows are only
+// counted when there are many, so that they cannot fill the disk. What goes wrong with that is logged: the
 // caller's answer stays the refusal.
 func (x *exchange) record(err error) {
 	if x.route.surface == surfacePlain || x.Operations.Refused == nil {
+		return
+	}
+	if x.call.Principal == nil && !x.anonymous.take(x.Now()) {
+		x.metrics.unrecorded.Inc()
 		return
 	}
 	// a client that hung up is audited all the same

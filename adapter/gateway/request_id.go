@@ -35,7 +35,6 @@ func (x *exchange) identify() error {
 		header.Set("X-Correlation-ID", x.call.CorrelationID)
 	}
 	x.call.IdempotencyKey = one("Idempotency-Key")
-	x.call.Query = x.Request.URL.RawQuery
 	return issue.Join(faults)
 }
 

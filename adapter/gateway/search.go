@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"spadapter/adapter/fhir"
 )
 
 // search is GET [base]/[type]?… and POST [base]/[type]/_search, whose parameters may
@@ -18,7 +20,7 @@ func search(x *exchange) error {
 		}
 		params = append(params, form...)
 		// audit keeps what was looked for, wherever it stood
-		x.call.Query = strings.TrimPrefix(x.call.Query+"&"+string(x.call.Body), "&")
+		x.call.Query = audited(strings.TrimPrefix(x.Request.URL.RawQuery+"&"+string(x.call.Body), "&"))
 	}
 	request, err := parseSearch(x.route.resource, x.Operations.SearchParams(x.route.resource), x.base, params, x.prefer.strict)
 	if err != nil {
@@ -43,6 +45,11 @@ func search(x *exchange) error {
 		entry := b.entry(x.fullURL(v))
 		entry.Add("search").Set("mode", "match")
 		b.add(entry, v.Body)
+	}
+	if len(request.ignored) > 0 && request.query.Page.Count > 0 {
+		entry := fhir.New(fhir.Types(fhir.R4).Type("Bundle.entry"))
+		entry.Add("search").Set("mode", "outcome")
+		b.add(entry, fhir.Encode(outcome(request.ignored)))
 	}
 	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
 	return nil

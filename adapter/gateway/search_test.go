@@ -48,7 +48,7 @@ func TestSearchParameters(t *testing.T) {
 		{"date=ge2026-02", one("date", referral.ParamDate, referral.Value{Prefix: "ge", From: day(2026, 2, 1), To: day(2026, 3, 1)}), "date=ge2026-02&_count=50"},
 		{"date=2025", one("date", referral.ParamDate, referral.Value{Prefix: "eq", From: day(2025, 1, 1), To: day(2026, 1, 1)}), "date=2025&_count=50"},
 		{"_lastUpdated=lt2026-02-17T12:00:00%2B01:00", one("_lastUpdated", referral.ParamUpdated, referral.Value{Prefix: "lt", From: noon.Add(-time.Hour), To: noon.Add(-time.Hour + time.Second)}), "_lastUpdated=lt2026-02-17T12%3A00%3A00%2B01%3A00&_count=50"},
-		{"_count=7&_format=json&_pretty=true&unknown=1&code=&_sort=family&_sort=-_lastUpdated", nil, "_sort=-_lastUpdated&_count=7"},
+		{"_count=7&_format=json&_pretty=true&unknown=1&_sort=family&_sort=-_lastUpdated", nil, "_sort=-_lastUpdated&_count=7"},
 		{"_count=1000&_cursor=x", nil, "_count=200&_cursor=x"},
 		{"_summary=count&_count=9", nil, "_summary=count&_count=9"},
 	}
@@ -94,7 +94,14 @@ func TestSearchRefuses(t *testing.T) {
 		"_elements=id":            "search-unknown",
 		"_sort=family":            "search-unknown",
 		"_id:above=1":             "search-modifier",
+		"code=":                   "search-empty",
+		"_id=":                    "search-empty",
+		"code=,,":                 "search-empty",
+		"Code=a":                  "search-case",
+		"_ID=":                    "search-case",
 		"code=" + strings.Repeat("a,", maxAlternatives+1): "search-alternatives",
+		strings.Repeat("code=a,b&", maxConditions+1):      "search-conditions",
+		strings.Repeat("code=a,b,c,d,e&", 41):             "search-alternatives",
 	} {
 		params, err := splitQuery(raw)
 		if err != nil {

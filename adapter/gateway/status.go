@@ -13,6 +13,7 @@ var ruleStatus = map[string]int{
 	"method-not-allowed": http.StatusMethodNotAllowed,
 	"not-acceptable":     http.StatusNotAcceptable,
 	"version-conflict":   http.StatusPreconditionFailed,
+	"body-timeout":       http.StatusRequestTimeout,
 	"body-limit":         http.StatusRequestEntityTooLarge,
 	"media-type":         http.StatusUnsupportedMediaType,
 	"too-early":          http.StatusTooEarly,
@@ -48,7 +49,7 @@ var typeStatus = map[issue.Type]int{
 // and our own faults last, because the sender's own hold whatever became of us.
 var layers = []int{
 	http.StatusUnauthorized, http.StatusForbidden,
-	http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusRequestEntityTooLarge,
+	http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusRequestEntityTooLarge, http.StatusRequestTimeout,
 	http.StatusPreconditionRequired, http.StatusPreconditionFailed, http.StatusTooEarly, http.StatusTooManyRequests,
 	http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusConflict, http.StatusUnprocessableEntity,
 	http.StatusServiceUnavailable, http.StatusInternalServerError,

@@ -14,8 +14,8 @@ import (
 )
 
 // decodeStrict reads plain JSON into a struct and refuses what encoding/json lets
-// pass: unknown and repeated members, names in another case, other encodings. All
-// faults are told at once, each with its path. An empty body leaves into as it is;
+// pass: unknown and repeated members, names in another case, other encodings. The
+// faults are told at once, each with its path, as far as an answer lists them. An empty body leaves into as it is;
 // null counts as left out.
 //
 // Errors: structure for what is no JSON object; invalid for an unknown or repeated
@@ -84,7 +84,14 @@ func (s *strict) skip(opened bool) {
 }
 
 func (s *strict) fault(t issue.Type, rule, path, details string) {
-	s.faults = append(s.faults, issue.New(t, rule, details).At(path))
+	s.keep(issue.New(t, rule, details).At(path))
+}
+
+// keep keeps a fault, up to what is told and one more, which makes refuse say so.
+func (s *strict) keep(e *issue.Error) {
+	if len(s.faults) <= maxIssues {
+		s.faults = append(s.faults, e)
+	}
 }
 
 var timeType = reflect.TypeFor[time.Time]()
@@ -136,7 +143,7 @@ func (s *strict) object(t reflect.Type, path string) {
 		switch {
 		case !known:
 			// the name is the sender's: it goes back, and stays out of the log
-			s.faults = append(s.faults, issue.New(issue.Invalid, "unknown-field", "there is no such field here").At(path).With("the field is %q", at))
+			s.keep(issue.New(issue.Invalid, "unknown-field", "there is no such field here").At(path).With("the field is %.200q", at))
 			s.skip(false)
 			continue
 		case seen[name]:

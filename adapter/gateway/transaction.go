@@ -12,6 +12,9 @@ import (
 // the domain gave it so that a repeat gets the first one, or a batch.
 // Source: http://hl7.org/fhir/R4/http.html#transaction.
 func transaction(x *exchange) error {
+	if x.reply != nil {
+		return issue.New(issue.NotSupported, "batch-request", "a batch or a transaction is not done within a batch")
+	}
 	root, err := x.resource()
 	if err != nil {
 		return err

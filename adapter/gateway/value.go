@@ -30,7 +30,7 @@ func valueOf(known referral.SearchParam, modifier, text, base string) (referral.
 // tokenValue reads code, system|code, |code or system|.
 // Source: http://hl7.org/fhir/R4/search.html#token.
 func tokenValue(name, text string) (referral.Value, *issue.Error) {
-	parts := splitEscaped(text, '|')
+	parts := splitEscaped(text, '|', 3)
 	switch {
 	case len(parts) == 1:
 		return referral.Value{AnySystem: true, Text: unescape(text)}, nil
