@@ -1,41 +1,49 @@
 package fhir
 
-import "strings"
-
 // merge joins the two JSON members of each primitive, "birthDate" and "_birthDate",
 // into one element. Source: http://hl7.org/fhir/R4/json.html#primitive.
-func (p *parser) merge(members []*Node) []*Node {
-	out := make([]*Node, 0, len(members))
+//
+// One member of an array is as many nodes one after the other; a name occurs once.
+func (p *parser) merge(nodes []*Node) []*Node {
+	type member struct {
+		name  string
+		nodes []*Node
+	}
+	var members, companions []member
+	byName := map[string][]*Node{} // of companions, without their '_'
+	for len(nodes) > 0 {
+		name, n := nodes[0].Name, 1
+		for n < len(nodes) && nodes[n].Name == name {
+			n++
+		}
+		if len(name) > 1 && name[0] == '_' {
+			companions = append(companions, member{name[1:], nodes[:n]})
+			byName[name[1:]] = nodes[:n]
+		} else {
+			members = append(members, member{name, nodes[:n]})
+		}
+		nodes = nodes[n:]
+	}
+	var out []*Node
 	for _, m := range members {
-		if !strings.HasPrefix(m.Name, "_") || len(m.Name) == 1 {
-			out = append(out, m)
+		out = append(out, m.nodes...)
+		if extras := byName[m.name]; extras != nil {
+			out = p.attach(out, m.name, m.nodes, extras)
+			delete(byName, m.name)
 		}
 	}
-	for i := 0; i < len(members); {
-		name := members[i].Name
-		j := i + 1
-		for j < len(members) && members[j].Name == name {
-			j++
+	for _, m := range companions { // primitives without any value
+		if byName[m.name] != nil {
+			out = p.attach(out, m.name, nil, m.nodes)
 		}
-		if strings.HasPrefix(name, "_") && len(name) > 1 {
-			out = p.attach(out, name[1:], members[i:j])
-		}
-		i = j
 	}
 	return out
 }
 
-// attach gives the elements called name in out the ids and extensions of extras, in
-// their order, and appends elements without a value for those that have none.
-func (p *parser) attach(out []*Node, name string, extras []*Node) []*Node {
-	var have []*Node
-	last := len(out)
-	for i, n := range out {
-		if n.Name == name {
-			have = append(have, n)
-			last = i + 1
-		}
-	}
+// attach gives the elements have, all called name and the last of out, the ids and
+// extensions of extras, in their order, and appends elements without a value for those
+// that have none.
+func (p *parser) attach(out []*Node, name string, have, extras []*Node) []*Node {
 	for i, extra := range extras {
 		if extra.Kind != Object && !(extra.Kind == Null && extra.List) {
 			p.doc.faults = append(p.doc.faults, fault{extra, "json-primitive", "the companion member of a primitive must be an object with id or extension"})
@@ -47,10 +55,7 @@ func (p *parser) attach(out []*Node, name string, extras []*Node) []*Node {
 			if extra.Kind == Object {
 				extra.Kind = Absent
 			}
-			out = append(out, nil)
-			copy(out[last+1:], out[last:])
-			out[last] = extra
-			last++
+			out = append(out, extra)
 			continue
 		}
 		n := have[i]

@@ -17,6 +17,9 @@ func (c *checker) bundle(n *Node) {
 	}
 	seen := map[string]bool{}
 	for i, entry := range n.All("entry") {
+		if c.full() {
+			return
+		}
 		if entry.Kind != Object {
 			continue
 		}
@@ -86,7 +89,7 @@ func (c *checker) references(bundle *Node) {
 				return
 			}
 			literal := m.Child("reference")
-			if literal == nil {
+			if literal == nil || c.full() || !strings.HasPrefix(literal.Value, "urn:") {
 				return
 			}
 			target := index.Resolve(literal.Value, m)
@@ -97,9 +100,7 @@ func (c *checker) references(bundle *Node) {
 				}
 				return
 			}
-			if strings.HasPrefix(literal.Value, "urn:") {
-				c.target(m, literal, target.resourceType)
-			}
+			c.target(m, literal, target.resourceType)
 		})
 	}
 }

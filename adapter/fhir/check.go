@@ -47,9 +47,13 @@ type checker struct {
 	found  []*issue.Error
 }
 
+// full reports whether nothing more is kept, so that looking further is in vain.
+func (c *checker) full() bool { return len(c.found) >= maxIssues }
+
+// report keeps an issue about n. The place of an issue that is not kept is not computed.
 func (c *checker) report(t issue.Type, n *Node, rule, text string) *issue.Error {
 	e := issue.New(t, rule, text)
-	if len(c.found) < maxIssues {
+	if !c.full() {
 		c.found = append(c.found, e.At(n.Path()).On(n.Position()))
 	}
 	return e
@@ -70,11 +74,8 @@ func (c *checker) resource(n *Node) {
 	}
 	if n.Type == nil {
 		c.report(issue.Structure, n, "resource-type", "resourceType must be a resource type of FHIR "+string(c.system.Version)).
-			With("resourceType %q", n.resourceType)
+			With("resourceType %s", clip(n.resourceType))
 		return
-	}
-	if id := n.Child("id"); id != nil && id.Name == "id" && id.Kind == String && !isID(id.Value) {
-		c.report(issue.Value, id, "id", "a resource id must be "+forms["id"]).With("id %q", id.Value)
 	}
 	c.children(n)
 	switch n.Type.Name {
@@ -96,12 +97,15 @@ func (c *checker) children(n *Node) {
 		return
 	}
 	for i, child := range n.Children {
+		if c.full() {
+			return
+		}
 		if child.Element == nil {
 			if child.Kind == Array && child.Name == "" {
 				continue
 			}
 			c.report(issue.Structure, child, "unknown-element", "this element does not exist in "+t.Name+suggestion(t, child.Name)).
-				With("element %q", child.Name)
+				With("element %s", clip(child.Name))
 			continue
 		}
 		first := i == 0 || n.Children[i-1].Name != child.Name
@@ -127,6 +131,9 @@ func has(n *Node, e *Element) bool {
 }
 
 func (c *checker) required(n *Node, e *Element) {
+	if c.full() {
+		return
+	}
 	text := e.Path + " is required"
 	if e.Choice {
 		names := make([]string, len(e.Types))
@@ -141,9 +148,7 @@ func (c *checker) required(n *Node, e *Element) {
 	if path := n.Path(); path != "" {
 		err.Expression = path + "." + e.Name
 	}
-	if len(c.found) < maxIssues {
-		c.found = append(c.found, err)
-	}
+	c.found = append(c.found, err)
 }
 
 func codeList(codes []string) string {
@@ -217,6 +222,9 @@ func (c *checker) element(n *Node) {
 func (c *checker) primitive(n *Node) {
 	t := n.Type
 	for _, child := range n.Children {
+		if c.full() {
+			return
+		}
 		if child.Element == nil {
 			c.report(issue.Structure, child, "unknown-element", "a primitive has only id and extension beside its value")
 			continue
@@ -270,10 +278,10 @@ func suggestion(t *Type, name string) string {
 
 // edits is the Levenshtein distance of two names without regard to case, at most limit.
 func edits(a, b string, limit int) int {
-	a, b = strings.ToLower(a), strings.ToLower(b)
 	if d := len(a) - len(b); d > limit || -d > limit || len(a) > 64 {
 		return limit
 	}
+	a, b = strings.ToLower(a), strings.ToLower(b)
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -67,6 +67,28 @@ func TestCheckFindsEveryFault(t *testing.T) {
 	}
 }
 
+// TestCheckReportsOneFaultOnce: one rule speaks for one value.
+func TestCheckReportsOneFaultOnce(t *testing.T) {
+	for _, v := range []Version{R4, STU3} {
+		for value, rule := range map[string]string{
+			`"id":"a b"`: "lexical-id", `"id":""`: "lexical-id", `"language":"e\u0001n"`: "lexical-code",
+			`"implicitRules":"http://x\u0000"`: "lexical-uri", `"name":[{"text":"a\u001fb"}]`: "lexical-string",
+		} {
+			root, err := Parse(Types(v), []byte(`{"resourceType":"Patient",`+value+`}`), Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all := issue.All(Check(root)); len(all) != 1 || all[0].Rule != rule {
+				t.Errorf("%s %s: %v", v, value, all)
+			}
+		}
+		root, _ := Parse(Types(v), []byte(`{"resourceType":"Patient","name":[{"text":"a\tb\r\nc"}]}`), Limits{})
+		if err := Check(root); err != nil {
+			t.Errorf("%s: layout is refused: %v", v, err)
+		}
+	}
+}
+
 func sameSet(a, b []string) bool {
 	count := map[string]int{}
 	for _, s := range a {
@@ -139,9 +161,17 @@ func TestLexicalAgreesWithTheStandard(t *testing.T) {
 		"2020-01-01T10:00Z", "2020-01-01T24:00:00Z", "2020-01-01T10:00:60Z", "2020-01-01T10:00:00.123456789+01:00", "2020-01-01T10:00:00+14:00",
 		"2020-01-01T10:00:00+14:01", "2020-01-01T10:00:00.Z", "10:00:00", "10:00", "10:00:00.5", "23:59:60", "25:00:00",
 		"urn:uuid:c757873d-ec9a-4326-a141-556f43239520", "urn:uuid:C757873D-EC9A-4326-A141-556F43239520", "urn:oid:1.2.3", "urn:oid:1.02.3", "urn:oid:3.1", "urn:oid:1",
-		"http://x/y", "true", "false", "True", "YWJj", "YWJ=", "YQ==", "Y", "a.b-C9", strings.Repeat("x", 64), strings.Repeat("x", 65), "a_b", "é"}
+		"http://x/y", "true", "false", "True", "YWJj", "YWJ=", "YQ==", "Y", "a.b-C9", strings.Repeat("x", 64), strings.Repeat("x", 65), "a_b", "é",
+		"a\tb", "a\nb", "a\rb", "a\fb", "a\x00b", "a\x01", "a\x1fb"}
 	// the standard's pattern is laxer or stricter here on purpose
 	known := map[string]bool{
+		// no control characters but TAB, CR and LF in a string, none at all in a uri, only
+		// single spaces in a code: stated in words
+		"string a\x00b": true, "string a\x01": true, "string a\x1fb": true, "string a\fb": true,
+		"markdown a\x00b": true, "markdown a\x01": true, "markdown a\x1fb": true, "markdown a\fb": true,
+		"uri a\x00b": true, "uri a\x01": true, "uri a\x1fb": true, "url a\x00b": true, "url a\x01": true, "url a\x1fb": true,
+		"canonical a\x00b": true, "canonical a\x01": true, "canonical a\x1fb": true,
+		"code a\x00b": true, "code a\x01": true, "code a\x1fb": true, "code a\fb": true, "code a\tb": true, "code a\nb": true, "code a\rb": true,
 		"uuid urn:uuid:C757873D-EC9A-4326-A141-556F43239520": true,
 		"string  ": true, "markdown  ": true, // blank text: stated in words, not in the pattern
 		"uri ": true, "url ": true, "canonical ": true, // an empty value: json.html

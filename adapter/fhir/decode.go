@@ -75,8 +75,14 @@ func Decode(n *Node, into proto.Message) error {
 type decoder struct{ issues []*issue.Error }
 
 func (d *decoder) fail(n *Node, t issue.Type, rule, text string) {
-	line, column := n.Position()
-	d.issues = append(d.issues, issue.New(t, rule, text).At(n.Path()).On(line, column))
+	d.report(n, issue.New(t, rule, text))
+}
+
+// report gives e its place, up to maxIssues of them.
+func (d *decoder) report(n *Node, e *issue.Error) {
+	if len(d.issues) < maxIssues {
+		d.issues = append(d.issues, e.At(n.Path()).On(n.Position()))
+	}
 }
 
 func (d *decoder) structure(n *Node, text string) {
@@ -229,12 +235,11 @@ func (d *decoder) primitive(n *Node, p *typePlan, m protoreflect.Message) {
 	case n.Kind != p.typ.json:
 		d.structure(n, "expected a JSON "+p.typ.json.String()+", found "+n.Kind.String())
 	case !p.set(m, n.Value):
-		line, column := n.Position()
 		e := issue.New(issue.Value, "typed-value", "this is no value of the type "+p.typ.Name)
 		if p.form == formCode {
 			e = issue.New(issue.CodeInvalid, "typed-code", "the code is not in the required value set")
 		}
-		d.issues = append(d.issues, e.At(n.Path()).On(line, column).With("found %q", abbreviate(n.Value)))
+		d.report(n, e.With("found %q", abbreviate(n.Value)))
 	}
 }
 
@@ -249,7 +254,7 @@ func (d *decoder) reserved(n *Node) {
 
 func abbreviate(s string) string {
 	if len(s) > 64 {
-		return s[:64] + "…"
+		return strings.ToValidUTF8(s[:64], "") + "…"
 	}
 	return s
 }

@@ -36,15 +36,15 @@ var lexical = map[string]func(text string) bool{
 // forms says in words what each primitive looks like, for error messages.
 var forms = map[string]string{
 	"boolean":      "true or false, without quotes",
-	"string":       "text with at least one visible character",
-	"markdown":     "text with at least one visible character",
+	"string":       "text with at least one visible character and without control characters",
+	"markdown":     "text with at least one visible character and without control characters",
 	"xhtml":        "XHTML that starts with <div and ends with </div>",
-	"uri":          "a URI without blanks",
-	"url":          "a URL without blanks",
-	"canonical":    "a canonical URL without blanks",
+	"uri":          "a URI without blanks and control characters",
+	"url":          "a URL without blanks and control characters",
+	"canonical":    "a canonical URL without blanks and control characters",
 	"oid":          "urn:oid: and an object identifier",
 	"uuid":         "urn:uuid: and a UUID in lower case",
-	"code":         "a code without leading, trailing or double blanks",
+	"code":         "a code without leading, trailing or double spaces and without control characters",
 	"id":           "1 to 64 of the characters A-Z a-z 0-9 - .",
 	"base64Binary": "base64",
 	"integer":      "a whole number of at most 32 bits, without leading zeros",
@@ -56,14 +56,31 @@ var forms = map[string]string{
 	"time":         "hh:mm:ss",
 }
 
-func isString(s string) bool { return strings.TrimSpace(s) != "" && len(s) <= 1<<20 }
+// isString: no control characters but TAB, CR and LF.
+// Source: http://hl7.org/fhir/R4/datatypes.html#string.
+func isString(s string) bool {
+	return strings.TrimSpace(s) != "" && len(s) <= 1<<20 && !controls(s, true)
+}
+
+// controls reports whether s holds a character below U+0020, TAB, CR and LF excepted
+// where they are allowed.
+func controls(s string, layout bool) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && !(layout && (c == '\t' || c == '\n' || c == '\r')) {
+			return true
+		}
+	}
+	return false
+}
 
 func isXHTML(s string) bool {
-	s = strings.TrimSpace(s)
+	if s = strings.TrimSpace(s); controls(s, true) {
+		return false
+	}
 	return strings.HasPrefix(s, "<div") && (strings.HasSuffix(s, "</div>") || strings.HasSuffix(s, "/>"))
 }
 
-func isURI(s string) bool { return s != "" && strings.IndexFunc(s, isBlank) < 0 }
+func isURI(s string) bool { return s != "" && strings.IndexByte(s, ' ') < 0 && !controls(s, false) }
 
 func isBlank(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == '\r' || r == '\f' }
 
@@ -105,16 +122,10 @@ func uuidForm(s string, upper bool) bool {
 	return true
 }
 
+// isCode: no white space but single spaces inside.
+// Source: http://hl7.org/fhir/R4/datatypes.html#code.
 func isCode(s string) bool {
-	if s == "" || isBlank(rune(s[0])) || isBlank(rune(s[len(s)-1])) {
-		return false
-	}
-	for i := 1; i < len(s); i++ {
-		if isBlank(rune(s[i])) && isBlank(rune(s[i-1])) {
-			return false
-		}
-	}
-	return true
+	return s != "" && s[0] != ' ' && s[len(s)-1] != ' ' && !strings.Contains(s, "  ") && !controls(s, false)
 }
 
 func isID(s string) bool {

@@ -1,8 +1,10 @@
 package fhir
 
 import (
+	"sort"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Kind is the JSON form in which a node was found.
@@ -57,7 +59,18 @@ type document struct {
 	source string
 	nodes  int32
 	faults []fault // what the parser met and Check reports
+
+	marking sync.Once
+	marks   []mark // one for every markEvery bytes of source, made when a position is asked for
 }
+
+// mark is what lies before a place in the source.
+type mark struct {
+	lines int32 // line feeds before it
+	start int32 // where its line starts
+}
+
+const markEvery = 4096
 
 // ResourceType is the value of resourceType as written, "" for a node that is no
 // resource. Safe on a nil node.
@@ -179,20 +192,23 @@ func (n *Node) Resource() *Node {
 
 // Path is the FHIRPath of n from its root, such as
 // "Bundle.entry[2].resource.subject": names of elements, and an index where the
-// element repeats.
+// element repeats. A name that the type system does not have is shortened.
 func (n *Node) Path() string {
 	var parts []string
 	for m := n; m != nil; m = m.Parent {
 		if m.Parent == nil {
 			switch {
 			case m.resourceType != "":
-				parts = append(parts, m.resourceType)
+				parts = append(parts, abbreviate(m.resourceType))
 			case m.Type != nil:
 				parts = append(parts, m.Type.Name)
 			}
 			break
 		}
 		name := m.ElementName()
+		if m.Element == nil {
+			name = abbreviate(name)
+		}
 		if m.List {
 			name += "[" + strconv.Itoa(m.index()) + "]"
 		}
@@ -204,10 +220,18 @@ func (n *Node) Path() string {
 	return strings.Join(parts, ".")
 }
 
-// index is the position of n among its siblings of the same name.
+// index is the position of n among its siblings of the same name. In a parsed tree
+// these stand together, and all siblings in their Order.
 func (n *Node) index() int {
+	siblings := n.Parent.Children
+	if n.Order >= 0 {
+		at := sort.Search(len(siblings), func(i int) bool { return siblings[i].Order >= n.Order })
+		if at < len(siblings) && siblings[at] == n {
+			return at - sort.Search(at, func(i int) bool { return siblings[i].Name == n.Name })
+		}
+	}
 	i := 0
-	for _, s := range n.Parent.Children {
+	for _, s := range siblings {
 		if s == n {
 			break
 		}
@@ -224,10 +248,29 @@ func (n *Node) Position() (line, column int) {
 	if n.doc == nil || n.Order < 0 {
 		return 0, 0
 	}
-	return position(n.doc.source, int(n.start))
+	return n.doc.position(int(n.start))
 }
 
-func position(source string, offset int) (line, column int) {
-	before := source[:min(offset, len(source))]
-	return strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n')
+// position is the 1-based line and column of an offset in the source. It reads the
+// source once, and then a part of it for each call.
+func (d *document) position(offset int) (line, column int) {
+	d.marking.Do(func() {
+		var m mark
+		for from := 0; from <= len(d.source); from += markEvery {
+			d.marks = append(d.marks, m)
+			part := d.source[from:min(from+markEvery, len(d.source))]
+			if last := strings.LastIndexByte(part, '\n'); last >= 0 {
+				m.lines += int32(strings.Count(part, "\n"))
+				m.start = int32(from + last + 1)
+			}
+		}
+	})
+	offset = min(offset, len(d.source))
+	from := offset / markEvery * markEvery
+	m, part := d.marks[offset/markEvery], d.source[from:offset]
+	start := int(m.start)
+	if last := strings.LastIndexByte(part, '\n'); last >= 0 {
+		start = from + last + 1
+	}
+	return int(m.lines) + strings.Count(part, "\n") + 1, offset - start + 1
 }

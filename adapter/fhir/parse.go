@@ -41,7 +41,8 @@ type fault struct {
 //
 // A byte order mark at the start is ignored (RFC 8259 section 8.1). Errors, each with
 // line and column: structure when the body is not one JSON object, when it is not
-// UTF-8, when an object has a name twice, or when resourceType is missing;
+// UTF-8, when an object has a name twice (the first maxDuplicates of them), or when
+// resourceType is missing;
 // too-long over Limits.Bytes; too-costly over Limits.Depth or Limits.Nodes.
 //
 // Source: http://hl7.org/fhir/R4/json.html.
@@ -66,6 +67,9 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 		return nil, p.fail("json", "the body must be one FHIR resource: a JSON object that starts with '{'")
 	}
 	root, err := p.object(1)
+	if len(p.duplicates) > maxDuplicates { // the last of them says that reading stopped
+		return nil, issue.Join(p.duplicates)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +99,9 @@ func firstInvalid(s string) int {
 	return len(s)
 }
 
+// maxDuplicates is how many names that occur twice one body can make Parse report.
+const maxDuplicates = 50
+
 type parser struct {
 	doc        *document
 	src        string
@@ -107,8 +114,20 @@ type parser struct {
 }
 
 func (p *parser) fail(rule, text string) *issue.Error {
-	line, column := position(p.src, p.pos)
-	return issue.New(issue.Structure, rule, text).Graded(issue.SeverityFatal).On(line, column)
+	return issue.New(issue.Structure, rule, text).Graded(issue.SeverityFatal).On(p.doc.position(p.pos))
+}
+
+// duplicate reports a member name that its object already has. It fails when there
+// are too many of them to go on.
+func (p *parser) duplicate(name string, at int) error {
+	if len(p.duplicates) < maxDuplicates {
+		p.duplicates = append(p.duplicates, issue.New(issue.Structure, "json-duplicate",
+			"a member name occurs twice in one object; keep one of them").On(p.doc.position(at)).With("member %s", clip(name)))
+		return nil
+	}
+	more := p.fail("json-duplicate", "more member names occur twice in one object; the body was read to this place only")
+	p.duplicates = append(p.duplicates, more)
+	return more
 }
 
 func (p *parser) node(start int) (*Node, error) {
@@ -193,9 +212,9 @@ func (p *parser) object(depth int) (*Node, error) {
 			seen[name] = struct{}{}
 		}
 		if twice {
-			line, column := position(p.src, at)
-			p.duplicates = append(p.duplicates, issue.New(issue.Structure, "json-duplicate",
-				"a member name occurs twice in one object; keep one of them").On(line, column).With("member %q", name))
+			if err := p.duplicate(name, at); err != nil {
+				return nil, err
+			}
 		}
 		if err := p.next(':', "after a member name"); err != nil {
 			return nil, err
