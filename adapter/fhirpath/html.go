@@ -1,12 +1,19 @@
 package fhirpath
 
 import (
+	"html"
 	"slices"
 	"strings"
+	"unicode"
 )
+
+const xhtmlNamespace = "http://www.w3.org/1999/xhtml"
 
 // What a narrative may hold: basic formatting, no script, form, frame or style sheet.
 // Source: http://hl7.org/fhir/R4/narrative.html#Narrative, rules txt-1 and txt-2.
+// Links and pictures are narrower than the rules: whoever displays a narrative must
+// neither run nor fetch anything by it.
+// Source: http://hl7.org/fhir/R4/narrative.html#security.
 var (
 	htmlElements = words(`a abbr acronym b big blockquote br caption cite code col colgroup
 		dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img li ol p pre q samp small span strong
@@ -21,6 +28,9 @@ var (
 	htmlEntities = words(`amp lt gt quot apos nbsp copy reg trade deg plusmn micro middot
 		frac12 frac14 frac34 pound euro sect para laquo raquo lsquo rsquo ldquo rdquo ndash
 		mdash bull hellip larr rarr times divide le ge ne eacute egrave agrave ccedil uuml ouml auml`)
+	htmlSchemes = []string{"http", "https", "mailto", "tel"}
+	// what a style sheet can run or fetch with, url( apart
+	htmlStyles = []string{"expression", "javascript", "vbscript", "-moz-binding", "behavior:", "@import", "image-set(", "src(", "\\", "/*"}
 )
 
 func words(text string) map[string]bool {
@@ -31,8 +41,8 @@ func words(text string) map[string]bool {
 	return out
 }
 
-// htmlChecks is htmlChecks() of FHIR: every item is well-formed XHTML in one div, of
-// the elements and attributes above, and says something.
+// htmlChecks is htmlChecks() of FHIR: every item is well-formed XHTML in one div of its
+// namespace, of the elements, attributes and links above, and says something.
 func htmlChecks(s *state, items []Value) (truth, error) {
 	for _, v := range items {
 		if v = v.System(); v.kind != String {
@@ -56,6 +66,7 @@ type htmlChecker struct {
 	open  []string
 	says  bool // text or a picture was met
 	roots int
+	named bool // the div has the namespace
 }
 
 func (c *htmlChecker) check() bool {
@@ -71,7 +82,7 @@ func (c *htmlChecker) check() bool {
 			return false
 		}
 	}
-	return len(c.open) == 0 && c.roots == 1 && c.says
+	return len(c.open) == 0 && c.roots == 1 && c.named && c.says
 }
 
 // text checks characters between tags: none outside the div, entities that XML knows.
@@ -97,8 +108,11 @@ func entities(text string) bool {
 		}
 		name := text[at+1 : at+end]
 		if name[0] == '#' {
-			digits := strings.TrimLeft(name[1:], "x")
-			if digits == "" || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+			digits, allowed := name[1:], "0123456789"
+			if hex, ok := strings.CutPrefix(digits, "x"); ok {
+				digits, allowed = hex, "0123456789abcdefABCDEF"
+			}
+			if digits == "" || strings.Trim(digits, allowed) != "" {
 				return false
 			}
 		} else if !htmlEntities[name] {
@@ -173,16 +187,77 @@ func (c *htmlChecker) attribute(element string) bool {
 	if element == "img" && name == "src" {
 		c.says = true
 	}
-	if (name == "href" || name == "src") && active(value) {
+	if strings.Contains(value, "<") || !entities(value) {
 		return false
 	}
-	return !strings.Contains(value, "<") && entities(value)
+	switch name {
+	case "xmlns":
+		// what the div says comes before any other element
+		c.named = c.named || len(c.open) == 0 && value == xhtmlNamespace
+		return value == xhtmlNamespace
+	case "href", "cite", "longdesc":
+		return link(bare(value))
+	case "src":
+		return picture(bare(value))
+	case "style":
+		return style(bare(value))
+	}
+	return true
 }
 
-// active reports whether a link runs something, which "no active content" forbids.
-func active(url string) bool {
-	scheme, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(url)), ":")
-	return slices.Contains([]string{"javascript", "vbscript"}, scheme)
+// bare gives a value as a browser may come to read it: with its entities replaced, in
+// lower case, without white space, control and invisible characters.
+func bare(value string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, html.UnescapeString(value))
+}
+
+// link reports whether a bare URL leads to a place and runs nothing.
+func link(url string) bool {
+	scheme, ok := schemeOf(url)
+	return !ok || slices.Contains(htmlSchemes, scheme)
+}
+
+// picture reports whether a bare URL is that of a picture which comes with the
+// resource: one inside it, one beside it or its own data.
+func picture(url string) bool {
+	if _, ok := schemeOf(url); ok {
+		return strings.HasPrefix(url, "data:image/")
+	}
+	remote := len(url) > 1 && strings.Trim(url[:2], `/\`) == ""
+	return !remote
+}
+
+// schemeOf gives what stands before the first colon of a URL that is not relative.
+func schemeOf(url string) (scheme string, ok bool) {
+	end := strings.IndexAny(url, ":/?#\\")
+	if end < 0 || url[end] != ':' {
+		return "", false
+	}
+	return url[:end], true
+}
+
+// style reports whether bare declarations run and fetch nothing.
+func style(text string) bool {
+	for _, word := range htmlStyles {
+		if strings.Contains(text, word) {
+			return false
+		}
+	}
+	for {
+		_, rest, ok := strings.Cut(text, "url(")
+		if !ok {
+			return true
+		}
+		if !picture(strings.TrimLeft(rest, `"'`)) {
+			return false
+		}
+		text = rest
+	}
 }
 
 func (c *htmlChecker) name() string {
