@@ -18,7 +18,7 @@ const maxEntries = 200
 
 // maxAnswers bounds the bytes of the answers that one batch collects: the entries
 // after are not run, because the whole answer stands in memory.
-var maxAnswers = 16 << 20
+const maxAnswers = 16 << 20
 
 // batch answers each entry of a batch Bundle as if it had come alone, through the same
 // routes and checks, in the order of the entries. An entry that is refused does not
