@@ -22,8 +22,8 @@ const maxAnswers = 16 << 20
 
 // batch answers each entry of a batch Bundle as if it had come alone, through the same
 // routes and checks, in the order of the entries. An entry that is refused does not
-// touch the others, nor does anything else once the first has run. There is no timestamp in the answer, so that a repeat whose
-// entries are repeats gets the same bytes.
+// touch the others, and nothing fails the batch once an entry has run. There is no
+// timestamp in the answer, so that a repeat whose entries are repeats gets the same bytes.
 //
 // Source: http://hl7.org/fhir/R4/http.html#transaction.
 func (x *exchange) batch(root *fhir.Node) error {
@@ -35,8 +35,11 @@ func (x *exchange) batch(root *fhir.Node) error {
 	b.head.Set("type", "batch-response")
 	for i, entry := range entries {
 		r := &reply{header: http.Header{}}
-		request, fault := x.entryRequest(entry, i, r)
-		if len(b.entries) > maxAnswers {
+		var request *http.Request
+		var fault *issue.Error
+		if len(b.entries) <= maxAnswers {
+			request, fault = x.entryRequest(entry, i, r)
+		} else {
 			fault = issue.New(issue.TooCostly, "batch-size", "the answers to the entries before fill a whole response; send this entry in another batch").At(entry.Path())
 		}
 		if fault != nil {

@@ -233,7 +233,7 @@ func TestSearchesAreBounded(t *testing.T) {
 	} {
 		wants(t, w.do("GET", "/fhir/R4/Patient?"+query, "", "as gp"), 400, rule)
 	}
-	for _, query := range []string{"owner=", "patient=", "patient=Patient/", "status="} {
+	for _, query := range []string{"owner=", "patient=", "patient=Patient/", "status=", "status=" + strings.Repeat("draft,", maxAlternatives) + "draft"} {
 		wants(t, w.do("GET", "/api/v1/referrals?"+query, "", "as lw"), 400, "filter")
 	}
 	if len(w.calls) != 0 {

@@ -95,6 +95,10 @@ func parseFilter(params []parameter) (referral.Filter, error) {
 		switch p.key() {
 		case "status":
 			filter.Status = strings.Split(p.value, ",")
+			if len(filter.Status) > maxAlternatives {
+				wrong(p, "status names too many codes")
+				continue
+			}
 			for _, status := range filter.Status {
 				if !slices.Contains(taskStatuses(), status) {
 					wrong(p, "status must be codes of Task.status with commas between: "+strings.Join(taskStatuses(), ", "))
