@@ -43,7 +43,7 @@ func prepare(c *referral.Change) (*prepared, error) {
 	if m := c.Message; m != nil {
 		message = orNew(m.ID)
 		p.size += len(m.Body)
-		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, m.ContentType, m.SHA256, bytes(m.Body))
+		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, clean(m.ContentType), m.SHA256, bytes(m.Body))
 	}
 	p.prepareKeys(c, at)
 	if err := p.prepareVersions(c); err != nil {
@@ -66,7 +66,7 @@ func prepare(c *referral.Change) (*prepared, error) {
 func (b *batch) addAudit(a *referral.Audit, at time.Time) {
 	// An audit that reached no organisation keeps none: it belongs to nobody's data.
 	b.add(tableAudit, orNew(a.ID), a.Organisation, milli(orTime(a.At, at)), a.Client, a.Actor, string(a.Role), a.Action,
-		a.Interaction, a.Outcome, a.Entity, a.Patient, a.RequestID, clean(a.Query), a.Issue)
+		a.Interaction, a.Outcome, clean(a.Entity), a.Patient, clean(a.RequestID), clean(a.Query), a.Issue)
 }
 
 func (p *prepared) prepareKeys(c *referral.Change, at int64) {
@@ -90,18 +90,41 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 	}
 }
 
+// ends says whether the version at i is the first and whether it is the last of its
+// resource in the list.
+type ends func(i int) (first, last bool)
+
+// endsOf searches a short list, as nearly every change has one, without a map.
+func endsOf(list []referral.Version) ends {
+	const short = 32
+	if len(list) <= short {
+		return func(i int) (first, last bool) {
+			same := func(w referral.Version) bool { return w.ID == list[i].ID }
+			return !slices.ContainsFunc(list[:i], same), !slices.ContainsFunc(list[i+1:], same)
+		}
+	}
+	begin, end := make(map[string]int, len(list)), make(map[string]int, len(list))
+	for i := range list {
+		id := list[i].ID
+		if _, ok := begin[id]; !ok {
+			begin[id] = i
+		}
+		end[id] = i
+	}
+	return func(i int) (first, last bool) { return begin[list[i].ID] == i, end[list[i].ID] == i }
+}
+
 func (p *prepared) prepareVersions(c *referral.Change) error {
+	ends := endsOf(c.Versions)
 	for i := range c.Versions {
 		v := &c.Versions[i]
 		if v.ID == "" || v.Type == "" || v.Number < 1 {
 			return issue.New(issue.Exception, "store-change", "a version needs a type, an id and a number from 1")
 		}
-		later := func(w referral.Version) bool { return w.ID == v.ID }
-		earlier := slices.ContainsFunc(c.Versions[:i], later)
-		if v.Number > 1 && !earlier {
+		first, current := ends(i)
+		if v.Number > 1 && first {
 			p.builds = append(p.builds, build{v.ID, v.Number - 1})
 		}
-		current := !slices.ContainsFunc(c.Versions[i+1:], later)
 		organisation := or(v.Organisation, c.Organisation)
 		since, until := bounds(v.From, v.To)
 		p.size += len(v.Body)

@@ -1,12 +1,40 @@
 package store
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 )
+
+// maxValues is how many alternatives one statement may have. Each takes up to three
+// arguments; SQLite takes 32,766 of them, PostgreSQL 65,535.
+const maxValues = 5000
+
+func affordable(values int) error {
+	if values <= maxValues {
+		return nil
+	}
+	return issue.Newf(issue.TooCostly, "search-values", "a search may ask for at most %d values: divide it into several", maxValues)
+}
+
+// inGroup is how many alternatives stand in one pair of parentheses: SQLite takes
+// expressions up to a depth of 1,000, and counts every OR as one level.
+const inGroup = 100
+
+// anyOf joins alternatives by OR.
+func anyOf(list []string) string {
+	if len(list) <= inGroup {
+		return "(" + strings.Join(list, " OR ") + ")"
+	}
+	var groups []string
+	for group := range slices.Chunk(list, inGroup) {
+		groups = append(groups, anyOf(group))
+	}
+	return anyOf(groups)
+}
 
 // condition adds one Condition about a resource that is at hand.
 func (w *clause) condition(c referral.Condition) error {
@@ -51,7 +79,7 @@ func alternatives(c referral.Condition) (string, []any, error) {
 	case 1:
 		return or[0], args, nil
 	}
-	return "(" + strings.Join(or, " OR ") + ")", args, nil
+	return anyOf(or), args, nil
 }
 
 func alternative(kind referral.ParamKind, v referral.Value) (string, []any, error) {

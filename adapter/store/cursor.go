@@ -37,6 +37,7 @@ func decodeCursor(list, after string) (c cursor, given bool, err error) {
 	if err == nil && len(raw) > sumLength {
 		sum, body := raw[:sumLength], raw[sumLength:]
 		if string(sum) == string(cursorSum(list, body)) && json.Unmarshal(body, &c) == nil {
+			c.ID = clean(c.ID)
 			return c, true, nil
 		}
 	}

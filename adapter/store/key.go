@@ -63,6 +63,14 @@ func clean(value string) string {
 	return strings.ToValidUTF8(value, "\uFFFD")
 }
 
+func cleanAll(list []string) []string {
+	out := make([]string, len(list))
+	for i, value := range list {
+		out[i] = clean(value)
+	}
+	return out
+}
+
 // found is a key that is known.
 type found struct {
 	hash   string

@@ -32,13 +32,13 @@ func (s *Store) Deliveries(ctx context.Context, f Outbox) (list []referral.Deliv
 	case referral.DeliveryQueued, referral.DeliverySending:
 		w.and("d.open = 1 AND d.state = ?", string(f.State))
 	default:
-		w.and("d.state = ?", string(f.State))
+		w.and("d.state = ?", clean(string(f.State)))
 	}
 	if f.Referral != "" {
-		w.and("d.referral = ?", f.Referral)
+		w.and("d.referral = ?", clean(f.Referral))
 	}
 	if f.Recipient != "" {
-		w.and("d.recipient = ?", f.Recipient)
+		w.and("d.recipient = ?", clean(f.Recipient))
 	}
 	name := fmt.Sprintf("deliveries %s %q", w.text.String(), w.args)
 	after, more, err := decodeCursor(name, f.Page.After)

@@ -42,13 +42,13 @@ func end(n sql.NullInt64) time.Time {
 // Read gives the current version of a resource, without its Terms. Errors: not-found,
 // deleted, transient.
 func (s *Store) Read(ctx context.Context, scope referral.Scope, resourceType, id string) (*referral.Version, error) {
-	return s.version(ctx, scope, resourceType, "r.id = ? AND r.type = ? AND r.current = 1", id, resourceType)
+	return s.version(ctx, scope, resourceType, "r.id = ? AND r.type = ? AND r.current = 1", clean(id), clean(resourceType))
 }
 
 // ReadVersion gives one version of a resource, without its Terms. Errors: not-found,
 // deleted when that version is the deletion, transient.
 func (s *Store) ReadVersion(ctx context.Context, scope referral.Scope, resourceType, id string, number int) (*referral.Version, error) {
-	return s.version(ctx, scope, resourceType, "r.id = ? AND r.type = ? AND r.number = ?", id, resourceType, int64(number))
+	return s.version(ctx, scope, resourceType, "r.id = ? AND r.type = ? AND r.number = ?", clean(id), clean(resourceType), int64(number))
 }
 
 func (s *Store) version(ctx context.Context, scope referral.Scope, resourceType, which string, args ...any) (*referral.Version, error) {
@@ -87,9 +87,9 @@ func (s *Store) History(ctx context.Context, scope referral.Scope, resourceType,
 	order := " ORDER BY r.updated DESC, r.id DESC, r.number DESC"
 	if id != "" {
 		order = " ORDER BY r.number DESC"
-		w.and("r.id = ?", id)
+		w.and("r.id = ?", clean(id))
 	}
-	w.and("r.type = ?", resourceType)
+	w.and("r.type = ?", clean(resourceType))
 	own, args := resourceScope(scope, resourceType)
 	w.and(own, args...)
 	switch {

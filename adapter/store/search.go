@@ -13,9 +13,17 @@ import (
 // without hidden and deleted ones. Versions come without their Terms. A Count of 0
 // gives only the Total. Next belongs to this query: with another it is refused.
 //
-// Errors: value for a bad cursor or an unknown prefix, transient.
+// Errors: value for a bad cursor or an unknown prefix, too-costly for more than
+// maxValues alternatives, transient.
 func (s *Store) Search(ctx context.Context, scope referral.Scope, q referral.Query) (referral.Found, error) {
 	none := referral.Found{Total: -1}
+	values := 0
+	for _, c := range q.Conditions {
+		values += len(c.Values)
+	}
+	if err := affordable(values); err != nil {
+		return none, err
+	}
 	own, ownArgs := resourceScope(scope, q.Type)
 	list := fmt.Sprintf("search %s %q %+v", own, ownArgs, referral.Query{Type: q.Type, Conditions: q.Conditions})
 	after, more, err := decodeCursor(list, q.Page.After)

@@ -27,7 +27,7 @@ func scanReferral(rows *sql.Rows) (r referral.Record, err error) {
 // Referral gives one referral with its content. Errors: not-found, transient.
 func (s *Store) Referral(ctx context.Context, scope referral.Scope, id string) (*referral.Record, error) {
 	var w clause
-	w.and("f.id = ?", id)
+	w.and("f.id = ?", clean(id))
 	own, args := referralScope(scope, "f")
 	w.and(own, args...)
 	rows, err := s.db.query(ctx, fmt.Sprintf(selectReferral, "referral", w.text.String()), w.args...)
@@ -45,8 +45,12 @@ func (s *Store) Referral(ctx context.Context, scope referral.Scope, id string) (
 }
 
 // Referrals gives the worklist, the oldest first, with content. next is "" on the last
-// page; it belongs to this filter. Errors: value for a bad cursor, transient.
+// page; it belongs to this filter. Errors: value for a bad cursor, too-costly for more
+// than maxValues statuses, transient.
 func (s *Store) Referrals(ctx context.Context, scope referral.Scope, f referral.Filter) (list []referral.Record, next string, err error) {
+	if err := affordable(len(f.Status)); err != nil {
+		return nil, "", err
+	}
 	var w clause
 	own, args := referralScope(scope, "f")
 	w.and(own, args...)
@@ -79,7 +83,7 @@ func (s *Store) Referrals(ctx context.Context, scope referral.Scope, f referral.
 
 func (w *clause) filter(f referral.Filter) {
 	if len(f.Status) > 0 {
-		text, args := in("f.status", f.Status)
+		text, args := in("f.status", cleanAll(f.Status))
 		w.and(text, args...)
 	}
 	switch f.Owner {
@@ -87,10 +91,10 @@ func (w *clause) filter(f referral.Filter) {
 	case "-":
 		w.and("f.owner = ''")
 	default:
-		w.and("f.owner = ?", f.Owner)
+		w.and("f.owner = ?", clean(f.Owner))
 	}
 	if f.Patient != "" {
-		w.and("f.patient = ?", f.Patient)
+		w.and("f.patient = ?", clean(f.Patient))
 	}
 	if f.Open {
 		w.and("f.open = 1")
@@ -108,7 +112,7 @@ WHERE e.referral = ? AND `
 // Events gives the history of one referral in order. Errors: not-found, transient.
 func (s *Store) Events(ctx context.Context, scope referral.Scope, id string) ([]referral.Event, error) {
 	own, args := referralScope(scope, "f")
-	rows, err := s.db.query(ctx, selectEvents+own+" ORDER BY e.at, e.id", append([]any{id}, args...)...)
+	rows, err := s.db.query(ctx, selectEvents+own+" ORDER BY e.at, e.id", append([]any{clean(id)}, args...)...)
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -141,7 +145,7 @@ WHERE f.id = ? AND `
 // not-found, also for a referral that began without one, transient.
 func (s *Store) Original(ctx context.Context, scope referral.Scope, id string) (*referral.Message, error) {
 	own, args := referralScope(scope, "f")
-	rows, err := s.db.query(ctx, selectOriginal+own, append([]any{id}, args...)...)
+	rows, err := s.db.query(ctx, selectOriginal+own, append([]any{clean(id)}, args...)...)
 	if err != nil {
 		return nil, fault(err)
 	}
