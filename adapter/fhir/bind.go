@@ -9,8 +9,9 @@ func (p *parser) merge(nodes []*Node) []*Node {
 		name  string
 		nodes []*Node
 	}
-	var members, companions []member
-	byName := map[string][]*Node{} // of companions, without their '_'
+	var space [16]member // enough for most objects
+	members, companions := space[:0:12], space[12:12]
+	all := len(nodes)
 	for len(nodes) > 0 {
 		name, n := nodes[0].Name, 1
 		for n < len(nodes) && nodes[n].Name == name {
@@ -18,22 +19,25 @@ func (p *parser) merge(nodes []*Node) []*Node {
 		}
 		if len(name) > 1 && name[0] == '_' {
 			companions = append(companions, member{name[1:], nodes[:n]})
-			byName[name[1:]] = nodes[:n]
 		} else {
 			members = append(members, member{name, nodes[:n]})
 		}
 		nodes = nodes[n:]
 	}
-	var out []*Node
+	byName := make(map[string]int, len(companions)) // where in companions
+	for i, c := range companions {
+		byName[c.name] = i
+	}
+	out := make([]*Node, 0, all)
 	for _, m := range members {
 		out = append(out, m.nodes...)
-		if extras := byName[m.name]; extras != nil {
-			out = p.attach(out, m.name, m.nodes, extras)
-			delete(byName, m.name)
+		if i, ok := byName[m.name]; ok {
+			out = p.attach(out, m.name, m.nodes, companions[i].nodes)
+			companions[i].nodes = nil
 		}
 	}
 	for _, m := range companions { // primitives without any value
-		if byName[m.name] != nil {
+		if m.nodes != nil {
 			out = p.attach(out, m.name, nil, m.nodes)
 		}
 	}
