@@ -58,8 +58,8 @@ func (c *Config) complete() error {
 	if len(c.Audience) == 0 {
 		c.Audience = []string{c.BaseURL}
 	}
-	if c.MinAttempts < 0 || c.BodyBytes < 1024 || c.RetryFor <= 0 || c.DrainFor <= 0 {
-		return errors.New("ADAPTER_MIN_ATTEMPTS must not be negative, ADAPTER_BODY_BYTES is at least 1024, and the durations are above zero")
+	if c.MinAttempts < 1 || c.BodyBytes < 1024 || c.RetryFor <= 0 || c.DrainFor <= 0 {
+		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, and ADAPTER_BODY_BYTES is at least 1024")
 	}
 	return nil
 }

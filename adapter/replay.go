@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -35,6 +37,9 @@ func (c *replayCmd) Run() error {
 	}
 	defer s.Close(ctx)
 	ids := c.ID
+	if c.All && len(ids) > 0 {
+		return errors.New("name deliveries or give -all, not both")
+	}
 	if len(ids) == 0 {
 		dead, err := c.list(ctx, s)
 		if err != nil {
@@ -43,6 +48,7 @@ func (c *replayCmd) Run() error {
 		if !c.All {
 			return c.print(ctx, s, dead)
 		}
+		slices.Reverse(dead) // oldest first, as they were to arrive
 		for _, d := range dead {
 			ids = append(ids, d.ID)
 		}
@@ -65,7 +71,7 @@ func (c *replayCmd) Run() error {
 	return nil
 }
 
-// list reads every delivery of the state, oldest page last.
+// list reads every delivery of the state, the newest first.
 func (c *replayCmd) list(ctx context.Context, s *store.Store) ([]referral.Delivery, error) {
 	filter := store.Outbox{State: referral.DeliveryState(c.State), Page: referral.Page{Count: 200}}
 	if c.All {

@@ -77,7 +77,7 @@ func (st *step) decide(action string) error {
 		return err
 	}
 	faults := st.fields()
-	sit := situation{record: st.before, events: st.events, input: &st.in, attempts: st.s.MinAttempts}
+	sit := situation{events: st.events, input: &st.in, attempts: st.s.MinAttempts}
 	for _, g := range st.move.Guards {
 		if e := g.check(sit); e != nil {
 			faults = append(faults, e)

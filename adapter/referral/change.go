@@ -33,7 +33,8 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	change := &Change{Organisation: r.Organisation, At: st.at, Referral: r}
 	recorded := st.outcomeResources()
 	st.apply(&task, recorded)
-	if st.move.Writes != WriteNothing && patientNumber(r, content) == "" {
+	said := slices.ContainsFunc(task.Note, func(n *fhir.Annotation) bool { return n.GetText().GetValue() == noRecord })
+	if st.move.Writes != WriteNothing && r.Sharing != SharingNone && !said && patientNumber(r, content) == "" {
 		task.Note = append(task.Note, fhir.NewAnnotation(noRecord, st.at))
 	}
 	next, err := fhir.FromTyped(&task)

@@ -8,7 +8,6 @@ const (
 	SystemSNOMED    = "http://snomed.info/sct"
 	SystemNHSNumber = "https://fhir.nhs.uk/Id/nhs-number"
 	SystemODS       = "https://fhir.nhs.uk/Id/ods-organization-code"
-	SystemDoS       = "https://fhir.nhs.uk/Id/dos-service-id"
 
 	canonical            = "https://spadapter.example/fhir"
 	SystemBusinessStatus = canonical + "/CodeSystem/business-status"

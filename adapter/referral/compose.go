@@ -63,7 +63,7 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 			}
 		}
 		v.Terms, v.From, v.To = terms(it.node)
-		if in.joins != nil && v.Type == "Observation" {
+		if in.joins != nil && aboutPatient[v.Type] != "" {
 			v.Terms = append(v.Terms, referralTerm(in.referral))
 		}
 		stamp(it.node, it.id, it.number, in.at)
@@ -105,10 +105,10 @@ func (in *intake) joined(ctx context.Context, change *Change) error {
 		return err
 	}
 	for _, it := range in.items {
-		if it.node.ResourceType() == "Observation" && it.number > 0 {
-			input := &fhir.TaskInput{Type: in.s.concept(Coded{System: SystemTaskOutput, Code: "observation"})}
+		if kind := it.node.ResourceType(); aboutPatient[kind] != "" && it.number > 0 {
+			input := &fhir.TaskInput{Type: in.s.concept(Coded{System: SystemTaskOutput, Code: "joined", Display: "Sent after the request"})}
 			ref := fhir.NewReference(it.reference())
-			ref.Type, ref.Identifier = fhir.NewURI("Observation"), fhir.NewIdentifier(IDSystem+"observation", it.id)
+			ref.Type, ref.Identifier = fhir.NewURI(kind), fhir.NewIdentifier(IDSystem+strings.ToLower(kind), it.id)
 			if own := it.node.Child("identifier"); own.Text("value") != "" {
 				ref.Identifier = fhir.NewIdentifier(own.Text("system"), own.Text("value"))
 			}

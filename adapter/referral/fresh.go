@@ -14,7 +14,6 @@ import (
 // was learned, by one that knows it.
 //
 // Errors: those of the store; conflict when the row was superseded in the meantime.
-// Source: lifecycle rules R13 to R15.
 func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	everything := Scope{Role: auth.RoleOperator}
 	r, err := s.Store.Referral(ctx, everything, d.Referral)

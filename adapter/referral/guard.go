@@ -9,7 +9,6 @@ import (
 // situation is what a guard may look at: the referral before the move, what happened
 // so far, and what is given with the move.
 type situation struct {
-	record   *Record
 	events   []Event
 	input    *Input
 	attempts int // least number of contact attempts before unable-to-contact

@@ -35,7 +35,7 @@ func (in *intake) identify(ctx context.Context) error {
 			err = in.condition(ctx, scope, it)
 		}
 		if err == nil && !it.found && it.node.ResourceType() == "Patient" && !in.twice(i) {
-			err = in.knownPatient(ctx, scope, it)
+			err = in.knownPatient(ctx, scope, index, it)
 		}
 		if err != nil {
 			return err

@@ -41,9 +41,6 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 			}
 			return nil, err
 		}
-		if change == nil {
-			return response, nil
-		}
 		err = s.Store.Commit(ctx, change)
 		var known *Repeat
 		switch {
@@ -179,6 +176,14 @@ func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change,
 		return nil, nil, issue.Join(in.faults)
 	}
 	if in.request != nil && in.request.found {
+		for _, it := range in.items {
+			if it != in.request && it.number > 0 && aboutPatient[it.node.ResourceType()] != "" {
+				in.fault(it.node, issue.BusinessRule, "referral-known", "the ServiceRequest is known already, so this would belong to no referral; send it by itself to join the open one, or leave it out")
+			}
+		}
+		if len(in.faults) > 0 {
+			return nil, nil, issue.Join(in.faults)
+		}
 		in.request = nil // If-None-Exist met it: no new referral
 	}
 	var content *fhir.Node

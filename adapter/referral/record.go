@@ -46,7 +46,7 @@ type Event struct {
 }
 
 // Audit is one record of an access, successful or refused. Records are append-only.
-// Source: standards of IHE BALP, https://profiles.ihe.net/ITI/BALP/.
+// Source: IHE Basic Audit Log Patterns, https://profiles.ihe.net/ITI/BALP/.
 type Audit struct {
 	ID           string
 	Organisation string // whose data; "" when none was reached
@@ -102,7 +102,7 @@ type Delivery struct {
 }
 
 // Facts is what a delivery was decided on.
-// Source: lifecycle rules R12 to R15: compared again just before each send.
+// They are compared again just before each send.
 type Facts struct {
 	Sharing    string `json:"sharing"`
 	Practice   string `json:"practice"`

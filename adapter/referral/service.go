@@ -140,8 +140,8 @@ func (s *Service) audit(c Call, interaction, action string, v *Version) Audit {
 	return a
 }
 
-// auditList records a list: one record names the query and each organisation whose
-// data it showed, with the resources in Entity.
+// auditList records a list: one record with the query, the type in Entity, and the
+// organisation of the first resource shown.
 func (s *Service) auditList(c Call, interaction, resourceType string, list []Version) Audit {
 	a := s.audit(c, interaction, "E", nil)
 	a.Entity = resourceType

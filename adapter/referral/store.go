@@ -68,7 +68,7 @@ type Change struct {
 	Events       []Event    //
 	Audits       []Audit    //
 	Deliveries   []Delivery // the outbox rows this change causes, in the order to send
-	Withdraw     bool       // rows of the Referral that are still queued become superseded (rule R12)
+	Withdraw     bool       // rows of the Referral that are still queued become superseded; not used by a move of this version
 }
 
 // Message is an inbound message, kept unchanged next to its interpretation.

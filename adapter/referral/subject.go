@@ -10,7 +10,7 @@ import (
 
 // knownPatient makes a Patient whose NHS number is known in this organisation the next
 // version of that Patient, or nothing when it says the same.
-func (in *intake) knownPatient(ctx context.Context, scope Scope, it *item) error {
+func (in *intake) knownPatient(ctx context.Context, scope Scope, index *fhir.Index, it *item) error {
 	number := nhsNumberOf(it.node.All("identifier"))
 	if number == "" {
 		return nil
@@ -30,10 +30,33 @@ func (in *intake) knownPatient(ctx context.Context, scope Scope, it *item) error
 	it.number = v.Number + 1
 	if old, err := parse(v.Body); err != nil {
 		return err
-	} else if sameContent(old, it.node) {
+	} else if sameContent(old, it.node) && in.practice(ctx, scope, index, old) == in.practice(ctx, scope, index, it.node) {
 		it.number = 0
 	}
 	return nil
+}
+
+// practice is the registered practice that a Patient names, of the message or stored.
+// References are compared by where they lead: each sending has its own.
+func (in *intake) practice(ctx context.Context, scope Scope, index *fhir.Index, patient *fhir.Node) string {
+	return factsOf(&Record{Organisation: in.sender}, patient, func(reference string) *fhir.Node {
+		if n := index.Resolve(reference, patient); n != nil {
+			return n
+		}
+		id, ok := strings.CutPrefix(reference, "Organization/")
+		if !ok {
+			return nil
+		}
+		v, err := in.s.Store.Read(ctx, scope, "Organization", id)
+		if err != nil {
+			return nil
+		}
+		n, err := parse(v.Body)
+		if err != nil {
+			return nil
+		}
+		return n
+	}).Practice
 }
 
 // patientByNumber finds the one Patient with an NHS number in the sending organisation,
@@ -47,17 +70,11 @@ func (in *intake) patientByNumber(ctx context.Context, scope Scope, number strin
 	return in.s.Store.Read(ctx, scope, "Patient", known.Key.Hash)
 }
 
-// subject finds the Patient the message is about and, for Observations that come
-// without a ServiceRequest, the referral they join.
+// subject finds the Patient the message is about and, for what comes without a
+// ServiceRequest, the referral it joins: a safeguarding flag that nobody would see must
+// not be acknowledged.
 func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) error {
-	var lone []*item
-	for _, it := range in.items {
-		if it.node.ResourceType() == "Observation" && in.request == nil {
-			lone = append(lone, it)
-		}
-	}
-	switch {
-	case in.request != nil:
+	if in.request != nil {
 		subject := in.request.node.Child("subject")
 		if err := in.findPatient(ctx, scope, index, subject); err != nil {
 			return err
@@ -66,26 +83,32 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 		if in.patient == "" && len(in.faults) == 0 {
 			in.fault(subject, issue.BusinessRule, "subject", "the subject must be a Patient: of this transaction, sent before, or named by an NHS number identifier")
 		}
-	case len(lone) > 0:
-		for _, it := range lone {
-			subject := it.node.Child("subject")
-			if subject == nil {
-				in.fault(it.node, issue.BusinessRule, "subject", "an Observation that joins a referral needs a subject: a Patient sent before, or an NHS number identifier")
-				return nil
-			}
-			before := in.patient
-			if err := in.findPatient(ctx, scope, index, subject); err != nil {
-				return err
-			}
-			if before != "" && in.patient != before {
-				in.fault(subject, issue.BusinessRule, "subject", "the Observations of one message are about one Patient")
-			}
+		return nil
+	}
+	var lone []*item
+	for _, it := range in.items {
+		element := aboutPatient[it.node.ResourceType()]
+		if element == "" || it.found {
+			continue
 		}
-		if len(in.faults) == 0 {
-			return in.join(ctx, scope, lone[0])
+		lone = append(lone, it)
+		subject := it.node.Child(element)
+		if subject == nil {
+			in.fault(it.node, issue.BusinessRule, "subject", "what joins a referral needs "+element+": a Patient sent before, or an NHS number identifier")
+			continue
+		}
+		before := in.patient
+		if err := in.findPatient(ctx, scope, index, subject); err != nil {
+			return err
+		}
+		if before != "" && in.patient != before {
+			in.fault(subject, issue.BusinessRule, "subject", "one message is about one Patient")
 		}
 	}
-	return nil
+	if len(lone) == 0 || len(in.faults) > 0 {
+		return nil
+	}
+	return in.join(ctx, scope, lone)
 }
 
 // sameSubject refuses a referral whose other resources are about somebody else, or do
@@ -116,7 +139,7 @@ func (in *intake) sameSubject(index *fhir.Index) {
 		named := nhsNumberOf(ref.All("identifier"))
 		same := number != "" && named == number
 		if target := in.resolve(index, ref); target != nil {
-			same = target.Text("id") == in.patient && target.ResourceType() == "Patient"
+			same = in.fetched["Patient/"+in.patient] == target
 			for _, other := range in.items {
 				same = same || other.node == target && other.id == in.patient
 			}
@@ -140,18 +163,30 @@ var aboutPatient = map[string]string{
 func (in *intake) findPatient(ctx context.Context, scope Scope, index *fhir.Index, subject *fhir.Node) error {
 	if n := in.resolve(index, subject); n != nil {
 		for _, it := range in.items {
-			if it.node == n {
+			if it.node == n && n.ResourceType() == "Patient" {
 				in.patient = it.id
+				return nil
 			}
 		}
-		if n.ResourceType() == "Patient" && in.patient == "" {
+		if n.ResourceType() == "Patient" && in.fetched["Patient/"+n.Text("id")] == n {
 			in.patient = n.Text("id")
+			return nil
 		}
+		in.fault(subject, issue.BusinessRule, "subject", "the subject must be a Patient of this message or one sent before; a contained Patient has no record of its own")
 		return nil
 	}
 	number := nhsNumberOf(subject.All("identifier"))
 	if number == "" {
+		if in.request == nil {
+			in.fault(subject, issue.BusinessRule, "subject", "the subject must be a Patient of this message, sent before, or named by an NHS number identifier")
+		}
 		return nil
+	}
+	for _, it := range in.items {
+		if it.node.ResourceType() == "Patient" && nhsNumberOf(it.node.All("identifier")) == number {
+			in.patient = it.id
+			return nil
+		}
 	}
 	v, err := in.patientByNumber(ctx, scope, number)
 	if err != nil {
@@ -179,37 +214,38 @@ func (in *intake) findPatient(ctx context.Context, scope Scope, index *fhir.Inde
 	return nil
 }
 
-// join finds the open referral that an Observation belongs to.
-func (in *intake) join(ctx context.Context, scope Scope, it *item) error {
+// join finds the open referral that resources without a ServiceRequest belong to.
+func (in *intake) join(ctx context.Context, scope Scope, lone []*item) error {
 	list, _, err := in.s.Store.Referrals(ctx, scope, Filter{Patient: in.patient, Open: true, Page: Page{Count: 20}})
 	if err != nil {
 		return err
 	}
-	var named []string
-	for _, ref := range it.node.All("basedOn") {
-		named = append(named, strings.TrimPrefix(ref.Text("reference"), "ServiceRequest/"))
+	named, at := "", lone[0].node
+	for _, it := range lone {
+		for _, ref := range it.node.All("basedOn") {
+			id := strings.TrimPrefix(ref.Text("reference"), "ServiceRequest/")
+			if named != "" && id != named {
+				in.fault(ref, issue.BusinessRule, "several-referrals", "the resources of one message belong to one referral; send one message for each")
+				return nil
+			}
+			named, at = id, ref
+		}
 	}
 	var matches []Record
 	for _, r := range list {
-		take := len(named) == 0
-		for _, id := range named {
-			take = take || id == r.ServiceRequest
-		}
-		if take {
+		if named == "" || named == r.ServiceRequest {
 			matches = append(matches, r)
 		}
 	}
-	switch len(matches) {
-	case 1:
+	switch {
+	case len(matches) == 1:
 		in.joins = &matches[0]
-	case 0:
-		if len(named) > 0 {
-			in.fault(it.node.Child("basedOn"), issue.BusinessRule, "no-open-referral", "basedOn names no open referral of this patient and this practice; correct it, or leave it out to join the one open referral")
-			break
-		}
-		in.fault(it.node, issue.BusinessRule, "no-open-referral", "the patient has no open referral of this practice that the Observation could join")
+	case len(matches) > 1:
+		in.fault(at, issue.BusinessRule, "several-open-referrals", "the patient has several open referrals; name the ServiceRequest in basedOn")
+	case named != "":
+		in.fault(at, issue.BusinessRule, "no-open-referral", "basedOn names no open referral of this patient and this practice; correct it, or leave it out to join the one open referral")
 	default:
-		in.fault(it.node, issue.BusinessRule, "several-open-referrals", "the patient has several open referrals; name the ServiceRequest in basedOn")
+		in.fault(at, issue.BusinessRule, "no-open-referral", "the patient has no open referral of this practice that this could join")
 	}
 	return nil
 }

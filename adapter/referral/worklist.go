@@ -62,14 +62,18 @@ func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (
 			return nil, err
 		}
 	}
-	later, err := s.Store.Search(ctx, s.scope(c), Query{Type: "Observation", Page: Page{Count: 500}, Conditions: []Condition{
-		{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: r.ID}}},
-	}})
-	if err != nil {
-		return nil, err
+	var later []Version
+	for _, kind := range []string{"Observation", "Flag", "Condition"} {
+		found, err := s.Store.Search(ctx, s.scope(c), Query{Type: kind, Page: Page{Count: 500}, Conditions: []Condition{
+			{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: r.ID}}},
+		}})
+		if err != nil {
+			return nil, err
+		}
+		slices.Reverse(found.Versions) // oldest first
+		later = append(later, found.Versions...)
 	}
-	slices.Reverse(later.Versions) // oldest first
-	v, err := s.render(c, r, later.Versions, events)
+	v, err := s.render(c, r, later, events)
 	if err != nil {
 		return nil, err
 	}
@@ -115,16 +119,8 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 			for _, note := range n.All("note") {
 				v.Notes = append(v.Notes, Note{Text: note.Text("text"), Time: note.Text("time"), Author: r.Organisation})
 			}
-		case "Observation":
-			s.observed(v, n, "baseline")
-		case "Flag", "Condition":
-			f := Finding{Codes: codings(n.Child("code")), Text: n.Text("code", "text"), Date: n.Text("period", "start")}
-			// a safeguarding flag is a risk whatever its code
-			if n.Text("category", "coding", "code") == "SG" || s.isRisk(f) {
-				v.Risks = append(v.Risks, f)
-			} else {
-				v.Findings = append(v.Findings, f)
-			}
+		default:
+			s.show(v, n, "baseline")
 		}
 	}
 	accepted := time.Time{}
@@ -142,7 +138,7 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 		if err != nil {
 			return nil, err
 		}
-		s.observed(v, n, role)
+		s.show(v, n, role)
 	}
 	v.RiskStatement = "Risks are listed in risks."
 	if len(v.Risks) == 0 {
@@ -162,6 +158,29 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 
 func (s *Service) party(ods string) Party {
 	return Party{ODS: ods, Name: s.Partners.Organisation(ods).Name}
+}
+
+// show files what the practice or the service recorded where the link worker looks for it.
+func (s *Service) show(v *View, n *fhir.Node, role string) {
+	status := n.Text("verificationStatus", "coding", "code")
+	if status == "refuted" || status == "entered-in-error" || n.Text("status") == "entered-in-error" {
+		return
+	}
+	switch n.ResourceType() {
+	case "Observation":
+		s.observed(v, n, role)
+	case "Flag", "Condition":
+		f := Finding{Codes: codings(n.Child("code")), Text: n.Text("code", "text"), Date: n.Text("period", "start"), Value: n.Text("status")}
+		if n.ResourceType() == "Condition" {
+			f.Date, f.Value = n.Text("onset"), n.Text("clinicalStatus", "coding", "code")
+		}
+		// a safeguarding flag is a risk whatever its code
+		if n.Text("category", "coding", "code") == "SG" || s.isRisk(f) {
+			v.Risks = append(v.Risks, f)
+		} else {
+			v.Findings = append(v.Findings, f)
+		}
+	}
 }
 
 // observed files an Observation under scores, risks or findings.
@@ -189,7 +208,7 @@ func (s *Service) observed(v *View, n *fhir.Node, role string) {
 	default:
 		f.Value = text
 	}
-	if s.isRisk(f) {
+	if s.isRisk(f) && f.Value != "false" { // a risk that is denied is a finding
 		v.Risks = append(v.Risks, f)
 		return
 	}
@@ -209,13 +228,12 @@ func (s *Service) isRisk(f Finding) bool {
 // actions lists what the caller may do next.
 func (s *Service) actions(c Call, r *Record, events []Event) []Action {
 	out := []Action{}
-	sit := situation{record: r, events: events, input: &Input{}, attempts: s.MinAttempts}
+	sit := situation{events: events, input: &Input{}, attempts: s.MinAttempts}
 	for _, m := range Table {
 		if m.Action == "" || m.Role != c.Principal.Role || !slices.Contains(m.From, r.Status) {
 			continue
 		}
-		// without events it is not known yet whether a guard holds
-		if events != nil && slices.ContainsFunc(m.Guards, func(g Guard) bool { return g.early && !g.ok(sit) }) {
+		if slices.ContainsFunc(m.Guards, func(g Guard) bool { return g.early && !g.ok(sit) }) {
 			continue
 		}
 		a := Action{Name: m.Action, Move: m.ID, To: m.To, Requires: slices.Clone(m.Requires), Href: "/api/v1/referrals/" + r.ID + "/actions/" + m.Action}

@@ -66,7 +66,14 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	}
 	withheld := map[string]string{} // reference → what it is
 	for _, o := range recorded {
-		if !sharesAtLeast(r.Sharing, o.least) {
+		words := false // nothing but words: a code to share is missing
+		switch typed := o.typed.(type) {
+		case *fhir.Observation:
+			words = len(typed.GetCode().GetCoding()) == 0
+		case *fhir.Procedure:
+			words = len(typed.GetCode().GetCoding()) == 0
+		}
+		if !sharesAtLeast(r.Sharing, o.least) || words && !sharesAtLeast(r.Sharing, SharingSummary) {
 			withheld[o.kind+"/"+o.id] = o.role
 		}
 	}
@@ -104,6 +111,9 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 		if err != nil {
 			return nil, err
 		}
+		if code := n.Child("code"); code != nil && !sharesAtLeast(r.Sharing, SharingSummary) {
+			code.Remove("text")
+		}
 		add(n)
 	}
 	// between the entries references are by fullUrl: our logical ids do not leave
@@ -138,6 +148,16 @@ func (st *step) share(n *fhir.Node, withheld map[string]string) {
 		case c.Name == "output" && !summary && c.Text("type", "coding", "code") == "requested-action":
 			name("requested actions")
 			continue
+		case c.Name == "output" && !summary && c.Child("value") != nil && c.Child("value").Name == "valueCodeableConcept":
+			// codes only: what is told in words stays here
+			if c.Descend("value", "coding") == nil {
+				name("findings in words")
+				continue
+			}
+			if c.Descend("value", "text") != nil {
+				c.Child("value").Remove("text")
+				name("words of findings")
+			}
 		case c.Name == "note" && !summary:
 			name("notes")
 			continue

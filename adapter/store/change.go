@@ -83,7 +83,7 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 		}
 		p.keys, p.stored = append(p.keys, k), append(p.stored, stored)
 		answer := response
-		if k.Kind == referral.KeyPatient {
+		if k.Kind == referral.KeyPatient || k.Kind == referral.KeyConditional {
 			answer = ""
 		}
 		p.rows.add(tableKey, string(stored), string(k.Kind), clean(k.Scope), clean(k.Value), c.Organisation, at, k.Hash, answer)
