@@ -3,7 +3,7 @@ package delivery
 import "time"
 
 // Lifetime is how long a delivery is tried when its row names no end.
-// Source: design section 4.5: retries last 72 hours, then dead, never silent.
+// Retries last 72 hours, then the row is dead, never silent: the retry span is ours.
 const Lifetime = 72 * time.Hour
 
 // LongestWait bounds what a partner may ask for with Retry-After. It leaves a

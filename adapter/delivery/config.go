@@ -17,7 +17,7 @@ type Config struct {
 	Routes map[string]Route // by Delivery.Route, such as "fhir-rest"
 
 	// Fresh is asked just before each send whether the facts the row was decided on still
-	// hold (lifecycle R12 to R15). False means that the row was superseded in a commit and
+	// hold. False means that the row was superseded in a commit and
 	// must not be sent; an error counts as a failed attempt. nil sends every row as it is.
 	Fresh func(ctx context.Context, d referral.Delivery) (bool, error)
 

@@ -16,7 +16,7 @@
 // dead, and says so in the log, in the row and in every attempt before.
 //
 // The package has no way to change a referral. A failure of transport is an attempt
-// with an issue, never a clinical status (lifecycle invariant 6).
+// with an issue, never a clinical status.
 //
 // Source: http://hl7.org/fhir/R4/http.html#transaction for the answers of a partner,
 // RFC 9110 section 10.2.3 for Retry-After.

@@ -10,7 +10,7 @@ import (
 )
 
 // terminal are the statuses of a Task that nothing follows.
-// Source: lifecycle rule 1.
+
 var terminal = []string{"rejected", "cancelled", "completed", "failed", "entered-in-error"}
 
 // prepared is a Change taken apart: what it demands, what it updates and the rows it
