@@ -9,10 +9,6 @@ import (
 	"spadapter/adapter/referral"
 )
 
-// terminal are the statuses of a Task that nothing follows.
-
-var terminal = []string{"rejected", "cancelled", "completed", "failed", "entered-in-error"}
-
 // prepared is a Change taken apart: what it demands, what it updates and the rows it
 // inserts. The caller of Commit makes it, so that the committer only has to write.
 type prepared struct {
@@ -207,7 +203,7 @@ func (b *batch) addDelivery(d *referral.Delivery, index int) error {
 	return nil
 }
 
-func open(status string) bool { return !slices.Contains(terminal, status) }
+func open(status string) bool { return !referral.Terminal(status) }
 
 // bounds gives the stored range of dates: from since, inclusive, to until, exclusive.
 // A missing end is open; a range without length is one millisecond long.
