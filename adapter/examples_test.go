@@ -73,7 +73,6 @@ const (
 	dangling = "R4 references: a literal reference must lead to a resource; the example stands without those it refers to"
 	noSocial = "a request for a scan, a trace or a blood test is no social prescribing referral: its code is not in the bound value set; and " + dangling
 	nobody   = "R4 makes Observation.subject optional; without one it belongs to nobody's referral here. Also: " + dangling
-	noNumber = "the snippet shows languages alone; a person is identified by an NHS number or a stated reason for its absence (lifecycle T02)"
 )
 
 func unknown(elements ...string) (list []string) {
@@ -107,9 +106,6 @@ var refusedExamples = map[string]turnedAway{
 	"Observation-VitalSigns-BodyTemperature":   {422, observedBy, dangling},
 	"Observation-VitalSigns-HeadCircumference": {422, observedBy, dangling},
 	"Observation-VitalSigns-OxygenSaturation":  {422, observedBy, dangling},
-
-	"Patient-Sn-MultipleLanguages": {422, []string{"sp-patient-nhs-number@Patient"}, noNumber},
-	"Patient-Sn-SingleLanguage":    {422, []string{"sp-patient-nhs-number@Patient"}, noNumber},
 }
 
 // Each published ServiceRequest, Observation and Patient is accepted, or refused for

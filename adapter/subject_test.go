@@ -133,3 +133,20 @@ func TestAFlagJoinsTheReferralOrIsRefused(t *testing.T) {
 		t.Errorf("version %d shows the risks %+v", v.Version, v.Risks)
 	}
 }
+
+// A Patient by itself may lack an NHS number; a referral of that person may not, unless
+// the message said why there is none.
+func TestAReferralSaysWhoThePersonIs(t *testing.T) {
+	gp := newWorld(t, "").run(quiet()).as(auth.RoleRequester, practiceA)
+	s := someone(practiceA)
+	patient := s.patient()
+	patient.Remove("generalPractitioner")
+	patient.Remove("identifier")
+	alone := gp.post(patient).want(http.StatusCreated).located()
+	if got := gp.post(s.alone(byReference(alone))).want(http.StatusUnprocessableEntity).rules(); len(got) != 1 || got[0] != "sp-patient-nhs-number" {
+		t.Errorf("%v", got)
+	}
+	setPart(patient, "extension", `[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberUnavailableReason","valueCodeableConcept":{"text":"not known"}}]`)
+	explained := gp.post(patient).want(http.StatusCreated).located()
+	gp.post(s.alone(byReference(explained))).want(http.StatusCreated)
+}

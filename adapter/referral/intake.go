@@ -280,6 +280,10 @@ func (in *intake) validate(wellFormed bool) {
 			if known(e) {
 				continue
 			}
+			if e.Rule == ruleIdentified && in.request == nil {
+				// a Patient by itself may be anybody; a referral must say who it is
+				e = e.Graded(issue.SeverityWarning)
+			}
 			if e.Failure() {
 				in.faults = append(in.faults, e)
 			} else {

@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -80,6 +81,9 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 			return err
 		}
 		in.sameSubject(index)
+		if n := in.fetched["Patient/"+in.patient]; n != nil && !identified(n) {
+			in.fault(subject, issue.BusinessRule, ruleIdentified, "the Patient sent before has neither an NHS number nor the reason for its absence; send the person again with one of them")
+		}
 		if in.patient == "" && len(in.faults) == 0 {
 			in.fault(subject, issue.BusinessRule, "subject", "the subject must be a Patient: of this transaction, sent before, or named by an NHS number identifier")
 		}
@@ -109,6 +113,18 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 		return nil
 	}
 	return in.join(ctx, scope, lone)
+}
+
+// ruleIdentified is the rule of the intake profile of Patient that a referral needs.
+const ruleIdentified = "sp-patient-nhs-number"
+
+// identified reports whether a Patient says who it is, or why it cannot.
+// Source: UK Core, Extension-UKCore-NHSNumberUnavailableReason.
+func identified(patient *fhir.Node) bool {
+	return nhsNumberOf(patient.All("identifier")) != "" ||
+		slices.ContainsFunc(patient.All("extension"), func(e *fhir.Node) bool {
+			return e.Text("url") == "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberUnavailableReason"
+		})
 }
 
 // sameSubject refuses a referral whose other resources are about somebody else, or do
