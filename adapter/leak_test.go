@@ -112,7 +112,7 @@ var public = []string{practiceA, practiceB, practiceC, service1, service2, "Pati
 
 // No value of a message reaches the log, at any level, or the metrics: not when the
 // message is taken, not when it is refused, not when it is worked and sent on, and not
-// when sending fails (design §7).
+// when sending fails.
 func TestNothingOfAPatientReachesTheLogOrTheMetrics(t *testing.T) {
 	w := newWorld(t, "")
 	log := &buffer{}

@@ -57,7 +57,7 @@ func (p *play) refer(ctx context.Context) error {
 		return err
 	}
 	message := demoReferral()
-	_, body, err := p.call(ctx, http.MethodPost, "/fhir/R4", token, message, nil, http.StatusOK)
+	body, err := p.call(ctx, http.MethodPost, "/fhir/R4", token, message, nil, http.StatusOK)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (p *play) refer(ctx context.Context) error {
 		return errors.New("the receipt names no Task")
 	}
 	p.tell("adapter", "200 transaction-response: stored, "+fmt.Sprint(len(receipt.All("entry")))+" resources", request+"  ETag W/\"1\"", task)
-	_, body, err = p.call(ctx, http.MethodGet, "/fhir/R4/"+task, token, nil, nil, http.StatusOK)
+	body, err = p.call(ctx, http.MethodGet, "/fhir/R4/"+task, token, nil, nil, http.StatusOK)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (p *play) refer(ctx context.Context) error {
 	}
 	p.tell("GP system", "GET "+short(task)+"   status received, "+stored.Text("businessStatus", "coding", "code"), "owner: "+stored.Text("owner", "display"))
 	// the same message again, as after a lost answer
-	_, again, err := p.call(ctx, http.MethodPost, "/fhir/R4", token, message, nil, http.StatusOK)
+	again, err := p.call(ctx, http.MethodPost, "/fhir/R4", token, message, nil, http.StatusOK)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (p *play) work(ctx context.Context) error {
 	if p.owner, err = p.stage.token(auth.RoleOwner, demoService); err != nil {
 		return err
 	}
-	_, body, err := p.call(ctx, http.MethodGet, "/api/v1/referrals?status=received", p.owner, nil, nil, http.StatusOK)
+	body, err := p.call(ctx, http.MethodGet, "/api/v1/referrals?status=received", p.owner, nil, nil, http.StatusOK)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (p *play) work(ctx context.Context) error {
 		}}},
 	} {
 		headers := map[string]string{"If-Match": fmt.Sprintf("W/%q", fmt.Sprint(v.Version))}
-		_, body, err := p.call(ctx, http.MethodPost, "/api/v1/referrals/"+v.ID+"/actions/"+a.action, p.owner, mustJSON(a.in), headers, http.StatusOK)
+		body, err := p.call(ctx, http.MethodPost, "/api/v1/referrals/"+v.ID+"/actions/"+a.action, p.owner, mustJSON(a.in), headers, http.StatusOK)
 		if err != nil {
 			return err
 		}
@@ -183,10 +183,10 @@ func (p *play) settle(ctx context.Context) error {
 }
 
 // call makes one request and demands a status.
-func (p *play) call(ctx context.Context, method, path, token string, body []byte, headers map[string]string, want int) (http.Header, []byte, error) {
+func (p *play) call(ctx context.Context, method, path, token string, body []byte, headers map[string]string, want int) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, p.stage.app.url+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	if strings.HasPrefix(path, "/fhir") {
@@ -200,17 +200,17 @@ func (p *play) call(ctx context.Context, method, path, token string, body []byte
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if response.StatusCode != want {
-		return nil, nil, fmt.Errorf("%s %s answered %s: %s", method, path, response.Status, answer)
+		return nil, fmt.Errorf("%s %s answered %s: %s", method, path, response.Status, answer)
 	}
-	return response.Header, answer, nil
+	return answer, nil
 }
 
 func mustJSON(v any) []byte {

@@ -218,7 +218,7 @@ func assertOnlyAudited(t *testing.T, before, after map[string]int, refusals int)
 }
 
 // Several referrals of one stranger at the same moment are several referrals of one
-// Patient (design §12.6): who comes second finds what the first made.
+// Patient: who comes second finds what the first made.
 func TestReferralsOfOneStrangerShareThePatient(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)

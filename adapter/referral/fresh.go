@@ -28,22 +28,7 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	now := factsOf(r, patient, func(reference string) *fhir.Node {
-		id, ok := strings.CutPrefix(reference, "Organization/")
-		if !ok {
-			return nil
-		}
-		// what the practice sent is enough: an organisation that cannot be read names none
-		o, err := s.Store.Read(ctx, everything, "Organization", id)
-		if err != nil {
-			return nil
-		}
-		n, err := parse(o.Body)
-		if err != nil {
-			return nil
-		}
-		return n
-	})
+	now := factsOf(r, patient, func(reference string) *fhir.Node { return s.organisation(ctx, everything, reference) })
 	if now == d.Facts {
 		return true, nil
 	}
@@ -56,6 +41,24 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	a := Audit{ID: s.Store.NewID(), Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
 	return false, s.Store.Commit(ctx, &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}})
+}
+
+// organisation reads the stored Organization that a relative reference leads to, nil
+// when it leads to none: what cannot be read names nobody.
+func (s *Service) organisation(ctx context.Context, scope Scope, reference string) *fhir.Node {
+	id, ok := strings.CutPrefix(reference, "Organization/")
+	if !ok {
+		return nil
+	}
+	v, err := s.Store.Read(ctx, scope, "Organization", id)
+	if err != nil {
+		return nil
+	}
+	n, err := parse(v.Body)
+	if err != nil {
+		return nil
+	}
+	return n
 }
 
 // factsAtIntake are the facts as the message told them.

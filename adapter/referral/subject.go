@@ -44,19 +44,7 @@ func (in *intake) practice(ctx context.Context, scope Scope, index *fhir.Index, 
 		if n := index.Resolve(reference, patient); n != nil {
 			return n
 		}
-		id, ok := strings.CutPrefix(reference, "Organization/")
-		if !ok {
-			return nil
-		}
-		v, err := in.s.Store.Read(ctx, scope, "Organization", id)
-		if err != nil {
-			return nil
-		}
-		n, err := parse(v.Body)
-		if err != nil {
-			return nil
-		}
-		return n
+		return in.s.organisation(ctx, scope, reference)
 	}).Practice
 }
 

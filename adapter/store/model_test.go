@@ -97,6 +97,8 @@ func (m *model) commit(t *rapid.T) {
 	}
 }
 
+// An action that does not apply yet is skipped: rapid then draws another in its place,
+// and the test goes on.
 func (m *model) update(t *rapid.T) {
 	if len(m.order) == 0 {
 		t.Skip("nothing to update")
