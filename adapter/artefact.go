@@ -30,12 +30,12 @@ func compile() (*artefacts, error) {
 	if a.terminology, err = terminology.LoadFS(conformance.FS); err != nil {
 		return nil, err
 	}
-	dialects, err := mapping.Load(mapping.Env{Terminology: a.terminology}, mappings.FS)
+	library, err := mapping.LoadLibrary(mapping.Env{Terminology: a.terminology}, mapping.Layer{FS: mappings.FS})
 	if err != nil {
 		return nil, err
 	}
 	a.dialect = referral.Dialect{
-		Name: "ukcore-r4", Intake: dialects["ukcore-r4-to-referral"].Map, Outcome: dialects["outcome-to-ukcore-r4"].Map,
+		Name: "ukcore-r4", Intake: library.Dialect("", "ukcore-r4-to-referral").Map, Outcome: library.Dialect("", "outcome-to-ukcore-r4").Map,
 	}
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {

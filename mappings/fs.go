@@ -2,8 +2,8 @@
 // with its maps in the FHIR Mapping Language, its ConceptMaps, its cases and a README
 // that says what was decided. The folder base is part of every dialect.
 //
-//	dialects, err := mapping.Load(mapping.Env{}, mappings.FS)
-//	result, err := dialects["ukcore-r4-to-referral"].Map.Transform(ctx, mapping.Input{Source: bundle})
+//	library, err := mapping.LoadLibrary(mapping.Env{}, mapping.Layer{FS: mappings.FS})
+//	result, err := library.Dialect("", "ukcore-r4-to-referral").Convert(ctx, mapping.Input{Source: bundle})
 //
 // Source: http://hl7.org/fhir/R4/mapping-language.html.
 //

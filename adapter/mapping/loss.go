@@ -1,6 +1,9 @@
 package mapping
 
-import "spadapter/adapter/fhir"
+import (
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
 
 // What a rule did with a source element.
 const (
@@ -14,6 +17,8 @@ type marks struct {
 	root *fhir.Node
 	flat []uint8               // by Node.Order, for a parsed tree
 	tree map[*fhir.Node]*uint8 // for a tree that was built
+
+	inside bool // root was put into a Bundle: it may be unread as a whole
 }
 
 func newMarks(root *fhir.Node) marks {
@@ -54,6 +59,7 @@ func (r *run) mark(n *fhir.Node, how uint8) {
 		}
 		return
 	}
+	n = r.around.original(n)
 	root := n.Root()
 	for i := range r.marks {
 		if m := &r.marks[i]; m.root == root || m.flat == nil && m.root.Root() == root {
@@ -103,7 +109,7 @@ func (m *marks) walk(n *fhir.Node, out []*fhir.Node) ([]*fhir.Node, bool) {
 		below = below || read
 	}
 	switch {
-	case n.HasValue() && value, n == m.root:
+	case n.HasValue() && value, n == m.root && (value || !m.inside):
 		return out, true
 	case n.HasValue() && below: // of a primitive, its extensions alone were read
 		return append(out, n), true
@@ -111,4 +117,25 @@ func (m *marks) walk(n *fhir.Node, out []*fhir.Node) ([]*fhir.Node, bool) {
 		return out, true
 	}
 	return append(out[:before], n), false // one line for all of it
+}
+
+// maxUnread is how many elements that no rule read one message is told of: enough to
+// mend a map, too few to be used as an amplifier.
+const maxUnread = 100
+
+// unreadIssues reports what no rule read.
+func unreadIssues(unread []*fhir.Node) []*issue.Error {
+	var out []*issue.Error
+	tell := func(n *fhir.Node, e *issue.Error) {
+		line, column := n.Position()
+		out = append(out, e.Graded(issue.SeverityInformation).At(n.Path()).On(line, column))
+	}
+	for i, n := range unread {
+		if more := len(unread) - i; i == maxUnread {
+			tell(n, issue.Newf(issue.Informational, "map-unread", "no rule of the map read this element and %d more; they are not in the result", more-1))
+			break
+		}
+		tell(n, issue.New(issue.Informational, "map-unread", "no rule of the map read this element; it is not in the result"))
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"sync"
 	"time"
 
 	"spadapter/adapter/fhir"
@@ -23,10 +24,18 @@ type Input struct {
 
 // Result is what a transform made.
 type Result struct {
+	Map     *Map
+	Dialect string // its name, "" for a map that was run by itself
+
 	Target *fhir.Node   // a tree of its own, to change or encode
 	Trace  []Step       // in the order of the rules' work, nil without Input.Trace
 	Unread []*fhir.Node // the topmost source elements of which no rule read anything, in document order
 	Issues []*issue.Error
+
+	targets []*fhir.Node // of all targets of the first group; Target is the first
+
+	indexing sync.Once
+	made     map[*fhir.Node]int // the last step of Trace for each target element
 }
 
 // Step says where one target element comes from.

@@ -16,6 +16,7 @@ type run struct {
 	ctx     context.Context
 	codes   *terminology.Registry
 	in      *Input
+	around  *envelope    // of a source that was sent alone, nil otherwise
 	stack   []*fhir.Node // the frames of the groups
 	scratch []made
 	marks   []marks
@@ -49,7 +50,8 @@ const maxDepth = 200
 // sources are not changed and may be shared; what is kept of them is copied.
 //
 // Result.Issues holds what is worth saying and refuses nothing: what the map logs, and
-// one issue of type informational (rule map-unread) for every element of Result.Unread.
+// one issue of type informational (rule map-unread) for each element of Result.Unread,
+// for the first 100 of them.
 //
 // Errors, all of them joined: invalid for a source of another type than the map's;
 // structure, code-invalid and multiple-matches for a value that its element cannot hold;
@@ -60,11 +62,15 @@ const maxDepth = 200
 //
 // Source: http://hl7.org/fhir/R4/structuremap-operation-transform.html.
 func (m *Map) Transform(ctx context.Context, in Input) (*Result, error) {
-	r := &run{ctx: ctx, codes: m.codes, in: &in, tracing: in.Trace, stack: make([]*fhir.Node, 0, 256), scratch: make([]made, 0, 8)}
+	return m.transform(ctx, in, nil)
+}
+
+func (m *Map) transform(ctx context.Context, in Input, around *envelope) (*Result, error) {
+	r := &run{ctx: ctx, codes: m.codes, in: &in, around: around, tracing: in.Trace, stack: make([]*fhir.Node, 0, 256), scratch: make([]made, 0, 8)}
 	g := m.entry
 	f := r.push(g.slots)
 	sources := append([]*fhir.Node{in.Source}, in.More...)
-	var target *fhir.Node
+	var targets []*fhir.Node
 	next := 0
 	for i, p := range g.params {
 		if p.target {
@@ -72,9 +78,7 @@ func (m *Map) Transform(ctx context.Context, in Input) (*Result, error) {
 				return nil, issue.Newf(issue.Structure, "map-entry", "%s: the target %s of the first group has no type that can be made", m.File, p.name)
 			}
 			n := fhir.New(p.shape[0])
-			if target == nil {
-				target = n
-			}
+			targets = append(targets, n)
 			r.stack[f+i] = n
 			continue
 		}
@@ -82,12 +86,15 @@ func (m *Map) Transform(ctx context.Context, in Input) (*Result, error) {
 			return nil, issue.Newf(issue.Required, "map-source", "the map %s needs a source for %s", m.Name, p.name)
 		}
 		n := sources[next]
+		r.marks = append(r.marks, newMarks(n))
+		if next == 0 && around != nil {
+			r.marks[0].inside, n = true, around.bundle
+		}
 		next++
 		if t := p.shape.single(); t != nil && (n.Type == nil || !n.Type.Is(t.Name) || n.Type.System() != t.System()) {
 			return nil, issue.Newf(issue.Invalid, "map-source", "the map %s takes %s (FHIR %s)", m.Name, t.Name, t.System().Version).At(n.Path())
 		}
 		r.stack[f+i] = n
-		r.marks = append(r.marks, newMarks(n))
 		r.mark(n, bound)
 	}
 	g.run(r, f)
@@ -95,22 +102,20 @@ func (m *Map) Transform(ctx context.Context, in Input) (*Result, error) {
 		return nil, issue.Join(r.failed)
 	}
 	r.prune()
-	for i, p := range g.params {
-		if p.target {
-			arrange(r.stack[f+i])
-		}
+	for _, n := range targets {
+		arrange(n)
 	}
 	for _, n := range r.created {
 		arrange(n)
 	}
-	out := &Result{Target: target, Trace: r.steps(), Issues: r.issues}
+	out := &Result{Map: m, Trace: r.steps(), Issues: r.issues, targets: targets}
+	if len(targets) > 0 {
+		out.Target = targets[0]
+	}
 	for _, m := range r.marks {
 		out.Unread = m.unread(out.Unread)
 	}
-	for _, n := range out.Unread {
-		line, column := n.Position()
-		out.Issues = append(out.Issues, issue.New(issue.Informational, "map-unread", "no rule of the map read this element; it is not in the result").Graded(issue.SeverityInformation).At(n.Path()).On(line, column))
-	}
+	out.Issues = append(out.Issues, unreadIssues(out.Unread)...)
 	return out, nil
 }
 
@@ -136,9 +141,13 @@ func (r *run) stopped() bool {
 	return r.halted || len(r.failed) >= maxFaults
 }
 
-func (r *run) fail(e *issue.Error, at *fhir.Node) { r.failed = append(r.failed, located(e, at)) }
+func (r *run) fail(e *issue.Error, at *fhir.Node) {
+	r.failed = append(r.failed, located(e, r.around.original(at)))
+}
 
-func (r *run) note(e *issue.Error, at *fhir.Node) { r.issues = append(r.issues, located(e, at)) }
+func (r *run) note(e *issue.Error, at *fhir.Node) {
+	r.issues = append(r.issues, located(e, r.around.original(at)))
+}
 
 func located(e *issue.Error, at *fhir.Node) *issue.Error {
 	if at != nil && e.Expression == "" {

@@ -51,3 +51,20 @@ type Map struct {
 	entry *group // the first group: where Transform starts
 	codes *terminology.Registry
 }
+
+// Sources are the types of what the map reads: the source parameters of its first group,
+// in order; nil for one without a type that can be told.
+func (m *Map) Sources() []*fhir.Type { return m.parameters(false) }
+
+// Targets are the types of what the map makes, like Sources.
+func (m *Map) Targets() []*fhir.Type { return m.parameters(true) }
+
+func (m *Map) parameters(target bool) []*fhir.Type {
+	var out []*fhir.Type
+	for _, p := range m.entry.params {
+		if p.target == target {
+			out = append(out, p.shape.single())
+		}
+	}
+	return out
+}

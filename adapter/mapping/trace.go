@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -11,7 +12,8 @@ import (
 func (r *run) step(f int, ru *rule, n *fhir.Node) {
 	s := Step{Target: n, Map: ru.url, Group: ru.in, Rule: ru.name, File: ru.file.name, Line: ru.line, Row: -1}
 	for _, src := range ru.sources {
-		if at := r.stack[f+src.slot]; at != nil {
+		at := r.around.original(r.stack[f+src.slot])
+		if at != nil && (len(s.Sources) == 0 || s.Sources[len(s.Sources)-1] != at) {
 			s.Sources = append(s.Sources, at)
 		}
 	}
@@ -46,14 +48,41 @@ func (s Step) String() string {
 }
 
 // Origin finds the step that made a target element, or the nearest element above it:
-// what was copied whole has one step. False when no step made it.
+// what was copied whole has one step. False when no step made it. The first call makes
+// an index; safe for concurrent use.
 func (r *Result) Origin(n *fhir.Node) (Step, bool) {
-	for ; n != nil; n = n.Parent {
-		for i := len(r.Trace) - 1; i >= 0; i-- {
-			if r.Trace[i].Target == n {
-				return r.Trace[i], true
-			}
+	r.indexing.Do(func() {
+		r.made = make(map[*fhir.Node]int, len(r.Trace))
+		for i := range r.Trace {
+			r.made[r.Trace[i].Target] = i
 		}
+	})
+	for ; n != nil; n = n.Parent {
+		if i, ok := r.made[n]; ok {
+			return r.Trace[i], true
+		}
+	}
+	return Step{}, false
+}
+
+// madeAt is Origin of the element of a path, or of the longest part of the path that is
+// there: a required element that is missing is the fault of who made its parent.
+func (r *Result) madeAt(path string) (Step, bool) {
+	for _, root := range r.targets {
+		n, rest := root, strings.Split(path, ".")
+		if rest[0] != root.Path() {
+			continue
+		}
+		for _, name := range rest[1:] {
+			name, index, _ := strings.Cut(strings.TrimSuffix(name, "]"), "[")
+			i, _ := strconv.Atoi(index)
+			all := n.All(name)
+			if i >= len(all) {
+				break
+			}
+			n = all[i]
+		}
+		return r.Origin(n)
 	}
 	return Step{}, false
 }
