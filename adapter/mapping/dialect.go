@@ -83,8 +83,9 @@ func (r *Result) blame(fault *issue.Error, t issue.Type, rule, words string) *is
 	e := issue.Newf(t, rule, "%s: %s, at %s", words, fault.Details, fault.Expression)
 	e.Diagnostics = fault.Diagnostics
 	s, ok := r.madeAt(fault.Expression)
-	if !ok {
-		return e
+	if !ok { // an element of the root that no rule made
+		e.Details += " (" + r.Map.File + ")"
+		return e.At(r.Source.Path()).On(r.Source.Position())
 	}
 	e.Details += " (" + s.File + ":" + itoa(s.Line) + ", group " + s.Group + ", rule " + s.Rule + ")"
 	if len(s.Sources) > 0 {

@@ -10,8 +10,9 @@ import (
 // the resource's own node alone; the elements below are those of the source, so that they
 // keep their paths and lines.
 type envelope struct {
-	sent   *fhir.Node
-	bundle *fhir.Node
+	sent     *fhir.Node
+	bundle   *fhir.Node
+	resource *fhir.Node // the copy
 }
 
 // envelope makes one where the first source is a Bundle and the input is not; nil
@@ -28,7 +29,7 @@ func (m *Map) envelope(in Input) *envelope {
 	// uuid() counts from 1
 	entry.Set("fullUrl", "urn:uuid:"+uuid.NewSHA1(namespace, []byte(in.Identity+"#0")).String())
 	resource := *in.Source
-	entry.Append("resource", &resource)
+	e.resource = entry.Append("resource", &resource)
 	return e
 }
 

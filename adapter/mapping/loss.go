@@ -59,7 +59,9 @@ func (r *run) mark(n *fhir.Node, how uint8) {
 		}
 		return
 	}
-	n = r.around.original(n)
+	if r.around != nil && n == r.around.resource {
+		n = r.around.sent
+	}
 	root := n.Root()
 	for i := range r.marks {
 		if m := &r.marks[i]; m.root == root || m.flat == nil && m.root.Root() == root {

@@ -11,7 +11,7 @@ import (
 )
 
 // Report writes what the transform did for people at a terminal: a line for each step of
-// the trace, with aligned columns (target, source, rule, ConceptMap row, file and line),
+// the trace, with aligned columns (target, source, rule, file and line, ConceptMap row),
 // then what no rule read, then the issues. It shows paths alone; with values also what
 // stands in the elements, which is a person's data unless the message is synthetic.
 //
@@ -34,9 +34,9 @@ func (r *Result) Report(w io.Writer, values bool) error {
 			}
 		}
 		if s.ConceptMap != "" {
-			row = fmt.Sprintf("%s row %d", s.ConceptMap, s.Row)
+			row = fmt.Sprintf("\t%s row %d", s.ConceptMap, s.Row)
 		}
-		fmt.Fprintf(table, "  %s\t<- %s\t%s/%s\t%s\t%s:%d\n", target, strings.Join(from, ", "), s.Group, s.Rule, row, s.File, s.Line)
+		fmt.Fprintf(table, "  %s\t<- %s\t%s/%s\t%s:%d%s\n", target, strings.Join(from, ", "), s.Group, s.Rule, s.File, s.Line, row)
 	}
 	_ = table.Flush() // what w refuses, bufio keeps for the last Flush
 	if len(r.Unread) > 0 {

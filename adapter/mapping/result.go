@@ -27,6 +27,7 @@ type Result struct {
 	Map     *Map
 	Dialect string // its name, "" for a map that was run by itself
 
+	Source *fhir.Node   // Input.Source
 	Target *fhir.Node   // a tree of its own, to change or encode
 	Trace  []Step       // in the order of the rules' work, nil without Input.Trace
 	Unread []*fhir.Node // the topmost source elements of which no rule read anything, in document order

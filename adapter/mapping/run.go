@@ -108,7 +108,7 @@ func (m *Map) transform(ctx context.Context, in Input, around *envelope) (*Resul
 	for _, n := range r.created {
 		arrange(n)
 	}
-	out := &Result{Map: m, Trace: r.steps(), Issues: r.issues, targets: targets}
+	out := &Result{Map: m, Source: in.Source, Trace: r.steps(), Issues: r.issues, targets: targets}
 	if len(targets) > 0 {
 		out.Target = targets[0]
 	}
