@@ -30,6 +30,7 @@ type app struct {
 	store    *store.Store
 	partners *referral.Partners
 	worker   *delivery.Worker
+	shadow   *shadow // nil without shadow maps
 	handler  http.Handler
 	listener net.Listener
 	url      string // where it listens
@@ -39,9 +40,9 @@ type app struct {
 // before run.
 func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	a := &app{config: c, log: log}
-	compiled, err := compile()
+	compiled, err := compile(c.Maps)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the maps and other artefacts do not compile: %w", err)
 	}
 	if a.partners, err = loadPartners(c.Partners); err != nil {
 		return nil, err
@@ -71,12 +72,21 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.store, err = store.Open(ctx, c.Database); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
+	registry := newRegistry(a.store)
+	var converted func(referral.Conversion)
+	if c.ShadowMaps != "" {
+		library, err := loadLibrary(compiled.terminology, c.Maps, c.ShadowMaps)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("ADAPTER_SHADOW_MAPS_DIR: %w", err), a.listener.Close(), a.store.Close(ctx))
+		}
+		a.shadow = newShadow(library, registry, log)
+		converted = a.shadow.observe
+	}
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.terminology,
-		Dialect: compiled.dialect, Base: a.config.BaseURL + "/fhir/R4/", Invariants: compiled.invariants.Validate, Profiles: compiled.profiles,
+		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: compiled.invariants.Validate, Profiles: compiled.profiles,
 		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
 	})
-	registry := newRegistry(a.store)
 	if a.worker, err = a.newWorker(registry, service.Fresh); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
@@ -100,6 +110,9 @@ func (a *app) run(ctx context.Context) error {
 	var group sync.WaitGroup
 	var workerErr error
 	group.Go(func() { workerErr = a.worker.Run(working) })
+	if a.shadow != nil {
+		group.Go(func() { a.shadow.run(working) })
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(a.listener) }()
 	var err error

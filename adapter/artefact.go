@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"os"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -17,25 +18,22 @@ import (
 type artefacts struct {
 	terminology *terminology.Registry
 	instruments *referral.Instruments
-	dialect     referral.Dialect
+	library     *mapping.Library
 	invariants  *profile.Invariants
 	profiles    map[string]referral.Validate
 }
 
-// compile reads and compiles everything that ships. What does not compile stops the
-// program before it listens.
-func compile() (*artefacts, error) {
+// compile reads and compiles everything that ships, with the deployment's own maps over
+// it where there is a folder of them. What does not compile stops the program before it
+// listens.
+func compile(maps string) (*artefacts, error) {
 	a := &artefacts{profiles: map[string]referral.Validate{}, invariants: profile.Base(fhir.Types(fhir.R4))}
 	var err error
 	if a.terminology, err = terminology.LoadFS(conformance.FS); err != nil {
 		return nil, err
 	}
-	library, err := mapping.LoadLibrary(mapping.Env{Terminology: a.terminology}, mapping.Layer{FS: mappings.FS})
-	if err != nil {
+	if a.library, err = loadLibrary(a.terminology, maps); err != nil {
 		return nil, err
-	}
-	a.dialect = referral.Dialect{
-		Name: "ukcore-r4", Intake: library.Dialect("", "ukcore-r4-to-referral").Map, Outcome: library.Dialect("", "outcome-to-ukcore-r4").Map,
 	}
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {
@@ -45,6 +43,31 @@ func compile() (*artefacts, error) {
 		return nil, err
 	}
 	return a, a.compileProfiles()
+}
+
+// The dialects that the adapter runs by itself.
+const (
+	intakeDialect  = "ukcore-r4-to-referral"
+	outcomeDialect = "outcome-to-ukcore-r4"
+)
+
+// loadLibrary compiles the shipped dialects with the folders of the deployment over
+// them; "" is none.
+func loadLibrary(codes *terminology.Registry, folders ...string) (*mapping.Library, error) {
+	layers := []mapping.Layer{{FS: mappings.FS}}
+	for _, folder := range folders {
+		if folder != "" {
+			layers = append(layers, mapping.Layer{Name: folder, FS: os.DirFS(folder)})
+		}
+	}
+	return mapping.LoadLibrary(mapping.Env{Terminology: codes}, layers...)
+}
+
+// dialect is how a sending organisation's messages are converted.
+func (a *artefacts) dialect(organisation string) referral.Dialect {
+	return referral.Dialect{
+		Name: "ukcore-r4", Intake: a.library.Dialect(organisation, intakeDialect), Outcome: a.library.Dialect(organisation, outcomeDialect),
+	}
 }
 
 func (a *artefacts) compileProfiles() error {

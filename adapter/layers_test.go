@@ -63,6 +63,7 @@ var homes = map[string][]string{
 	"github.com/jackc/pgx":                                    {"adapter/store"},
 	"github.com/alecthomas/kong":                              {"adapter"},
 	"github.com/schollz/progressbar":                          {"adapter"},
+	"github.com/fsnotify/fsnotify":                            {"adapter"},
 	"github.com/beevik/etree":                                 {"adapter/fhir"},
 	"codeberg.org/go-pdf/fpdf":                                {"adapter/console", "adapter"},
 	"github.com/google/uuid":                                  {},

@@ -116,6 +116,10 @@ var public = []string{practiceA, practiceB, practiceC, service1, service2, "Pati
 func TestNothingOfAPatientReachesTheLogOrTheMetrics(t *testing.T) {
 	w := newWorld(t, "")
 	log := &buffer{}
+	w.config.ShadowMaps = ownMaps(t, map[string][3]string{
+		"base/conceptmap-need.json": otherNeed,
+		intakeMap:                   {intakeMap, "src.note as a -> tgt.note = a;", ""},
+	})
 	a := w.run(slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug - 4, AddSource: true})))
 	worker := a.as(auth.RoleOwner, service1, service2)
 	messages := cases(t)

@@ -35,7 +35,7 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 	}
 	change.Keys = append(keys, in.keys...)
 	change.Message = &Message{
-		ID: in.s.Store.NewID(), Client: in.c.Principal.Client, Dialect: in.s.Dialect.Name,
+		ID: in.s.Store.NewID(), Client: in.c.Principal.Client, Dialect: in.s.Dialect(in.sender).Name,
 		ContentType: in.c.ContentType, Body: in.c.Body, SHA256: hexHash(in.c.Body),
 	}
 	if content != nil {
@@ -143,7 +143,7 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 	r := &Record{
 		ID: in.referral, Organisation: in.sender, Owner: owner, Pool: pool, Version: 1, Status: StatusReceived,
 		BusinessStatus: row("T03").Business[0], Patient: in.patient, ServiceRequest: in.request.id, Filler: in.filler,
-		Sharing: in.s.Sharing, Dialect: in.s.Dialect.Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
+		Sharing: in.s.Sharing, Dialect: in.s.Dialect(in.sender).Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
 	}
 	change.Referral = r
 	task, err := fhir.FromTyped(in.s.newTask(r, in.request.node))

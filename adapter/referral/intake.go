@@ -307,14 +307,10 @@ func (in *intake) convert(ctx context.Context) (*fhir.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := in.s.Dialect.Intake.Transform(ctx, mapping.Input{Source: source, Identity: in.sender + "|" + hexHash(in.c.Body), Now: in.at})
+	result, err := in.s.convert(ctx, in.c, in.sender, in.s.Dialect(in.sender).Intake,
+		mapping.Input{Source: source, Identity: in.sender + "|" + hexHash(in.c.Body), Now: in.at})
 	if err != nil {
 		return nil, err
-	}
-	for _, e := range result.Issues {
-		if e.Failure() {
-			return nil, issue.Join(result.Issues)
-		}
 	}
 	in.notices = append(in.notices, result.Issues...)
 	return result.Target, nil

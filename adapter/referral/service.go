@@ -8,16 +8,8 @@ import (
 	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
-	"spadapter/adapter/mapping"
 	"spadapter/adapter/terminology"
 )
-
-// Dialect is one way of sending a referral and of getting its outcome.
-type Dialect struct {
-	Name    string
-	Intake  *mapping.Map // from the sender's Bundle to the normalised referral
-	Outcome *mapping.Map // from the state of a referral to what the sender's record takes
-}
 
 // Validate checks a tree: profile.Profile.Validate or profile.Invariants.Validate. It
 // gives every fault as a joined error, warnings included.
@@ -29,10 +21,11 @@ type Config struct {
 	Partners    *Partners
 	Instruments *Instruments
 	Terminology *terminology.Registry
-	Dialect     Dialect
-	Base        string              // FHIR base URL of this server, with a slash at the end; "" when unknown
-	Invariants  Validate            // the rules of the base standard, run on the whole message
-	Profiles    map[string]Validate // the intake profiles by resource type, run on each resource
+	Dialect     func(organisation string) Dialect // of a sending organisation, its own where it has one
+	Converted   func(Conversion)                  // told of each conversion, before it is committed; it must not block; nil for nobody
+	Base        string                            // FHIR base URL of this server, with a slash at the end; "" when unknown
+	Invariants  Validate                          // the rules of the base standard, run on the whole message
+	Profiles    map[string]Validate               // the intake profiles by resource type, run on each resource
 	Now         func() time.Time
 	Sharing     string        // sharing level of a new referral, default summary
 	MinAttempts int           // contact attempts before unable-to-contact, default 3

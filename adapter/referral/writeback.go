@@ -7,7 +7,6 @@ import (
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
-	"spadapter/adapter/issue"
 	"spadapter/adapter/mapping"
 )
 
@@ -24,11 +23,8 @@ func (st *step) writeBack(ctx context.Context, task *fhir.Task, content *fhir.No
 		return nil, err
 	}
 	id := st.s.Store.NewID()
-	result, err := st.s.Dialect.Outcome.Transform(ctx, mapping.Input{Source: source, Identity: id, Now: st.at})
+	result, err := st.s.convert(ctx, st.c, r.Organisation, st.s.Dialect(r.Organisation).Outcome, mapping.Input{Source: source, Identity: id, Now: st.at})
 	if err != nil {
-		return nil, err
-	}
-	if err := issue.Failures(issue.Join(result.Issues)); err != nil {
 		return nil, err
 	}
 	facts := factsAtIntake(r, content)

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"spadapter/adapter/mapping"
+	"spadapter/adapter/terminology"
+	"spadapter/conformance"
+)
+
+// convertCmd converts messages as the adapter would, and shows where every value came
+// from and what no rule read. It stores and sends nothing.
+type convertCmd struct {
+	Paths []string `arg:"" optional:"" name:"path" help:"Files, folders, NDJSON files (.ndjson, .jsonl), or - for standard input; with -check folders of a dialect."`
+
+	Dialect      string `short:"d" help:"Dialect to convert with; -list names them." default:"ukcore-r4-to-referral"`
+	Organisation string `help:"ODS code of the sender, for maps of its own."`
+	Maps         string `help:"Folder of dialects that lie over the shipped ones." env:"ADAPTER_MAPS_DIR"`
+	Against      string `help:"Folder of dialects to compare with: shows what they would change."`
+
+	Trace  bool   `help:"Show for every element of the result where it came from, on standard error."`
+	Values bool   `help:"With -trace: show the values too."`
+	Loss   bool   `help:"Show the elements that no rule read, on standard error."`
+	As     string `help:"What to write: the converted resource; parameters with resource, trace, loss and issues; or none." enum:"resource,parameters,none" default:"resource"`
+	Out    string `short:"o" help:"Folder for the results, one file for each input; default is standard output."`
+	Jobs   int    `short:"j" help:"Messages converted at once; default one for each core."`
+	Quiet  bool   `short:"q" help:"No progress and no summary."`
+
+	List   bool `help:"List the dialects, and stop."`
+	Check  bool `help:"For authors: compile the dialects in these folders, run their cases and show what differs."`
+	Update bool `help:"With -check: write what the maps make into the cases."`
+	Watch  bool `help:"With -check: run again whenever a file is saved."`
+}
+
+// Help is shown by adapter convert -help.
+func (c *convertCmd) Help() string {
+	return `Examples:
+  adapter convert referral.json                        the converted resource
+  adapter convert -trace -loss -as none referral.json  where every value came from, and what was not read
+  adapter convert -o results messages/ more.ndjson     many at once; exit status 1 when one fails
+  adapter convert -against new-maps -as none *.json    what new maps would change
+  adapter convert -check -watch mappings/my-dialect    for authors: cases run on every save`
+}
+
+func (c *convertCmd) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	codes, err := terminology.LoadFS(conformance.FS)
+	if err != nil {
+		return err
+	}
+	if c.Check {
+		return c.check(ctx, codes)
+	}
+	if c.Update || c.Watch {
+		return errors.New("-update and -watch go with -check")
+	}
+	library, err := loadLibrary(codes, c.Maps)
+	if err != nil {
+		return err
+	}
+	if c.List {
+		return listDialects(library, c.Organisation)
+	}
+	if len(c.Paths) == 0 {
+		return errors.New("name the files or folders to convert, or - for standard input")
+	}
+	run := &conversion{command: c, dialect: library.Dialect(c.Organisation, c.Dialect), began: time.Now()}
+	if run.dialect == nil {
+		return unknownDialect(library, c.Organisation, c.Dialect)
+	}
+	if c.Against != "" {
+		other, err := loadLibrary(codes, c.Maps, c.Against)
+		if err != nil {
+			return fmt.Errorf("-against: %w", err)
+		}
+		if run.against = other.Dialect(c.Organisation, c.Dialect); run.against == nil {
+			return fmt.Errorf("-against: %w", unknownDialect(other, c.Organisation, c.Dialect))
+		}
+	}
+	if c.Jobs < 1 {
+		c.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if run.inputs, err = convertInputs(c.Paths); err != nil {
+		return err
+	}
+	return run.run(ctx)
+}
+
+func unknownDialect(library *mapping.Library, organisation, name string) error {
+	var names []string
+	for _, d := range library.Dialects(organisation) {
+		names = append(names, d.Name)
+	}
+	return fmt.Errorf("no dialect is called %s; there are %s", name, strings.Join(names, ", "))
+}
+
+// listDialects prints what can be converted.
+func listDialects(library *mapping.Library, organisation string) error {
+	types := func(list []string) string { return strings.Join(list, ", ") }
+	tab := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tab, "DIALECT\tFROM\tTO\tMAP")
+	for _, d := range library.Dialects(organisation) {
+		var from, to []string
+		for _, t := range d.Map.Sources() {
+			from = append(from, t.Name+" "+string(t.System().Version))
+		}
+		for _, t := range d.Map.Targets() {
+			to = append(to, t.Name+" "+string(t.System().Version))
+		}
+		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\n", d.Name, types(from), types(to), d.Map.URL)
+	}
+	return tab.Flush()
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/mapping"
+)
+
+// conversion is one run of the convert command: one reader, some workers, one writer
+// that keeps the order of the input.
+type conversion struct {
+	command *convertCmd
+	dialect *mapping.Dialect
+	against *mapping.Dialect // to compare with; nil for no comparison
+	inputs  []convertInput
+	began   time.Time
+}
+
+// converted is what came of one message.
+type converted struct {
+	convertMessage
+	body        []byte // what is to be written
+	report      string // what is to be told
+	err         error
+	unread      int
+	differences int
+}
+
+// errNotConverted is said when some messages failed; each was told by itself.
+type errNotConverted struct{ failed, total int }
+
+func (e errNotConverted) Error() string {
+	return fmt.Sprintf("%d of %s could not be converted", e.failed, counted(e.total))
+}
+
+func (v *conversion) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type slot struct {
+		convertMessage
+		done chan converted
+	}
+	// as many wait as keep the workers busy; a large file is never in memory as a whole
+	order := make(chan slot, 4*v.command.Jobs)
+	work := make(chan slot)
+	var group sync.WaitGroup
+	var done atomic.Int64
+	group.Go(func() {
+		defer close(order)
+		defer close(work)
+		for i, in := range v.inputs {
+			in.read(ctx, i, func(d convertMessage) bool {
+				s := slot{d, make(chan converted, 1)}
+				for _, to := range []chan slot{order, work} {
+					select {
+					case to <- s:
+					case <-ctx.Done():
+						return false
+					}
+				}
+				return true
+			})
+			if ctx.Err() != nil {
+				return
+			}
+		}
+	})
+	for range v.command.Jobs {
+		group.Go(func() {
+			for s := range work {
+				s.done <- v.convert(ctx, s.convertMessage)
+				done.Add(int64(len(s.body)))
+			}
+		})
+	}
+	results, err := newConvertResults(v)
+	if err != nil {
+		cancel()
+		group.Wait()
+		return err
+	}
+	summary := newConvertSummary(v)
+	clear, redraw := v.progress(&done)
+	for s := range order {
+		var c converted
+		select {
+		case c = <-s.done:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil || err != nil {
+			continue // drained, so that the reader can end
+		}
+		summary.add(c)
+		if told := summary.tell(c); told != "" {
+			clear()
+			fmt.Fprint(os.Stderr, told)
+			redraw()
+		}
+		if err = results.write(c); err != nil {
+			cancel()
+		}
+	}
+	clear()
+	group.Wait()
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		results.abandon()
+		return fmt.Errorf("interrupted after %s", counted(summary.total.messages))
+	}
+	if err := results.close(); err != nil {
+		return err
+	}
+	if !v.command.Quiet {
+		summary.print(os.Stderr)
+	}
+	if summary.total.failed > 0 {
+		return errNotConverted{summary.total.failed, summary.total.messages}
+	}
+	return nil
+}
+
+// convert does one message.
+func (v *conversion) convert(ctx context.Context, d convertMessage) converted {
+	out := converted{convertMessage: d, err: d.err}
+	if out.err != nil {
+		return out
+	}
+	c := v.command
+	result, err := v.apply(ctx, v.dialect, d.body, c.Trace || c.As == "parameters")
+	if err != nil {
+		out.err = err
+	} else {
+		out.unread = len(result.Unread)
+		switch c.As {
+		case "resource":
+			out.body = v.encode(d, result.Target)
+		case "parameters":
+			out.body = v.encode(d, result.Parameters())
+		}
+		out.report = v.report(result)
+	}
+	if v.against != nil {
+		text, n := v.compare(ctx, d, result, err)
+		out.report += text
+		out.differences = n
+	}
+	return out
+}
+
+// apply runs a dialect on the bytes of a message.
+func (v *conversion) apply(ctx context.Context, dialect *mapping.Dialect, body []byte, trace bool) (*mapping.Result, error) {
+	source, err := fhir.Parse(dialect.Map.Sources()[0].System(), body, fhir.Limits{Bytes: maxDocument})
+	if err != nil {
+		return nil, err
+	}
+	result, err := dialect.Convert(ctx, mapping.Input{Source: source, Now: v.began, Trace: trace})
+	if err == nil {
+		err = issue.Failures(issue.Join(result.Issues))
+	}
+	return result, err
+}
+
+// encode writes a result for reading where it is a document of its own, and as one line
+// of NDJSON otherwise.
+func (v *conversion) encode(d convertMessage, n *fhir.Node) []byte {
+	if d.line == 0 && (v.command.Out != "" || len(v.inputs) == 1) {
+		return append(fhir.EncodeIndent(n), '\n')
+	}
+	return append(fhir.Encode(n), '\n')
+}
+
+// report is the trace and the loss of one message, as far as they were asked for.
+func (v *conversion) report(result *mapping.Result) string {
+	var b strings.Builder
+	if v.command.Trace {
+		_ = result.Report(&b, v.command.Values) // a Builder takes everything
+	}
+	if v.command.Loss {
+		for _, n := range result.Unread {
+			line, column := n.Position()
+			fmt.Fprintf(&b, "  unread  %d:%d  %s\n", line, column, n.Path())
+		}
+		if len(result.Unread) == 0 {
+			b.WriteString("  nothing was lost: every element was read by a rule\n")
+		}
+	}
+	return b.String()
+}
+
+// compare converts a message with the other maps too, and says what differs.
+func (v *conversion) compare(ctx context.Context, d convertMessage, result *mapping.Result, refused error) (string, int) {
+	other, err := v.apply(ctx, v.against, d.body, true)
+	var b strings.Builder
+	switch {
+	case err != nil && refused != nil:
+		return "", 0
+	case err != nil:
+		b.WriteString("  the compared maps refuse it:\n")
+		writeIssues(&b, err)
+		return b.String(), 1
+	case refused != nil:
+		return "  the compared maps take it\n", 1
+	}
+	differences := mapping.Differences(result.Target, other.Target)
+	for _, difference := range differences {
+		fmt.Fprintf(&b, "  %s\n", difference)
+		if step, ok := other.Origin(difference.After); ok && difference.After != nil {
+			fmt.Fprintf(&b, "      by %s/%s %s:%d\n", step.Group, step.Rule, step.File, step.Line)
+		}
+	}
+	return b.String(), len(differences)
+}
+
+// progress draws a bar of the bytes converted, while someone looks at it and the sizes
+// are known. clear takes it off the screen, redraw puts it back.
+func (v *conversion) progress(done *atomic.Int64) (clear, redraw func()) {
+	var total int64
+	for _, in := range v.inputs {
+		total += in.bytes
+	}
+	if v.command.Quiet || total < 1<<20 || !term.IsTerminal(int(os.Stderr.Fd())) {
+		return func() {}, func() {}
+	}
+	bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("converting"),
+		progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
+		progressbar.OptionFullWidth(), progressbar.OptionThrottle(200*time.Millisecond))
+	// a bar that cannot be drawn is no loss
+	return func() { _ = bar.Clear() }, func() { _ = bar.Set64(done.Load()) }
+}
