@@ -85,6 +85,11 @@ func (r *Registry) translate(url, system, code string, depth int) ([]Match, erro
 	if m == nil {
 		return nil, issue.Newf(issue.NotFound, "conceptmap-unknown", "the ConceptMap %s is not loaded", url)
 	}
+	if len(m.groups) == 1 && (system == "" || m.groups[0].source == system || m.groups[0].source == "") {
+		if rows, listed := m.groups[0].rows[code]; listed {
+			return rows, nil // what a mapping asks most
+		}
+	}
 	var out []Match
 	for _, g := range m.groups {
 		if system != "" && g.source != "" && g.source != system {
