@@ -65,7 +65,7 @@ type search struct {
 	registry *Registry
 	question *Question
 	matches  []Translation
-	keys     []seen // of the matches
+	keys     []seen        // of the matches
 	seen     map[seen]bool // one row may be reached by two codings, or through two maps
 
 	depends   []string // elements that rows depend on and that no dependency met
