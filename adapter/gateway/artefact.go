@@ -50,14 +50,18 @@ func readArtefact(x *exchange) error {
 	return issue.New(issue.NotFound, "unknown-id", "there is no resource with this id")
 }
 
-// searchArtefacts is GET [base]/[type]?… for artefacts.
+// searchArtefacts is GET [base]/[type]?… and POST [base]/[type]/_search for artefacts.
 // Source: http://hl7.org/fhir/R4/search.html.
 func searchArtefacts(x *exchange) error {
+	params, err := x.searched()
+	if err != nil {
+		return err
+	}
 	control := newPaging()
 	var faults, ignored []*issue.Error
 	var used []parameter
 	found := slices.Clone(x.artefacts(x.route.resource))
-	for _, p := range x.query {
+	for _, p := range params {
 		switch {
 		case p.formal() || control.take(p, &faults):
 		case p.modifier != "" || !slices.ContainsFunc(artefactParams, func(k referral.SearchParam) bool { return k.Name == p.name }):
@@ -75,7 +79,6 @@ func searchArtefacts(x *exchange) error {
 	}
 	from := 0
 	if after := control.page.After; after != "" {
-		var err error
 		if from, err = strconv.Atoi(after); err != nil || from < 0 {
 			faults = append(faults, issue.Newf(issue.Value, "search-cursor", "%s is not one that a link of this server has", cursorParameter).At("http."+cursorParameter))
 		}

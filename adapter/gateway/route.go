@@ -105,7 +105,8 @@ func (g *gateway) artefactRoutes() []*route {
 		path := fhirBase + "/" + resource
 		list = append(list,
 			&route{method: http.MethodGet, path: path + "/:id", resource: resource, interactions: []string{"read"}, handle: readArtefact},
-			&route{method: http.MethodGet, path: path, resource: resource, interactions: []string{"search-type"}, handle: searchArtefacts})
+			&route{method: http.MethodGet, path: path, resource: resource, interactions: []string{"search-type"}, handle: searchArtefacts},
+			&route{method: http.MethodPost, path: path + "/_search", resource: resource, interactions: []string{"search-type"}, body: mediaForm, handle: searchArtefacts})
 	}
 	if g.Conversions != nil {
 		invoke(http.MethodPost, "/$convert", "", mediaFHIR, convertOperation, convert)
