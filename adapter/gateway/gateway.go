@@ -14,15 +14,25 @@ import (
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/terminology"
 )
 
-// Config is what New needs. Operations, Verify and BaseURL must be given.
+// Config is what New needs. Operations, Verify and BaseURL must be given. What needs
+// Conversions, Terminology or Definitions is offered only where they are given.
 type Config struct {
 	Operations Operations
 
 	// Verify gives the caller behind a bearer token. Errors: login, expired, unknown
 	// or forbidden for a token that is refused; transient when it cannot say.
 	Verify func(ctx context.Context, token string) (*auth.Principal, error)
+
+	// Conversions has the dialects of $convert and $transform.
+	Conversions   Conversions
+	IntakeDialect string // the dialect of $convert when none is named, default "ukcore-r4-to-referral"
+
+	// Terminology has the ConceptMaps of $translate.
+	Terminology *terminology.Registry
+	Definitions []*fhir.Node // the OperationDefinitions that are served; read only
 
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
 	TokenURL string      // where clients get their tokens, for the CapabilityStatement; "" when not offered
@@ -86,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Version == "" {
 		c.Version = "dev"
+	}
+	if c.IntakeDialect == "" {
+		c.IntakeDialect = "ukcore-r4-to-referral"
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) error { return nil }

@@ -41,6 +41,8 @@ type refusal struct {
 var tokens = map[string]*auth.Principal{
 	"gp":       {Client: "gp-system", Role: auth.RoleRequester, Organisations: []string{"A81001"}, Scopes: []string{"system/*.cruds"}},
 	"lw":       {Client: "lw-tool", Role: auth.RoleOwner, Organisations: []string{"LW001"}, Scopes: []string{"system/*.cruds"}},
+	"both":     {Client: "two-practices", Role: auth.RoleRequester, Organisations: []string{"A81001", "A81002"}, Scopes: []string{"system/*.cruds"}},
+	"bare":     {Client: "no-scope", Role: auth.RoleRequester, Organisations: []string{"A81002"}},
 	"op":       {Client: "operator", Role: auth.RoleOperator, Scopes: []string{"system/*.cruds"}},
 	"reader":   {Client: "gp-reader", Role: auth.RoleRequester, Organisations: []string{"A81001"}, Scopes: []string{"system/Patient.rs"}},
 	"patients": {Client: "gp-patients", Role: auth.RoleRequester, Organisations: []string{"A81001"}, Scopes: []string{"system/Patient.c"}},
@@ -102,6 +104,7 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 			}
 			return nil, issue.New(issue.Login, "token-signature", "the token was not signed by a known key")
 		},
+		Conversions: testDialects(), Terminology: testTerminology(), Definitions: []*fhir.Node{definition()},
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		NewID:  func() string { return "made-id" },
 		Now:    func() time.Time { return noon },

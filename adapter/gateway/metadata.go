@@ -41,7 +41,7 @@ func (g *gateway) capabilities() *fhir.Node {
 	rest := root.Add("rest")
 	rest.Set("mode", "server")
 	g.addSecurity(rest)
-	for _, resource := range g.Operations.ResourceTypes() {
+	for _, resource := range g.resourceTypes() {
 		g.addResource(rest, resource)
 	}
 	for _, code := range g.interactions("") {
@@ -49,7 +49,19 @@ func (g *gateway) capabilities() *fhir.Node {
 			rest.Add("interaction").Set("code", code)
 		}
 	}
+	g.addOperations(rest, "")
 	return root
+}
+
+// resourceTypes lists the types that the FHIR routes are about, in the order of the table.
+func (g *gateway) resourceTypes() []string {
+	var list []string
+	for _, r := range g.routes {
+		if r.surface == surfaceFHIR && r.resource != "" && !slices.Contains(list, r.resource) {
+			list = append(list, r.resource)
+		}
+	}
+	return list
 }
 
 // addSecurity states where tokens come from.
@@ -84,22 +96,42 @@ func (g *gateway) addResource(rest *fhir.Node, resource string) {
 	for _, code := range interactions {
 		n.Add("interaction").Set("code", code)
 	}
-	creates := slices.Contains(interactions, "create")
-	n.Set("versioning", "versioned")
-	n.Set("readHistory", "true")
-	n.Set("updateCreate", "false")
-	n.Set("conditionalCreate", map[bool]string{true: "true", false: "false"}[creates])
-	n.Set("conditionalRead", "not-match")
-	n.Set("conditionalUpdate", "false")
-	n.Set("conditionalDelete", "not-supported")
-	if !slices.Contains(interactions, "search-type") {
-		return
+	params := artefactParams
+	if slices.Contains(g.Operations.ResourceTypes(), resource) {
+		params = searchParams(g.Operations.SearchParams(resource))
+		n.Set("versioning", "versioned")
+		n.Set("readHistory", "true")
+		n.Set("updateCreate", "false")
+		n.Set("conditionalCreate", map[bool]string{true: "true", false: "false"}[slices.Contains(interactions, "create")])
+		n.Set("conditionalRead", "not-match")
+		n.Set("conditionalUpdate", "false")
+		n.Set("conditionalDelete", "not-supported")
+	} else {
+		n.Set("versioning", "no-version")
 	}
-	for _, p := range searchParams(g.Operations.SearchParams(resource)) {
-		param := n.Add("searchParam")
-		param.Set("name", p.Name)
-		param.Set("definition", p.Definition)
-		param.Set("type", p.Type)
+	if slices.Contains(interactions, "search-type") {
+		for _, p := range params {
+			param := n.Add("searchParam")
+			param.Set("name", p.Name)
+			param.Set("definition", p.Definition)
+			param.Set("type", p.Type)
+		}
+	}
+	g.addOperations(n, resource)
+}
+
+// addOperations states what can be invoked on a type, or on the system for "".
+func (g *gateway) addOperations(n *fhir.Node, resource string) {
+	var seen []*operation
+	for _, r := range g.routes {
+		if r.operation == nil || r.resource != resource || slices.Contains(seen, r.operation) {
+			continue
+		}
+		seen = append(seen, r.operation)
+		o := n.Add("operation")
+		o.Set("name", r.operation.name)
+		o.Set("definition", r.operation.definition)
+		o.Set("documentation", r.operation.notes)
 	}
 }
 
@@ -108,7 +140,7 @@ func (g *gateway) addResource(rest *fhir.Node, resource string) {
 func (g *gateway) interactions(resource string) []string {
 	var codes []string
 	for _, r := range g.routes {
-		if r.surface != surfaceFHIR || r.resource != resource {
+		if r.surface != surfaceFHIR || r.resource != resource || r.operation != nil {
 			continue
 		}
 		for _, code := range r.interactions {

@@ -8,20 +8,30 @@ import (
 	"spadapter/adapter/fhir"
 )
 
-// claims lists "Type interaction" of the statement; "" stands for the whole system.
+// claims lists "Type interaction" and "Type $operation" of the statement; "" stands for
+// the whole system.
 func claims(statement *fhir.Node) []string {
 	var list []string
 	rest := statement.Child("rest")
 	for _, i := range rest.All("interaction") {
 		list = append(list, " "+i.Text("code"))
 	}
+	for _, o := range rest.All("operation") {
+		list = append(list, " $"+o.Text("name"))
+	}
 	for _, r := range rest.All("resource") {
 		for _, i := range r.All("interaction") {
 			list = append(list, r.Text("type")+" "+i.Text("code"))
 		}
+		for _, o := range r.All("operation") {
+			list = append(list, r.Text("type")+" $"+o.Text("name"))
+		}
 	}
 	return list
 }
+
+// artefactIDs has an id for each type whose resources are part of the program.
+var artefactIDs = map[string]string{"ConceptMap": "letters", "OperationDefinition": "convert"}
 
 // TestEveryClaimAnswers does what the CapabilityStatement says can be done.
 func TestEveryClaimAnswers(t *testing.T) {
@@ -41,6 +51,16 @@ func TestEveryClaimAnswers(t *testing.T) {
 			method, body, status = "POST", `{"resourceType":"`+resource+`"}`, 201
 		case "read":
 			target = path + "/1"
+			if id := artefactIDs[resource]; id != "" {
+				target = path + "/" + id
+			}
+		case "$convert", "$transform":
+			method, target, body = "POST", strings.TrimSuffix(path, "/")+"/"+interaction+"?dialect=plain", `{"resourceType":"Patient"}`
+			if interaction == "$transform" {
+				target = path + "/plain/$transform"
+			}
+		case "$translate":
+			target = path + "/letters/$translate?code=female&system=http://hl7.org/fhir/administrative-gender"
 		case "vread":
 			target = path + "/1/_history/1"
 		case "history-instance":
@@ -70,7 +90,11 @@ func TestEveryRouteIsClaimed(t *testing.T) {
 		if r.surface != surfaceFHIR || r.interactions[0] == "capabilities" {
 			continue
 		}
-		for _, code := range r.interactions {
+		codes := r.interactions
+		if r.operation != nil {
+			codes = []string{"$" + r.operation.name}
+		}
+		for _, code := range codes {
 			if !slices.Contains(list, r.resource+" "+code) {
 				t.Errorf("%s %s is not claimed", r.method, r.path)
 			}
@@ -82,9 +106,13 @@ func TestEveryRouteIsClaimed(t *testing.T) {
 func TestEverySearchParameterIsUsed(t *testing.T) {
 	w := newWorld(t, nil)
 	statement := parsed(t, w.do("GET", "/fhir/R4/metadata", ""))
-	values := map[string]string{"token": "x", "string": "x", "date": "2026", "reference": "Patient/1"}
+	values := map[string]string{"token": "x", "string": "x", "date": "2026", "reference": "Patient/1", "uri": "urn:x"}
 	for _, r := range statement.Child("rest").All("resource") {
-		if r.Text("versioning") != "versioned" || r.Text("updateCreate") != "false" || (r.Text("conditionalCreate") == "true") != slices.Contains(w.config.Operations.CreateTypes(), r.Text("type")) {
+		if artefact := !slices.Contains(w.config.Operations.ResourceTypes(), r.Text("type")); artefact {
+			if r.Text("versioning") != "no-version" || r.Child("conditionalRead") != nil {
+				t.Errorf("%s", fhir.Encode(r))
+			}
+		} else if r.Text("versioning") != "versioned" || r.Text("updateCreate") != "false" || (r.Text("conditionalCreate") == "true") != slices.Contains(w.config.Operations.CreateTypes(), r.Text("type")) {
 			t.Errorf("%s", fhir.Encode(r))
 		}
 		for _, p := range r.All("searchParam") {

@@ -27,9 +27,10 @@ type route struct {
 	method       string
 	path         string // as the router writes it: "/fhir/R4/Patient/:id"
 	surface      surface
-	resource     string   // "Patient"; "" for the whole system
-	interactions []string // codes of http://hl7.org/fhir/restful-interaction; the first is audited
-	letter       byte     // scope letter that is needed on resource: c, r, u, d or s; 0 when the handler asks
+	resource     string     // "Patient"; "" for the whole system
+	interactions []string   // codes of http://hl7.org/fhir/restful-interaction; the first is audited
+	operation    *operation // what it invokes; nil for an interaction
+	letter       byte       // scope letter that is needed on resource: c, r, u, d or s; 0 when the handler asks
 	roles        []auth.Role
 	body         media // what the body must be
 	open         bool  // no token needed
@@ -51,6 +52,7 @@ func (g *gateway) table() []*route {
 	for _, resource := range g.Operations.ResourceTypes() {
 		list = append(list, g.resourceRoutes(resource)...)
 	}
+	list = append(list, g.artefactRoutes()...)
 	for _, r := range list {
 		r.surface = surfaceFHIR
 	}
@@ -88,6 +90,39 @@ func (g *gateway) resourceRoutes(resource string) []*route {
 			method: http.MethodPost, path: path, resource: resource, letter: 'c',
 			interactions: []string{"create"}, roles: requesters, body: mediaFHIR, handle: create,
 		})
+	}
+	return list
+}
+
+// artefactRoutes lists what is offered on the artefacts that the program is made of. Any
+// caller may use them: they read nothing that is stored.
+func (g *gateway) artefactRoutes() []*route {
+	var list []*route
+	invoke := func(method, path, resource string, body media, o *operation, handle func(*exchange) error) {
+		list = append(list, &route{method: method, path: fhirBase + path, resource: resource, interactions: []string{"operation"}, operation: o, body: body, handle: handle})
+	}
+	serve := func(resource string) {
+		path := fhirBase + "/" + resource
+		list = append(list,
+			&route{method: http.MethodGet, path: path + "/:id", resource: resource, interactions: []string{"read"}, handle: readArtefact},
+			&route{method: http.MethodGet, path: path, resource: resource, interactions: []string{"search-type"}, handle: searchArtefacts},
+			&route{method: http.MethodPost, path: path + "/_search", resource: resource, interactions: []string{"search-type"}, body: mediaForm, handle: searchArtefacts})
+	}
+	if g.Conversions != nil {
+		invoke(http.MethodPost, "/$convert", "", mediaFHIR, convertOperation, convert)
+		for _, path := range []string{"/StructureMap/$transform", "/StructureMap/:id/$transform"} {
+			invoke(http.MethodPost, path, "StructureMap", mediaFHIR, transformOperation, transform)
+		}
+	}
+	if g.Terminology != nil {
+		serve("ConceptMap")
+		for _, path := range []string{"/ConceptMap/$translate", "/ConceptMap/:id/$translate"} {
+			invoke(http.MethodGet, path, "ConceptMap", mediaNone, translateOperation, translate)
+			invoke(http.MethodPost, path, "ConceptMap", mediaFHIR, translateOperation, translate)
+		}
+	}
+	if g.Definitions != nil {
+		serve("OperationDefinition")
 	}
 	return list
 }

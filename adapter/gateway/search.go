@@ -12,15 +12,9 @@ import (
 // stand in the body, in the address, or in both.
 // Source: http://hl7.org/fhir/R4/search.html, http://hl7.org/fhir/R4/http.html#search.
 func search(x *exchange) error {
-	params := x.query
-	if len(x.call.Body) > 0 {
-		form, err := splitQuery(string(x.call.Body))
-		if err != nil {
-			return err
-		}
-		params = append(params, form...)
-		// audit keeps what was looked for, wherever it stood
-		x.call.Query = audited(strings.TrimPrefix(x.Request.URL.RawQuery+"&"+string(x.call.Body), "&"))
+	params, err := x.searched()
+	if err != nil {
+		return err
 	}
 	request, err := parseSearch(x.route.resource, x.Operations.SearchParams(x.route.resource), x.base, params, x.prefer.strict)
 	if err != nil {
@@ -53,6 +47,20 @@ func search(x *exchange) error {
 	}
 	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
 	return nil
+}
+
+// searched gives the parameters of a search, those of the address first.
+func (x *exchange) searched() ([]parameter, error) {
+	if len(x.call.Body) == 0 {
+		return x.query, nil
+	}
+	form, err := splitQuery(string(x.call.Body))
+	if err != nil {
+		return nil, err
+	}
+	// audit keeps what was looked for, wherever it stood
+	x.call.Query = audited(strings.TrimPrefix(x.Request.URL.RawQuery+"&"+string(x.call.Body), "&"))
+	return append(x.query, form...), nil
 }
 
 // pageLinks gives the address of this page, with the parameters that were really

@@ -3,6 +3,7 @@ package terminology
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -25,24 +26,48 @@ func (m Match) Matched() bool {
 
 // conceptMap is a compiled ConceptMap.
 type conceptMap struct {
-	url    string
-	groups []*mapGroup
+	url, version   string
+	source, target string // canonicals of the value sets, "" when it states none
+	groups         []*mapGroup
+	details        map[int]*detail // by row, for the rows that have more than a Match
+	node           *fhir.Node
 }
 
 type mapGroup struct {
-	source, target string
-	rows           map[string][]Match
-	unmapped       string // "", provided, fixed, other-map
-	fixed          Match
-	other          string
+	source, sourceVersion string
+	target, targetVersion string
+	rows                  map[string][]Match // the rows that depend on nothing; of a code that has others only, none
+	conditional           map[string][]Match // the rows that depend on other elements
+	unmapped              string             // "", provided, fixed, other-map
+	fixed                 []Match
+	other                 string
+	origins               func() map[string][]origin // the rows by their target, for the way back
+}
+
+// detail is what a row says beside its Match.
+type detail struct {
+	depends  []Product // every one of them must hold
+	products []Product
+}
+
+// origin is a row as it is read from right to left.
+type origin struct {
+	code string // of the source
+	Match
 }
 
 // equivalences are the codes of http://hl7.org/fhir/R4/valueset-concept-map-equivalence.html.
 var equivalences = []string{"relatedto", "equivalent", "equal", "wider", "subsumes", "narrower", "specializes", "inexact", "unmatched", "disjoint"}
 
-// Translate gives the matches of a code in a ConceptMap, in the order of its rows.
-// system "" means any: the rows of every group count. No row and no unmapped rule give
-// none; a row that says unmatched or disjoint is an answer, with Matched false.
+// maxHandovers is how often a map may hand over to another: a chain this long is a cycle.
+const maxHandovers = 8
+
+// Translate gives the matches of a code in a ConceptMap, in the order of its rows; they
+// are shared, to be read only. system "" means any: the rows of every group count. A row
+// that depends on other elements does not match, for none is known here: Answer takes
+// them. No row and no unmapped rule give none; a row that says unmatched or disjoint is
+// an answer, with Matched false. A code that a group has a row for does not fall under
+// the group's unmapped rule, whatever the row says or depends on.
 //
 // Errors: not-found when the ConceptMap, or one that an unmapped rule hands over to, is
 // not loaded.
@@ -53,16 +78,16 @@ func (r *Registry) Translate(conceptMap, system, code string) ([]Match, error) {
 }
 
 func (r *Registry) translate(url, system, code string, depth int) ([]Match, error) {
-	if r == nil {
-		r = &Registry{}
+	var m *conceptMap
+	if r != nil {
+		m, _ = find(r.maps, url)
 	}
-	m, ok := find(r.maps, url)
-	if !ok {
+	if m == nil {
 		return nil, issue.Newf(issue.NotFound, "conceptmap-unknown", "the ConceptMap %s is not loaded", url)
 	}
 	if len(m.groups) == 1 && (system == "" || m.groups[0].source == system || m.groups[0].source == "") {
-		if rows, ok := m.groups[0].rows[code]; ok {
-			return rows, nil // the ordinary case costs no allocation
+		if rows, listed := m.groups[0].rows[code]; listed {
+			return rows, nil // what a mapping asks most
 		}
 	}
 	var out []Match
@@ -70,64 +95,131 @@ func (r *Registry) translate(url, system, code string, depth int) ([]Match, erro
 		if system != "" && g.source != "" && g.source != system {
 			continue
 		}
-		if rows, ok := g.rows[code]; ok {
-			out = append(out, rows...)
-			continue
-		}
-		switch g.unmapped {
-		case "provided":
-			target := g.target
-			if target == "" {
-				target = system
-			}
-			out = append(out, Match{System: target, Code: code, Equivalence: "equal", Map: m.url, Row: -1})
-		case "fixed":
-			out = append(out, g.fixed)
-		case "other-map":
-			if depth > 8 { // a chain this long is a cycle
-				return nil, issue.Newf(issue.NotFound, "conceptmap-cycle", "the ConceptMap %s hands over to another map without end", url)
-			}
-			more, err := r.translate(g.other, system, code, depth+1)
-			if err != nil {
+		more, listed := g.rows[code]
+		if !listed {
+			var err error
+			if more, err = r.byRule(m, g, system, code, depth); err != nil {
 				return nil, err
 			}
+		}
+		switch {
+		case len(more) == 0:
+		case out == nil:
+			out = more // the ordinary case costs no allocation
+		default:
 			out = append(out, more...)
 		}
 	}
 	return out, nil
 }
 
+// byRule gives what the unmapped rule of a group makes of a code that it has no row for.
+func (r *Registry) byRule(m *conceptMap, g *mapGroup, system, code string, depth int) ([]Match, error) {
+	switch g.unmapped {
+	case "provided":
+		target := g.target
+		if target == "" {
+			target = system
+		}
+		return []Match{{System: target, Code: code, Equivalence: "equal", Map: m.url, Row: -1}}, nil
+	case "fixed":
+		return g.fixed, nil
+	case "other-map":
+		if depth >= maxHandovers {
+			return nil, handsOverForEver(m)
+		}
+		return r.translate(g.other, system, code, depth+1)
+	}
+	return nil, nil
+}
+
+func handsOverForEver(m *conceptMap) *issue.Error {
+	return issue.Newf(issue.NotFound, "conceptmap-cycle", "the ConceptMap %s hands over to another map without end", m.url)
+}
+
 func (l *loader) conceptMap(n *fhir.Node) *conceptMap {
-	m := &conceptMap{url: n.Text("url")}
+	m := &conceptMap{
+		url: n.Text("url"), version: n.Text("version"), source: n.Text("source"), target: n.Text("target"),
+		details: map[int]*detail{}, node: n,
+	}
 	row := 0
 	for _, gn := range n.All("group") {
-		g := &mapGroup{source: gn.Text("source"), target: gn.Text("target"), rows: map[string][]Match{}}
+		g := &mapGroup{
+			source: gn.Text("source"), sourceVersion: gn.Text("sourceVersion"),
+			target: gn.Text("target"), targetVersion: gn.Text("targetVersion"),
+			rows: map[string][]Match{}, conditional: map[string][]Match{},
+		}
 		for _, en := range gn.All("element") {
-			code := en.Text("code")
-			if code == "" {
-				l.fail(en, issue.Value, "conceptmap-code", "a row of a ConceptMap needs the code that it translates")
-				continue
-			}
-			rows := g.rows[code]
-			if rows == nil {
-				rows = []Match{}
-			}
-			for _, tn := range en.All("target") {
-				match := Match{System: g.target, Code: tn.Text("code"), Display: tn.Text("display"),
-					Equivalence: tn.Text("equivalence"), Map: m.url, Row: row}
-				row++
-				if !slices.Contains(equivalences, match.Equivalence) {
-					l.fail(tn, issue.Value, "conceptmap-equivalence", "the equivalence of a ConceptMap row is one of %s", strings.Join(equivalences, ", "))
-				}
-				rows = append(rows, match)
-			}
-			g.rows[code] = rows
+			row = l.mapElement(m, g, en, row)
+		}
+		for code, rows := range g.rows {
+			g.rows[code] = slices.Clip(rows) // shared with callers: what they append is their own
 		}
 		if un := gn.Child("unmapped"); un != nil {
 			g.unmapped, g.other = un.Text("mode"), un.Text("url")
-			g.fixed = Match{System: g.target, Code: un.Text("code"), Display: un.Text("display"), Equivalence: "inexact", Map: m.url, Row: -1}
+			g.fixed = []Match{{System: g.target, Code: un.Text("code"), Display: un.Text("display"), Equivalence: "inexact", Map: m.url, Row: -1}}
 		}
+		g.origins = sync.OnceValue(g.reversed)
 		m.groups = append(m.groups, g)
 	}
 	return m
+}
+
+// mapElement compiles the rows of one code. row is the number of the first; the number
+// after the last is given back.
+func (l *loader) mapElement(m *conceptMap, g *mapGroup, en *fhir.Node, row int) int {
+	code := en.Text("code")
+	if code == "" {
+		l.fail(en, issue.Value, "conceptmap-code", "a row of a ConceptMap needs the code that it translates")
+		return row
+	}
+	if g.rows[code] == nil {
+		g.rows[code] = []Match{}
+	}
+	for _, tn := range en.All("target") {
+		match := Match{System: g.target, Code: tn.Text("code"), Display: tn.Text("display"),
+			Equivalence: tn.Text("equivalence"), Map: m.url, Row: row}
+		if !slices.Contains(equivalences, match.Equivalence) {
+			l.fail(tn, issue.Value, "conceptmap-equivalence", "the equivalence of a ConceptMap row is one of %s", strings.Join(equivalences, ", "))
+		}
+		d := &detail{depends: products(tn.All("dependsOn")), products: products(tn.All("product"))}
+		if d.depends != nil || d.products != nil {
+			m.details[row] = d
+		}
+		if d.depends != nil {
+			g.conditional[code] = append(g.conditional[code], match)
+		} else {
+			g.rows[code] = append(g.rows[code], match)
+		}
+		row++
+	}
+	return row
+}
+
+// products reads dependsOn or product elements.
+func products(list []*fhir.Node) []Product {
+	var out []Product
+	for _, n := range list {
+		system, version, _ := strings.Cut(n.Text("system"), "|")
+		out = append(out, Product{Element: n.Text("property"), Value: Coding{System: system, Version: version, Code: n.Text("value"), Display: n.Text("display")}})
+	}
+	return out
+}
+
+// reversed orders the rows by the code they lead to.
+func (g *mapGroup) reversed() map[string][]origin {
+	out := map[string][]origin{}
+	for _, rows := range []map[string][]Match{g.rows, g.conditional} {
+		for code, matches := range rows {
+			for _, match := range matches {
+				if match.Code != "" {
+					out[match.Code] = append(out[match.Code], origin{code, match})
+				}
+			}
+		}
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b origin) int { return a.Row - b.Row })
+	}
+	return out
 }

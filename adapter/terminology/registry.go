@@ -156,19 +156,21 @@ func (l *loader) add(n *fhir.Node) {
 		return
 	}
 	l.seen[key] = true
-	names := []string{url}
-	if version != "" {
-		names = append(names, url+"|"+version)
+	switch kind {
+	case "CodeSystem":
+		put(l.registry.systems, url, version, l.codeSystem(n))
+	case "ValueSet":
+		put(l.registry.sets, url, version, l.valueSet(n))
+	case "ConceptMap":
+		put(l.registry.maps, url, version, l.conceptMap(n))
 	}
-	for _, name := range names {
-		switch kind {
-		case "CodeSystem":
-			l.registry.systems[name] = l.codeSystem(n)
-		case "ValueSet":
-			l.registry.sets[name] = l.valueSet(n)
-		case "ConceptMap":
-			l.registry.maps[name] = l.conceptMap(n)
-		}
+}
+
+// put keeps v under its canonical, without and with the version.
+func put[T any](m map[string]T, url, version string, v T) {
+	m[url] = v
+	if version != "" {
+		m[url+"|"+version] = v
 	}
 }
 

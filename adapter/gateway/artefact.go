@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+// Artefacts are the standard resources that the program is made of. They are in memory,
+// hold nothing about a person and are the same for every caller, so that no scope is
+// asked for them and nobody's access is audited.
+
+// artefactParams are what artefacts can be searched by; each may stand once.
+// Source: http://hl7.org/fhir/R4/conceptmap.html#search.
+var artefactParams = []referral.SearchParam{
+	{Name: "_id", Type: "token", Definition: "http://hl7.org/fhir/SearchParameter/Resource-id"},
+	{Name: "name", Type: "string", Definition: "http://hl7.org/fhir/SearchParameter/conformance-name"},
+	{Name: "url", Type: "uri", Definition: "http://hl7.org/fhir/SearchParameter/conformance-url"},
+	{Name: "version", Type: "token", Definition: "http://hl7.org/fhir/SearchParameter/conformance-version"},
+}
+
+// artefacts lists the artefacts of a type, in a fixed order.
+func (g *gateway) artefacts(resource string) []*fhir.Node {
+	switch resource {
+	case "ConceptMap":
+		return g.Terminology.ConceptMaps()
+	case "OperationDefinition":
+		return g.Definitions
+	}
+	return nil
+}
+
+// readArtefact is GET [base]/[type]/[id] for an artefact.
+func readArtefact(x *exchange) error {
+	id, err := x.resourceID()
+	if err != nil {
+		return err
+	}
+	for _, n := range x.artefacts(x.route.resource) {
+		if n.Text("id") == id {
+			x.send(http.StatusOK, contentFHIR, x.encode(n))
+			return nil
+		}
+	}
+	return issue.New(issue.NotFound, "unknown-id", "there is no resource with this id")
+}
+
+// searchArtefacts is GET [base]/[type]?… and POST [base]/[type]/_search for artefacts.
+// Source: http://hl7.org/fhir/R4/search.html.
+func searchArtefacts(x *exchange) error {
+	params, err := x.searched()
+	if err != nil {
+		return err
+	}
+	control := newPaging()
+	var faults, ignored []*issue.Error
+	var used []parameter
+	found := slices.Clone(x.artefacts(x.route.resource))
+	for _, p := range params {
+		switch {
+		case p.formal() || control.take(p, &faults):
+		case p.modifier != "" || !slices.ContainsFunc(artefactParams, func(k referral.SearchParam) bool { return k.Name == p.name }):
+			if x.prefer.strict {
+				faults = append(faults, unknownParameter(p))
+			} else {
+				ignored = append(ignored, ignoredParameter(p))
+			}
+		case p.value == "":
+			faults = append(faults, issue.Newf(issue.Value, "search-empty", "%s has no value; give one, or leave the parameter out", p.name).At("http."+p.name))
+		default:
+			used = append(used, p)
+			found = slices.DeleteFunc(found, func(n *fhir.Node) bool { return !artefactMatches(n, p) })
+		}
+	}
+	from := 0
+	if after := control.page.After; after != "" {
+		if from, err = strconv.Atoi(after); err != nil || from < 0 {
+			faults = append(faults, issue.Newf(issue.Value, "search-cursor", "%s is not one that a link of this server has", cursorParameter).At("http."+cursorParameter))
+		}
+	}
+	if err := issue.Join(faults); err != nil {
+		return err
+	}
+	total, next := len(found), ""
+	from = min(max(from, 0), total)
+	to := min(from+control.page.Count, total)
+	if to < total && control.page.Count > 0 {
+		next = strconv.Itoa(to)
+	}
+	self, nextURL := pageLinks(x.base+x.route.resource, append(used, control.used()...), next)
+	b := newBundle("searchset", x.Now(), total, self, nextURL)
+	for _, n := range found[from:to] {
+		entry := b.entry(x.base + x.route.resource + "/" + n.Text("id"))
+		entry.Add("search").Set("mode", "match")
+		b.add(entry, fhir.Encode(n))
+	}
+	if len(ignored) > 0 && control.page.Count > 0 {
+		entry := fhir.New(fhir.Types(fhir.R4).Type("Bundle.entry"))
+		entry.Add("search").Set("mode", "outcome")
+		b.add(entry, fhir.Encode(outcome(ignored)))
+	}
+	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
+	return nil
+}
+
+// artefactMatches reports whether an artefact has one of the values that a parameter
+// offers with commas: the whole text, but for a name its beginning in any case.
+func artefactMatches(n *fhir.Node, p parameter) bool {
+	have := n.Text(strings.TrimPrefix(p.name, "_"))
+	for _, want := range splitEscaped(p.value, ',', maxAlternatives) {
+		want = unescape(want)
+		if want != "" && (have == want || p.name == "name" && strings.HasPrefix(strings.ToLower(have), strings.ToLower(want))) {
+			return true
+		}
+	}
+	return false
+}

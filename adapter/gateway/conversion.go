@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/mapping"
+)
+
+// Conversions gives the dialects that hold for an organisation, its own among them or in
+// the place of everybody's. organisation is an ODS code in upper case, "" for everybody's.
+type Conversions interface {
+	Dialects(organisation string) []*mapping.Dialect // sorted by name
+	Dialect(organisation, name string) *mapping.Dialect
+}
+
+// maxSteps bounds the trace in one answer: a step takes about 500 bytes, and a message of
+// a hundred entries some thousand steps.
+const maxSteps = 10_000
+
+// organisation is whose dialects hold: the one that was named, which must be the
+// caller's, or the only one the caller speaks for. An operator may name any, and has
+// everybody's without a name.
+//
+// Errors: required when the caller speaks for several; forbidden for another's.
+func (x *exchange) organisation(in inputs) (string, error) {
+	p := x.call.Principal
+	g := in.one("organisation")
+	switch {
+	case g != nil:
+		if p.Role != auth.RoleOperator && !p.SpeaksFor(g.text) {
+			return "", g.fault(issue.Forbidden, "organisation", "your client is not registered for this organisation").With("the organisation is %.100q", g.text)
+		}
+		return strings.ToUpper(g.text), nil
+	case len(p.Organisations) == 1:
+		return p.Organisations[0], nil
+	case len(p.Organisations) > 1 && p.Role != auth.RoleOperator:
+		return "", issue.New(issue.Required, "organisation", "your client speaks for several organisations; say in organisation, with its ODS code, for which one the message is converted").At("Parameters.parameter")
+	}
+	return "", nil
+}
+
+// message is a resource that was given to be converted, read for the map that takes it.
+type message struct {
+	root  *fhir.Node
+	bytes []byte // as it was sent
+}
+
+// message reads a given resource once more, in the FHIR version that the map takes. Its
+// elements keep the lines and columns of the request, and are named from the resource on.
+func (x *exchange) message(g *given, m *mapping.Map) (message, error) {
+	system := sourceSystem(m, g.node.ResourceType())
+	if g.whole && system == g.node.System() {
+		return message{g.node, x.call.Body}, nil
+	}
+	body := bytes.TrimPrefix(x.call.Body, []byte("\uFEFF"))
+	start := offset(body, g.line, g.column)
+	var raw json.RawMessage
+	if err := json.NewDecoder(bytes.NewReader(body[start:])).Decode(&raw); err != nil {
+		return message{}, err // it was read before: cannot happen
+	}
+	// blanks in the place of what stood before keep every line and column
+	padded := make([]byte, start, start+len(raw))
+	for i := range padded {
+		padded[i] = ' '
+		if body[i] == '\n' {
+			padded[i] = '\n'
+		}
+	}
+	root, err := fhir.Parse(system, append(padded, raw...), x.Limits)
+	return message{root, raw}, err
+}
+
+// offset is where a line and column, both counted from 1, lie in a text.
+func offset(text []byte, line, column int) int {
+	at := 0
+	for ; line > 1; line-- {
+		at += bytes.IndexByte(text[at:], '\n') + 1
+	}
+	return at + column - 1
+}
+
+// input is a message as a map takes it. Without an identity the organisation and the
+// bytes make one, as they do when a message is taken in: the ids are the same then.
+func (x *exchange) input(m message, in inputs, organisation string, trace bool) mapping.Input {
+	identity := in.text("identity")
+	if identity == "" {
+		sum := sha256.Sum256(m.bytes)
+		identity = organisation + "|" + hex.EncodeToString(sum[:])
+	}
+	return mapping.Input{Source: m.root, Identity: identity, Now: x.Now(), Trace: trace}
+}
+
+// report is what a transform has to say: what was lost, or that nothing was.
+func (x *exchange) report(result *mapping.Result, cut bool) *fhir.Node {
+	issues := slices.Clone(result.Issues)
+	if len(result.Unread) == 0 {
+		issues = append(issues, issue.New(issue.Informational, "no-loss", "every element of the message was read by a rule; nothing was lost").Graded(issue.SeverityInformation))
+	}
+	if cut {
+		issues = append(issues, issue.Newf(issue.Informational, "trace-cut", "the trace is longer; only its first %d steps are listed", maxSteps).Graded(issue.SeverityInformation))
+	}
+	if x.reply != nil {
+		issues = unplaced(issues)
+	}
+	return outcome(capped(issues))
+}
+
+// cutTrace shortens the trace of a result to what one answer may list, and reports
+// whether it did.
+func cutTrace(result *mapping.Result) bool {
+	cut := len(result.Trace) > maxSteps
+	if cut {
+		result.Trace = result.Trace[:maxSteps]
+	}
+	return cut
+}

@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing/fstest"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/mapping"
+	"spadapter/adapter/terminology"
+	"spadapter/conformance"
+	"spadapter/mappings"
+)
+
+// dialectTable is a Conversions: dialects by organisation, "" for everybody's, and name.
+type dialectTable map[string]map[string]*mapping.Dialect
+
+func (t dialectTable) Dialect(organisation, name string) *mapping.Dialect {
+	if d := t[organisation][name]; d != nil {
+		return d
+	}
+	return t[""][name]
+}
+
+func (t dialectTable) Dialects(organisation string) []*mapping.Dialect {
+	all := maps.Clone(t[""])
+	maps.Copy(all, t[organisation])
+	return slices.SortedFunc(maps.Values(all), func(a, b *mapping.Dialect) int { return strings.Compare(a.Name, b.Name) })
+}
+
+const (
+	plain   = "map \"https://test.example/StructureMap/plain\" = \"plain\"\n" + patientToBasic
+	private = "map \"https://test.example/StructureMap/private\" = \"private\"\n" + patientToBasic
+	older   = "map \"https://test.example/StructureMap/older\" = \"older\"\n" +
+		"uses \"http://hl7.org/fhir/3.0/StructureDefinition/ReferralRequest\" alias ReferralRequest as source\n" +
+		"uses \"http://hl7.org/fhir/StructureDefinition/ServiceRequest\" alias ServiceRequest as target\n" +
+		"group main(source src : ReferralRequest, target tgt : ServiceRequest) { src.status as s -> tgt.status = s; src.description as d -> tgt.patientInstruction = d; }"
+	newer = "map \"https://test.example/StructureMap/newer\" = \"newer\"\n" +
+		"uses \"http://hl7.org/fhir/StructureDefinition/ServiceRequest\" alias ServiceRequest as source\n" +
+		"uses \"http://hl7.org/fhir/3.0/StructureDefinition/ReferralRequest\" alias ReferralRequest as target\n" +
+		"group main(source src : ServiceRequest, target tgt : ReferralRequest) { src.patientInstruction as d -> tgt.description = d; src.status \"ignore-status\"; src.intent \"ignore-intent\"; src.subject \"ignore-subject\"; }"
+	patientToBasic = `uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as source
+uses "http://hl7.org/fhir/StructureDefinition/Basic" alias Basic as target
+group main(source src : Patient, target tgt : Basic) {
+  src -> tgt.id = uuid() "id";
+  src.gender as g -> tgt.code = translate(g, 'urn:test:letters', 'CodeableConcept') "sex";
+}
+`
+	letters = `{"resourceType":"ConceptMap","id":"letters","url":"urn:test:letters","version":"1","name":"Letters","status":"active","sourceCanonical":"http://hl7.org/fhir/ValueSet/administrative-gender","group":[{"source":"http://hl7.org/fhir/administrative-gender","target":"urn:letters","element":[
+{"code":"female","target":[{"code":"F","display":"Eff","equivalence":"equal"}]},{"code":"unknown","target":[{"equivalence":"unmatched"}]},
+{"code":"other","target":[{"code":"O","equivalence":"wider","comment":"c","dependsOn":[{"property":"urn:test:age","system":"urn:ages","value":"adult"}],"product":[{"property":"urn:test:note","system":"urn:notes","value":"n"}]}]}]}]}`
+)
+
+// testDialects has the shipped dialects, and small ones: the organisation A81001 has
+// "plain" in a version of its own, LW001 has a dialect that nobody else has.
+var testDialects = sync.OnceValue(func() dialectTable {
+	load := func(files map[string]string) map[string]*mapping.Dialect {
+		fsys := fstest.MapFS{}
+		for name, text := range files {
+			fsys[name+"/"+name+".map"] = &fstest.MapFile{Data: []byte(text)}
+			fsys[name+"/conceptmap.json"] = &fstest.MapFile{Data: []byte(letters)}
+		}
+		dialects, err := mapping.Load(mapping.Env{}, fsys)
+		if err != nil {
+			panic(err)
+		}
+		return dialects
+	}
+	shared := load(map[string]string{"plain": plain, "older": older, "newer": newer})
+	shipped, err := mapping.Load(mapping.Env{}, mappings.FS)
+	if err != nil {
+		panic(err)
+	}
+	maps.Copy(shared, shipped)
+	own := strings.Replace(plain, "src -> tgt.id = uuid() \"id\"", "src -> tgt.id = uuid(), tgt.language = 'cy' \"own\"", 1)
+	return dialectTable{"": shared, "A81001": load(map[string]string{"plain": own}), "LW001": load(map[string]string{"private": private})}
+})
+
+var testTerminology = sync.OnceValue(func() *terminology.Registry {
+	codes, err := terminology.LoadFS(conformance.FS)
+	if err != nil {
+		panic(err)
+	}
+	n, err := fhir.Parse(fhir.Types(fhir.R4), []byte(letters), fhir.Limits{})
+	if err != nil {
+		panic(err)
+	}
+	if codes, err = codes.With(n); err != nil {
+		panic(err)
+	}
+	return codes
+})
+
+// definition is the shipped OperationDefinition of $convert.
+var definition = sync.OnceValue(func() *fhir.Node {
+	body, err := conformance.FS.ReadFile("operations/OperationDefinition-convert.json")
+	if err != nil {
+		panic(err)
+	}
+	n, err := fhir.Parse(fhir.Types(fhir.R4), body, fhir.Limits{})
+	if err != nil {
+		panic(err)
+	}
+	return n
+})
+
+// parameter finds the first parameter of a name, nil when there is none.
+func parameterOf(root *fhir.Node, name string) *fhir.Node {
+	for _, list := range []string{"parameter", "part"} {
+		for _, p := range root.All(list) {
+			if p.Text("name") == name {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// counted gives how often each parameter stands in an answer, such as "map:1 trace:2".
+func counted(root *fhir.Node) string {
+	count := map[string]int{}
+	for _, p := range root.All("parameter") {
+		count[p.Text("name")]++
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		out = append(out, name+":"+string(rune('0'+count[name])))
+	}
+	return strings.Join(out, " ")
+}
+
+// rulesOf lists the rules of an OperationOutcome.
+func rulesOf(outcome *fhir.Node) []string {
+	var out []string
+	for _, i := range outcome.All("issue") {
+		out = append(out, i.Text("details", "coding", "code"))
+	}
+	return out
+}

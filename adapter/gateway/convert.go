@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/mapping"
+)
+
+// convertOperation is $convert, defined in conformance/operations.
+var convertOperation = &operation{
+	name: "convert", definition: canonicalBase + "OperationDefinition/convert",
+	inputs: []input{
+		{name: "source", kind: wholeResource, required: true, bare: true},
+		{name: "dialect", kind: "string"},
+		{name: "organisation", kind: "string"},
+		{name: "identity", kind: "string"},
+		{name: "trace", kind: "boolean"},
+	},
+}
+
+// convert is POST [base]/$convert, a dry run: what a dialect makes of a message, where
+// every element of it comes from, and what of the message is lost. Nothing is stored and
+// nothing stored is read. The body is the message itself, with the other parameters in
+// the address, or Parameters.
+func convert(x *exchange) error {
+	in, err := x.inputs()
+	if err != nil {
+		return err
+	}
+	organisation, err := x.organisation(in)
+	if err != nil {
+		return err
+	}
+	dialect, err := x.dialect(in, organisation)
+	if err != nil {
+		return err
+	}
+	source, err := x.message(in.one("source"), dialect.Map)
+	if err != nil {
+		return err
+	}
+	result, err := convertWith(x.context(), dialect, x.input(source, in, organisation, in.flag("trace", true)))
+	if err != nil {
+		return err
+	}
+	cut := cutTrace(result)
+	out := newOutputs()
+	out.value("dialect", "valueString", dialect.Name)
+	out.value("map", "valueCanonical", dialect.Map.URL)
+	out.resource("return", result.Target)
+	addWork(out, result)
+	out.resource("outcome", x.report(result, cut))
+	x.send(http.StatusOK, contentFHIR, x.encode(out.Node))
+	return nil
+}
+
+// dialect finds the dialect that was named, or the one of the intake, among those that
+// hold for the organisation. Errors: value for one that is not among them.
+func (x *exchange) dialect(in inputs, organisation string) (*mapping.Dialect, error) {
+	name, g := x.IntakeDialect, in.one("dialect")
+	if g != nil {
+		name = g.text
+	}
+	if d := x.Conversions.Dialect(organisation, name); d != nil {
+		return d, nil
+	}
+	var known []string
+	for _, d := range x.Conversions.Dialects(organisation) {
+		known = append(known, d.Name)
+	}
+	if g == nil {
+		g = &given{at: "Parameters.parameter"}
+	}
+	return nil, g.fault(issue.Value, "dialect-unknown", "there is no such dialect; there are "+strings.Join(known, ", ")).With("the dialect is %.200q", name)
+}
