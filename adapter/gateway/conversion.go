@@ -108,15 +108,21 @@ func (x *exchange) addResult(out outputs, result *mapping.Result) {
 		result.Trace = result.Trace[:maxSteps]
 		issues = append(issues, issue.Newf(issue.Informational, "trace-cut", "the trace is longer; only its first %d steps are listed", maxSteps).Graded(issue.SeverityInformation))
 	}
-	if x.reply != nil {
-		issues = unplaced(issues)
-	}
 	work := parametersOf(result) // names the elements of the result from its root, so before it hangs
 	out.resource("return", result.Target)
 	for _, p := range work.All("parameter") {
-		if name := p.Text("name"); name == "trace" || name == "unread" {
+		switch p.Text("name") {
+		case "trace":
+			out.Append("parameter", p)
+		case "unread":
+			if x.reply != nil { // lines and columns of a text that the sender never saw
+				p.Children = slices.DeleteFunc(p.Children, func(part *fhir.Node) bool { name := part.Text("name"); return name == "line" || name == "column" })
+			}
 			out.Append("parameter", p)
 		}
+	}
+	if x.reply != nil {
+		issues = unplaced(issues)
 	}
 	out.resource("outcome", outcome(capped(issues)))
 }

@@ -36,7 +36,7 @@ const (
 	older   = "map \"https://test.example/StructureMap/older\" = \"older\"\n" +
 		"uses \"http://hl7.org/fhir/3.0/StructureDefinition/ReferralRequest\" alias ReferralRequest as source\n" +
 		"uses \"http://hl7.org/fhir/StructureDefinition/ServiceRequest\" alias ServiceRequest as target\n" +
-		"group main(source src : ReferralRequest, target tgt : ServiceRequest) { src.status as s -> tgt.status = s; src.description as d -> tgt.patientInstruction = d; }"
+		"group main(source src : ReferralRequest, target tgt : ServiceRequest) { src.status as s -> tgt.status = s; src.intent as i -> tgt.intent = i; src.subject -> tgt.subject; src.description as d -> tgt.patientInstruction = d; }"
 	newer = "map \"https://test.example/StructureMap/newer\" = \"newer\"\n" +
 		"uses \"http://hl7.org/fhir/StructureDefinition/ServiceRequest\" alias ServiceRequest as source\n" +
 		"uses \"http://hl7.org/fhir/3.0/StructureDefinition/ReferralRequest\" alias ReferralRequest as target\n" +
