@@ -87,6 +87,23 @@ func TestSearchArtefacts(t *testing.T) {
 	wants(t, w.do("POST", "/fhir/R4/ConceptMap/_search", "%zz", "as gp", "Content-Type: application/x-www-form-urlencoded"), 400, "query-escape")
 }
 
+// TestArtefactWithoutID: a ConceptMap within a map is found by its url alone.
+func TestArtefactWithoutID(t *testing.T) {
+	w := newWorld(t, nil)
+	inner, err := fhir.Parse(fhir.Types(fhir.R4), []byte(`{"resourceType":"ConceptMap","url":"https://test.example/StructureMap/x#inner","status":"active"}`), fhir.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.config.Terminology, err = w.config.Terminology.With(inner); err != nil {
+		t.Fatal(err)
+	}
+	w.handler = New(w.config)
+	root := parsed(t, w.do("GET", "/fhir/R4/ConceptMap?url=https://test.example/StructureMap/x%23inner", "", "as gp"))
+	if root.Text("total") != "1" || root.Text("entry", "fullUrl") != "https://test.example/StructureMap/x#inner" {
+		t.Errorf("%s", fhir.Encode(root))
+	}
+}
+
 // TestWithoutArtefacts: what was not configured is neither there nor claimed.
 func TestWithoutArtefacts(t *testing.T) {
 	w := newWorld(t, nil)

@@ -150,6 +150,11 @@ func TestConvertReadsOlderVersions(t *testing.T) {
 			t.Error(rec.Body)
 		}
 	}
+	for version, status := range map[string]int{"3.0": 200, "3.0.1": 200, "4.0": 200, "5.0": 415} {
+		rec := w.do("POST", "/fhir/R4/$convert?dialect=older", request, "as bare", "Content-Type: application/fhir+json; fhirVersion="+version)
+		wants(t, rec, status, "")
+	}
+	wants(t, w.do("POST", "/fhir/R4/Patient", somebody, "as gp", "Content-Type: application/fhir+json; fhirVersion=3.0"), 415, "media-type")
 	// an R4 resource is not what this dialect takes
 	wants(t, w.post("/fhir/R4/$convert?dialect=older", `{"resourceType":"Basic","code":{"text":"x"}}`, "as bare"), 400, "")
 	// and what comes out may be STU3
@@ -217,6 +222,7 @@ func TestConvertRefuses(t *testing.T) {
 	wants(t, w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Patient","gender":"woman","nonsense":1}`, "as gp"), 400, "unknown-element")
 	wants(t, w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Nonsense"}`, "as gp"), 400, "resource-type")
 	wants(t, w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Basic","code":{"text":"x"}}`, "as gp"), 400, "map-source")
+	wants(t, w.do("POST", "/fhir/R4/$convert", "", "as gp"), 415, "media-type")
 	rec := w.do("GET", "/fhir/R4/$convert", "", "as gp")
 	wants(t, rec, 405, "method-not-allowed")
 	if rec.Header().Get("Allow") != "POST" {
@@ -227,9 +233,22 @@ func TestConvertRefuses(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if len(w.refused) != 13 {
+	if len(w.refused) != 14 {
 		t.Errorf("%d refusals recorded", len(w.refused))
 	}
+}
+
+// TestIntakeDialect: the dialect of the intake is the default, whatever it is called.
+func TestIntakeDialect(t *testing.T) {
+	w := newWorld(t, nil)
+	w.config.IntakeDialect = "plain"
+	w.handler = New(w.config)
+	if got := parameterOf(parsed(t, w.post("/fhir/R4/$convert", somebody, "as bare")), "dialect").Text("value"); got != "plain" {
+		t.Error(got)
+	}
+	w.config.IntakeDialect = "gone"
+	w.handler = New(w.config)
+	wants(t, w.post("/fhir/R4/$convert", somebody, "as bare"), 400, "dialect-unknown")
 }
 
 // TestConvertIsDefined holds the OperationDefinition to what the operation takes and gives.
