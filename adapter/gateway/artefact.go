@@ -26,13 +26,10 @@ var artefactParams = []referral.SearchParam{
 
 // artefacts lists the artefacts of a type, in a fixed order.
 func (g *gateway) artefacts(resource string) []*fhir.Node {
-	switch resource {
-	case "ConceptMap":
+	if resource == "ConceptMap" {
 		return g.Terminology.ConceptMaps()
-	case "OperationDefinition":
-		return g.Definitions
 	}
-	return nil
+	return g.Definitions
 }
 
 // readArtefact is GET [base]/[type]/[id] for an artefact.
@@ -95,7 +92,11 @@ func searchArtefacts(x *exchange) error {
 	self, nextURL := pageLinks(x.base+x.route.resource, append(used, control.used()...), next)
 	b := newBundle("searchset", x.Now(), total, self, nextURL)
 	for _, n := range found[from:to] {
-		entry := b.entry(x.base + x.route.resource + "/" + n.Text("id"))
+		address := n.Text("url") // of one within a map, which has no id
+		if id := n.Text("id"); id != "" {
+			address = x.base + x.route.resource + "/" + id
+		}
+		entry := b.entry(address)
 		entry.Add("search").Set("mode", "match")
 		b.add(entry, fhir.Encode(n))
 	}

@@ -122,3 +122,40 @@ func TestBatchLogsOurFaults(t *testing.T) {
 		t.Errorf("%s", w.log)
 	}
 }
+
+// TestBatchInvokesOperations: those on a type work within a batch; one on the whole
+// system is refused like everything that concerns it.
+func TestBatchInvokesOperations(t *testing.T) {
+	w := newWorld(t, nil)
+	operation := func(url, body string) string {
+		return `{"resource":` + body + `,"request":{"method":"POST","url":"` + url + `"}}`
+	}
+	rec := w.post("/fhir/R4", batchOf(
+		`{"request":{"method":"GET","url":"ConceptMap/letters/$translate?`+byCode+`female"}}`,
+		operation("ConceptMap/$translate", asksFor(`{"name":"url","valueUri":"urn:test:letters"}`, `{"name":"coding","valueCoding":{"system":"`+genders+`","code":"unknown"}}`)),
+		operation("StructureMap/plain/$transform?loss=true", somebody),
+		operation("StructureMap/older/$transform", asksFor(`{"name":"content","resource":{"resourceType":"ReferralRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},"description":"d"}}`)),
+		`{"request":{"method":"GET","url":"ConceptMap?url=urn:test:letters"}}`,
+		operation("StructureMap/private/$transform", somebody),
+		operation("StructureMap/$transform", asksFor(`{"name":"content","valueString":"x"}`)),
+		`{"request":{"method":"POST","url":"StructureMap/plain/$transform"}}`,
+		operation("$convert?dialect=plain", somebody),
+	), "as gp")
+	wants(t, rec, 200, "")
+	root, err := fhir.Parse(fhir.Types(fhir.R4), rec.Body.Bytes(), fhir.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range root.All("entry") {
+		got = append(got, strings.TrimSpace(e.Text("response", "status")[:3]+" "+e.Child("resource").ResourceType()+e.Text("response", "outcome", "issue", "details", "coding", "code")))
+	}
+	want := "200 Parameters|200 Parameters|200 Parameters|200 ServiceRequest|200 Bundle|404 unknown-id|400 parameter-form|400 json|400 batch-request"
+	if strings.Join(got, "|") != want {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), want)
+	}
+	loss := string(fhir.Encode(root.All("entry")[2].Child("resource")))
+	if strings.Contains(loss, extensionLine) || strings.Contains(loss, `"line"`) || !strings.Contains(loss, `"unread"`) || !strings.Contains(rec.Body.String(), "map-unread") {
+		t.Error("a line of a text that the sender never saw")
+	}
+}

@@ -22,7 +22,7 @@ const trusted = 256 << 10
 func (x *exchange) receive() error {
 	want, r := x.route.body, x.Request
 	x.call.ContentType = r.Header.Get("Content-Type")
-	if x.call.ContentType == "" && r.ContentLength == 0 && want != mediaFHIR {
+	if x.call.ContentType == "" && r.ContentLength == 0 && want != mediaFHIR && want != mediaMessage {
 		return nil // an action or a search may need no body
 	}
 	if !want.takes(x.call.ContentType) {

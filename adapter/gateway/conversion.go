@@ -98,27 +98,31 @@ func (x *exchange) input(m message, in inputs, organisation string, trace bool) 
 	return mapping.Input{Source: m.root, Identity: identity, Now: x.Now(), Trace: trace}
 }
 
-// report is what a transform has to say: what was lost, or that nothing was.
-func (x *exchange) report(result *mapping.Result, cut bool) *fhir.Node {
+// addResult appends what a transform made, where it comes from, and what was lost.
+func (x *exchange) addResult(out outputs, result *mapping.Result) {
 	issues := slices.Clone(result.Issues)
 	if len(result.Unread) == 0 {
 		issues = append(issues, issue.New(issue.Informational, "no-loss", "every element of the message was read by a rule; nothing was lost").Graded(issue.SeverityInformation))
 	}
-	if cut {
+	if len(result.Trace) > maxSteps {
+		result.Trace = result.Trace[:maxSteps]
 		issues = append(issues, issue.Newf(issue.Informational, "trace-cut", "the trace is longer; only its first %d steps are listed", maxSteps).Graded(issue.SeverityInformation))
+	}
+	work := parametersOf(result) // names the elements of the result from its root, so before it hangs
+	out.resource("return", result.Target)
+	for _, p := range work.All("parameter") {
+		switch p.Text("name") {
+		case "trace":
+			out.Append("parameter", p)
+		case "unread":
+			if x.reply != nil { // lines and columns of a text that the sender never saw
+				p.Children = slices.DeleteFunc(p.Children, func(part *fhir.Node) bool { name := part.Text("name"); return name == "line" || name == "column" })
+			}
+			out.Append("parameter", p)
+		}
 	}
 	if x.reply != nil {
 		issues = unplaced(issues)
 	}
-	return outcome(capped(issues))
-}
-
-// cutTrace shortens the trace of a result to what one answer may list, and reports
-// whether it did.
-func cutTrace(result *mapping.Result) bool {
-	cut := len(result.Trace) > maxSteps
-	if cut {
-		result.Trace = result.Trace[:maxSteps]
-	}
-	return cut
+	out.resource("outcome", outcome(capped(issues)))
 }

@@ -36,11 +36,16 @@ const (
 	older   = "map \"https://test.example/StructureMap/older\" = \"older\"\n" +
 		"uses \"http://hl7.org/fhir/3.0/StructureDefinition/ReferralRequest\" alias ReferralRequest as source\n" +
 		"uses \"http://hl7.org/fhir/StructureDefinition/ServiceRequest\" alias ServiceRequest as target\n" +
-		"group main(source src : ReferralRequest, target tgt : ServiceRequest) { src.status as s -> tgt.status = s; src.description as d -> tgt.patientInstruction = d; }"
+		"group main(source src : ReferralRequest, target tgt : ServiceRequest) { src.status as s -> tgt.status = s; src.intent as i -> tgt.intent = i; src.subject -> tgt.subject; src.description as d -> tgt.patientInstruction = d; }"
 	newer = "map \"https://test.example/StructureMap/newer\" = \"newer\"\n" +
 		"uses \"http://hl7.org/fhir/StructureDefinition/ServiceRequest\" alias ServiceRequest as source\n" +
 		"uses \"http://hl7.org/fhir/3.0/StructureDefinition/ReferralRequest\" alias ReferralRequest as target\n" +
 		"group main(source src : ServiceRequest, target tgt : ReferralRequest) { src.patientInstruction as d -> tgt.description = d; src.status \"ignore-status\"; src.intent \"ignore-intent\"; src.subject \"ignore-subject\"; }"
+	// two elements of the result for every identifier
+	long = "map \"https://test.example/StructureMap/long\" = \"long\"\n" +
+		"uses \"http://hl7.org/fhir/StructureDefinition/Patient\" alias Patient as source\n" +
+		"uses \"http://hl7.org/fhir/StructureDefinition/Patient\" alias Patient as target\n" +
+		"group main(source src : Patient, target tgt : Patient) { src.identifier as a -> tgt.identifier as b then { a.value as v -> b.value = v; } \"i\"; }"
 	patientToBasic = `uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as source
 uses "http://hl7.org/fhir/StructureDefinition/Basic" alias Basic as target
 group main(source src : Patient, target tgt : Basic) {
@@ -68,7 +73,7 @@ var testDialects = sync.OnceValue(func() dialectTable {
 		}
 		return dialects
 	}
-	shared := load(map[string]string{"plain": plain, "older": older, "newer": newer})
+	shared := load(map[string]string{"plain": plain, "older": older, "newer": newer, "long": long})
 	shipped, err := mapping.Load(mapping.Env{}, mappings.FS)
 	if err != nil {
 		panic(err)

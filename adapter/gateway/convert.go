@@ -45,13 +45,10 @@ func convert(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	cut := cutTrace(result)
 	out := newOutputs()
 	out.value("dialect", "valueString", dialect.Name)
 	out.value("map", "valueCanonical", dialect.Map.URL)
-	out.resource("return", result.Target)
-	addWork(out, result)
-	out.resource("outcome", x.report(result, cut))
+	x.addResult(out, result)
 	x.send(http.StatusOK, contentFHIR, x.encode(out.Node))
 	return nil
 }

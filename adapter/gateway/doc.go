@@ -3,20 +3,24 @@
 // turns a request into a referral.Call and what comes back, or what went wrong, into
 // a response; it decides nothing about referrals.
 //
+// The operations $convert, StructureMap/$transform and ConceptMap/$translate show what the
+// engines make of a message or a code. They reach neither the domain nor the store.
+//
 //	handler := gateway.New(gateway.Config{
 //		Operations: gateway.OperationsOf(service),
 //		Verify:     verifier.Verify,
 //		BaseURL:    "https://adapter.example.nhs.uk",
 //	})
 //
-// Each file holds one interaction, and each handler returns its error. One function,
+// Each file holds one interaction or operation, and each handler returns its error. One function,
 // refuse, renders every error; one table, in status.go, gives its HTTP status. One
 // table of routes, in route.go, makes the router, the scope check and the
 // CapabilityStatement, so that the statement cannot differ from what runs.
 //
 // Source: http://hl7.org/fhir/R4/http.html, http://hl7.org/fhir/R4/search.html,
+// http://hl7.org/fhir/R4/operations.html,
 // RFC 9110 (HTTP), RFC 9457 (problem details), RFC 6750 (bearer tokens).
 //
-// It does not know FHIR XML, cross-origin requests, TLS or rate limits, and it
-// neither checks nor converts a resource.
+// It does not know FHIR XML, cross-origin requests, TLS or rate limits, and what it
+// stores is checked and converted by the domain.
 package gateway

@@ -68,7 +68,7 @@ func (x *exchange) inputs() (inputs, error) {
 			r.query(p, known)
 		}
 	}
-	if x.route.body == mediaFHIR {
+	if x.route.body != mediaNone {
 		root, err := fhir.Parse(fhir.Types(fhir.R4), x.call.Body, x.Limits)
 		if err != nil {
 			return nil, err

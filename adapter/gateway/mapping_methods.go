@@ -41,9 +41,10 @@ func takes(m *mapping.Map, t *fhir.Type) bool {
 	return !slices.ContainsFunc(issue.All(err), func(e *issue.Error) bool { return e.Rule == "map-source" })
 }
 
-// addWork appends what a transform did: a parameter "trace" for every step, and one
+// parametersOf is what a transform did, as Parameters: a "trace" for every step, and an
 // "unread" for every element that no rule read, both in their order.
-func addWork(out outputs, result *mapping.Result) {
+func parametersOf(result *mapping.Result) *fhir.Node {
+	out := newOutputs()
 	for _, s := range result.Trace {
 		n := out.add("trace")
 		setPart(n, "target", "valueString", s.Target.Path())
@@ -68,4 +69,5 @@ func addWork(out outputs, result *mapping.Result) {
 			setPart(n, "column", "valueInteger", strconv.Itoa(column))
 		}
 	}
+	return out.Node
 }

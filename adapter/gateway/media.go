@@ -18,6 +18,7 @@ type media uint8
 const (
 	mediaNone media = iota
 	mediaFHIR
+	mediaMessage // FHIR of any version that a map may take
 	mediaJSON
 	mediaForm
 )
@@ -25,7 +26,7 @@ const (
 // wanted names a media for people.
 func (m media) wanted() string {
 	switch m {
-	case mediaFHIR:
+	case mediaFHIR, mediaMessage:
 		return "application/fhir+json"
 	case mediaForm:
 		return "application/x-www-form-urlencoded"
@@ -33,11 +34,12 @@ func (m media) wanted() string {
 	return "application/json"
 }
 
-// takes reports whether a Content-Type is this media: UTF-8 throughout, and FHIR R4.
+// takes reports whether a Content-Type is this media: UTF-8 throughout, and FHIR R4
+// unless the message of an operation may be STU3.
 // Parameters that partners add, such as BaRS's version, do not matter.
 func (m media) takes(contentType string) bool {
 	if contentType == contentFHIR || contentType == "application/fhir+json" {
-		return m == mediaFHIR // by far the most, without parsing
+		return m == mediaFHIR || m == mediaMessage // by far the most, without parsing
 	}
 	name, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -49,6 +51,8 @@ func (m media) takes(contentType string) bool {
 	switch m {
 	case mediaFHIR:
 		return jsonNames[name] && r4(params["fhirversion"])
+	case mediaMessage:
+		return jsonNames[name] && (r4(params["fhirversion"]) || stu3(params["fhirversion"]))
 	case mediaJSON:
 		return plainNames[name]
 	case mediaForm:
@@ -68,3 +72,6 @@ var (
 func r4(version string) bool {
 	return version == "" || version == "4.0" || version == "4.0.1"
 }
+
+// stu3 reports whether a fhirVersion parameter asks for STU3.
+func stu3(version string) bool { return version == "3.0" || version == "3.0.1" || version == "3.0.2" }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -140,5 +141,42 @@ func TestClientThatHangsUp(t *testing.T) {
 	wants(t, w.do("GET", "/fhir/R4/Patient/1", "", "as gp"), 503, "client-gone")
 	if !errors.Is(recorded, issue.Timeout) || strings.Contains(w.log.String(), "audit_error") {
 		t.Errorf("%v %s", recorded, w.log)
+	}
+}
+
+// TestOperationsLeaveNoTrace: what is converted or asked about is not in the log, whose
+// lines and series have the pattern of the route.
+func TestOperationsLeaveNoTrace(t *testing.T) {
+	const secret = "9990000018"
+	w := newWorld(t, nil)
+	body := `{"resourceType":"Patient","identifier":[{"value":"` + secret + `"}]}`
+	w.post("/fhir/R4/$convert?dialect=plain&identity="+secret, body, "as gp")
+	w.post("/fhir/R4/$convert?dialect="+secret, body, "as gp")
+	w.post("/fhir/R4/$convert?dialect=plain&organisation="+secret, body, "as gp")
+	w.post("/fhir/R4/$convert?"+secret+"=1", body, "as gp")
+	w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"`+secret+`","`+secret+`":1}`, "as gp")
+	w.post("/fhir/R4/$convert", asksFor(`{"name":"`+secret+`","valueString":"`+secret+`"}`), "as gp")
+	w.post("/fhir/R4/StructureMap/"+secret+"/$transform", body, "as gp")
+	w.post("/fhir/R4/StructureMap/$transform?source="+secret, body, "as gp")
+	w.do("GET", "/fhir/R4/ConceptMap/letters/$translate?system=urn:x&code="+secret, "", "as gp")
+	w.do("GET", "/fhir/R4/ConceptMap/$translate?url="+secret+"&system=urn:x&code="+secret, "", "as gp")
+	w.do("GET", "/fhir/R4/ConceptMap/"+secret, "", "as gp")
+	w.do("GET", "/fhir/R4/ConceptMap?url="+secret, "", "as gp")
+	if strings.Contains(w.log.String(), secret) {
+		t.Error(w.log)
+	}
+	var routes []string
+	for _, line := range lines(t, w.log) {
+		routes = append(routes, fmt.Sprint(line["route"], " ", line["status"]))
+	}
+	want := "/fhir/R4/$convert 200, /fhir/R4/$convert 400, /fhir/R4/$convert 403, /fhir/R4/$convert 400, /fhir/R4/$convert 400, /fhir/R4/$convert 400, " +
+		"/fhir/R4/StructureMap/:id/$transform 404, /fhir/R4/StructureMap/$transform 404, /fhir/R4/ConceptMap/:id/$translate 200, /fhir/R4/ConceptMap/$translate 404, " +
+		"/fhir/R4/ConceptMap/:id 404, /fhir/R4/ConceptMap 200"
+	if got := strings.Join(routes, ", "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	metrics := w.do("GET", "/metrics", "").Body.String()
+	if strings.Contains(metrics, secret) || !strings.Contains(metrics, `adapter_http_requests_total{method="GET",route="/fhir/R4/ConceptMap/:id/$translate",status="200"} 1`) {
+		t.Error(metrics)
 	}
 }

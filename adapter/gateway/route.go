@@ -109,9 +109,9 @@ func (g *gateway) artefactRoutes() []*route {
 			&route{method: http.MethodPost, path: path + "/_search", resource: resource, interactions: []string{"search-type"}, body: mediaForm, handle: searchArtefacts})
 	}
 	if g.Conversions != nil {
-		invoke(http.MethodPost, "/$convert", "", mediaFHIR, convertOperation, convert)
+		invoke(http.MethodPost, "/$convert", "", mediaMessage, convertOperation, convert)
 		for _, path := range []string{"/StructureMap/$transform", "/StructureMap/:id/$transform"} {
-			invoke(http.MethodPost, path, "StructureMap", mediaFHIR, transformOperation, transform)
+			invoke(http.MethodPost, path, "StructureMap", mediaMessage, transformOperation, transform)
 		}
 	}
 	if g.Terminology != nil {

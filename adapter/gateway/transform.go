@@ -60,11 +60,8 @@ func transform(x *exchange) error {
 		x.send(http.StatusOK, contentOf(result.Target), x.encode(result.Target))
 		return nil
 	}
-	cut := cutTrace(result)
 	out := newOutputs()
-	out.resource("return", result.Target)
-	addWork(out, result)
-	out.resource("outcome", x.report(result, cut))
+	x.addResult(out, result)
 	x.send(http.StatusOK, contentFHIR, x.encode(out.Node))
 	return nil
 }

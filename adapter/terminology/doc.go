@@ -4,6 +4,7 @@
 //
 //	codes, err := terminology.LoadFS(files) // every *.json below files
 //	matches, err := codes.Translate("https://spadapter.example/fhir/ConceptMap/need", snomed, "267076002")
+//	answer, err := codes.Answer(terminology.Question{Source: valueSet, Codings: codings}) // as $translate does
 //	ok, known := codes.ValidateCode("http://hl7.org/fhir/ValueSet/task-status", "http://hl7.org/fhir/task-status", "draft")
 //
 // Source: http://hl7.org/fhir/R4/terminology-module.html,
