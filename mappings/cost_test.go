@@ -73,3 +73,20 @@ func TestCostIsLinear(t *testing.T) {
 		}
 	}
 }
+
+// TestTenMegabytes: a message as long as that is converted like any other; how long a
+// message may be is for the caller to say.
+func TestTenMegabytes(t *testing.T) {
+	for name, body := range map[string][]byte{"ukcore-r4-to-referral": observations(t, 14_000), "outcome-to-ukcore-r4": outcomes(t, 14_000)} {
+		if len(body) < 10<<20 {
+			t.Fatalf("%s: %d bytes", name, len(body))
+		}
+		result, err := dialects(t)[name].Convert(context.Background(), mapping.Input{Source: parse(t, body), Now: time.Unix(0, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(result.Target.All("entry")); n < 14_000 || len(result.Unread) > 0 {
+			t.Errorf("%s: %d entries, %d unread", name, n, len(result.Unread))
+		}
+	}
+}
