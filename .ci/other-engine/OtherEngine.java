@@ -189,6 +189,7 @@ public class OtherEngine {
     private final org.hl7.fhir.r4.utils.StructureMapUtilities engine = new org.hl7.fhir.r4.utils.StructureMapUtilities(context, this);
     private final org.hl7.fhir.r4.formats.JsonParser json = new org.hl7.fhir.r4.formats.JsonParser();
     private final Map<String, org.hl7.fhir.r4.model.StructureMap> maps = new HashMap<>();
+    private org.hl7.fhir.r4.model.Bundle source;
 
     R4() throws Exception {
       for (var r : definitions()) context.cacheResource(r);
@@ -203,9 +204,10 @@ public class OtherEngine {
       context.cacheResource(maps.get(key));
     }
 
-    public String run(String key, String source) throws Exception {
+    public String run(String key, String text) throws Exception {
+      source = (org.hl7.fhir.r4.model.Bundle) json.parse(text);
       var target = new org.hl7.fhir.r4.model.Bundle();
-      engine.transform(null, json.parse(source), maps.get(key), target);
+      engine.transform(null, source, maps.get(key), target);
       return json.composeString(target);
     }
 
@@ -223,8 +225,9 @@ public class OtherEngine {
       throw new FHIRException("there is no ConceptMap " + url);
     }
 
+    // what resolve() finds is the host's part: here, what is in the message
     public org.hl7.fhir.r4.model.Base resolveReference(Object info, String url) {
-      throw new FHIRException("no reference is followed: " + url);
+      return source.getEntry().stream().filter(e -> url.equals(e.getFullUrl())).map(e -> e.getResource()).findFirst().orElse(null);
     }
 
     public List<org.hl7.fhir.r4.model.Base> performSearch(Object info, String url) {
@@ -238,6 +241,7 @@ public class OtherEngine {
     private final org.hl7.fhir.r5.utils.structuremap.StructureMapUtilities engine =
         new org.hl7.fhir.r5.utils.structuremap.StructureMapUtilities(context, this);
     private final Map<String, org.hl7.fhir.r5.model.StructureMap> maps = new HashMap<>();
+    private org.hl7.fhir.r5.elementmodel.Element source;
 
     R5() throws Exception {
       context.setCanRunWithoutTerminology(true);
@@ -254,10 +258,10 @@ public class OtherEngine {
       context.cacheResource(maps.get(key));
     }
 
-    public String run(String key, String source) throws Exception {
-      var in = Manager.parseSingle(context, new ByteArrayInputStream(source.getBytes(StandardCharsets.UTF_8)), FhirFormat.JSON);
+    public String run(String key, String text) throws Exception {
+      source = Manager.parseSingle(context, new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)), FhirFormat.JSON);
       var target = Manager.build(context, context.fetchTypeDefinition("Bundle"));
-      engine.transform(null, in, maps.get(key), target);
+      engine.transform(null, source, maps.get(key), target);
       var out = new ByteArrayOutputStream();
       Manager.compose(context, target, out, FhirFormat.JSON, OutputStyle.NORMAL, null);
       return out.toString(StandardCharsets.UTF_8);
@@ -278,7 +282,8 @@ public class OtherEngine {
     }
 
     public org.hl7.fhir.r5.model.Base resolveReference(Object info, String url) {
-      throw new FHIRException("no reference is followed: " + url);
+      return source.getChildrenByName("entry").stream().filter(e -> url.equals(e.getNamedChildValue("fullUrl")))
+          .map(e -> e.getNamedChild("resource")).findFirst().orElse(null);
     }
 
     public List<org.hl7.fhir.r5.model.Base> performSearch(Object info, String url) {

@@ -1,23 +1,31 @@
 package mapping
 
-import "spadapter/adapter/fhir"
+import (
+	"slices"
+
+	"spadapter/adapter/fhir"
+)
 
 // prune removes what was created and stayed empty: FHIR has no empty elements.
 // Resources stay. Source: http://hl7.org/fhir/R4/datatypes.html#representations.
 func (r *run) prune() {
+	// what is removed loses its parent at once and its place at the end: taking each out
+	// of a long list by itself would move the rest every time
+	var parents map[*fhir.Node]bool
 	for i := len(r.created) - 1; i >= 0; i-- {
 		n := r.created[i]
-		if n.Parent == nil || len(n.Children) > 0 || n.HasValue() || n.ResourceType() != "" {
+		if n.Parent == nil || n.HasValue() || n.ResourceType() != "" ||
+			slices.ContainsFunc(n.Children, func(c *fhir.Node) bool { return c.Parent == n }) {
 			continue
 		}
-		siblings := n.Parent.Children
-		for j, c := range siblings {
-			if c == n {
-				n.Parent.Children = append(siblings[:j:j], siblings[j+1:]...)
-				break
-			}
+		if parents == nil {
+			parents = map[*fhir.Node]bool{}
 		}
+		parents[n.Parent] = true
 		n.Parent = nil
+	}
+	for p := range parents {
+		p.Children = slices.DeleteFunc(p.Children, func(c *fhir.Node) bool { return c.Parent != p })
 	}
 }
 
@@ -42,6 +50,21 @@ func arrange(n *fhir.Node) {
 		rank = append(rank, at)
 	}
 	if sorted {
+		return
+	}
+	if len(rank) > len(few) {
+		type ranked struct {
+			node *fhir.Node
+			rank int
+		}
+		order := make([]ranked, len(rank))
+		for i, c := range n.Children {
+			order[i] = ranked{c, rank[i]}
+		}
+		slices.SortStableFunc(order, func(a, b ranked) int { return a.rank - b.rank })
+		for i := range order {
+			n.Children[i] = order[i].node
+		}
 		return
 	}
 	for i := 1; i < len(rank); i++ {

@@ -1,9 +1,11 @@
 // Package mapping runs the FHIR Mapping Language. Compile turns .map texts into
-// closures against the type systems; Transform runs one over an element tree.
+// closures against the type systems; Transform runs one over an element tree. A Library
+// holds dialects, which are folders of maps and codes, in layers that override each
+// other; what uses a dialect calls Convert, which checks both ends.
 //
-//	set, err := mapping.Compile([]mapping.Source{{Name: "referral.map", Text: text}}, mapping.Env{Terminology: codes})
-//	result, err := set.Map("https://spadapter.example/fhir/StructureMap/referral").
-//		Transform(ctx, mapping.Input{Source: bundle, Identity: messageID, Now: received})
+//	library, err := mapping.LoadLibrary(mapping.Env{}, mapping.Layer{FS: mappings.FS}, mapping.Layer{Name: dir, FS: os.DirFS(dir)})
+//	result, err := library.Dialect(sender, "ukcore-r4-to-referral").
+//		Convert(ctx, mapping.Input{Source: bundle, Identity: messageID, Now: received})
 //	body := fhir.Encode(result.Target)
 //
 // A map that names an element that does not exist, or puts a list where one value goes,

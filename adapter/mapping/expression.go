@@ -8,8 +8,8 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// expression is a FHIRPath expression of a map. This file is the only one that knows
-// package fhirpath.
+// expression is a FHIRPath expression of a map. This file and resolve.go are the only
+// ones that know package fhirpath.
 type expression struct {
 	compiled *fhirpath.Expression
 	uses     []binding // the variables it names
@@ -173,8 +173,9 @@ func conformsTo(n *fhir.Node, profile string) (conforms, known bool) {
 	return n.Type.Is(t.Name), true
 }
 
-func (e *expression) context(r *run, f int) fhirpath.Context {
-	ctx := fhirpath.Context{Now: r.in.Now}
+func (e *expression) context(r *run, f int, focus *fhir.Node) fhirpath.Context {
+	r.focus = focus
+	ctx := fhirpath.Context{Now: r.in.Now, Resolve: r.find}
 	if len(e.uses) > 0 {
 		ctx.Variables = make(map[string]fhirpath.Collection, len(e.uses))
 		for _, u := range e.uses {
@@ -190,7 +191,7 @@ func (e *expression) context(r *run, f int) fhirpath.Context {
 
 // test evaluates e as a condition on focus.
 func (e *expression) test(r *run, f int, focus *fhir.Node) bool {
-	ok, err := e.compiled.Test(e.context(r, f), focus)
+	ok, err := e.compiled.Test(e.context(r, f, focus), focus)
 	if err != nil {
 		r.expressionFailed(e, focus, err)
 		return false
@@ -203,7 +204,7 @@ func (e *expression) test(r *run, f int, focus *fhir.Node) bool {
 
 // values evaluates e on focus and appends what it gives.
 func (e *expression) values(r *run, f int, focus *fhir.Node, out []made) []made {
-	result, err := e.compiled.Eval(e.context(r, f), focus)
+	result, err := e.compiled.Eval(e.context(r, f, focus), focus)
 	if err != nil {
 		r.expressionFailed(e, focus, err)
 		return out
@@ -221,7 +222,7 @@ func (e *expression) values(r *run, f int, focus *fhir.Node, out []made) []made 
 
 // text evaluates e for a message.
 func (e *expression) text(r *run, f int, focus *fhir.Node) string {
-	result, err := e.compiled.Eval(e.context(r, f), focus)
+	result, err := e.compiled.Eval(e.context(r, f, focus), focus)
 	if err != nil {
 		return ""
 	}

@@ -77,6 +77,7 @@ func (r *run) markPath(n *fhir.Node, path []string, how uint8) {
 		r.mark(n, how)
 		return
 	}
+	r.work += len(n.Children)
 	for _, c := range n.Children {
 		if c.Name == path[0] || c.Element != nil && c.Element.Name == path[0] {
 			r.markPath(c, path[1:], how)

@@ -32,6 +32,7 @@ type Result struct {
 	Trace  []Step       // in the order of the rules' work, nil without Input.Trace
 	Unread []*fhir.Node // the topmost source elements of which no rule read anything, in document order
 	Issues []*issue.Error
+	Work   int // elements that the rules looked at: what it cost, the same on every machine
 
 	targets []*fhir.Node // of all targets of the first group; Target is the first
 

@@ -186,6 +186,7 @@ func (s *source) items(r *run, f int, ru *rule, i int) {
 // the condition is kept in all or, without all, goes through the rule at once.
 func (s *source) visit(r *run, f int, ru *rule, i int, n *fhir.Node, path []string, all *[]*fhir.Node) {
 	if len(path) > 0 {
+		r.work += len(n.Children)
 		for _, c := range n.Children {
 			if c.Name == path[0] || c.Element != nil && c.Element.Name == path[0] {
 				s.visit(r, f, ru, i, c, path[1:], all)

@@ -21,6 +21,9 @@ type run struct {
 	scratch []made
 	marks   []marks
 	shared  map[shareKey]*fhir.Node
+	focus   *fhir.Node // of the expression that is evaluated
+	find    finder     // what a reference names
+	indexes map[*fhir.Node]finder
 	created []*fhir.Node // elements that are removed at the end when nothing was put in
 	uuids   int
 	match   *terminology.Match // of the last translate
@@ -28,7 +31,8 @@ type run struct {
 	trace   []Step
 	issues  []*issue.Error
 	failed  []*issue.Error
-	work    int
+	work    int // elements looked at
+	check   int // when to look at ctx again
 	halted  bool
 	depth   int
 }
@@ -67,6 +71,7 @@ func (m *Map) Transform(ctx context.Context, in Input) (*Result, error) {
 
 func (m *Map) transform(ctx context.Context, in Input, around *envelope) (*Result, error) {
 	r := &run{ctx: ctx, codes: m.codes, in: &in, around: around, tracing: in.Trace, stack: make([]*fhir.Node, 0, 256), scratch: make([]made, 0, 8)}
+	r.find = r.resolve
 	g := m.entry
 	f := r.push(g.slots)
 	sources := append([]*fhir.Node{in.Source}, in.More...)
@@ -108,7 +113,7 @@ func (m *Map) transform(ctx context.Context, in Input, around *envelope) (*Resul
 	for _, n := range r.created {
 		arrange(n)
 	}
-	out := &Result{Map: m, Source: in.Source, Trace: r.steps(), Issues: r.issues, targets: targets}
+	out := &Result{Map: m, Source: in.Source, Trace: r.steps(), Work: r.work, Issues: r.issues, targets: targets}
 	if len(targets) > 0 {
 		out.Target = targets[0]
 	}
@@ -132,7 +137,8 @@ func (r *run) pop(base int) { r.stack = r.stack[:base] }
 
 // stopped reports whether the transform is to end early.
 func (r *run) stopped() bool {
-	if r.work++; r.work&0x3ff == 0 && !r.halted {
+	if r.work++; r.work >= r.check && !r.halted {
+		r.check = r.work + 1<<10
 		if err := r.ctx.Err(); err != nil {
 			r.failed = append(r.failed, issue.New(issue.Timeout, "map-timeout", "the transform took longer than was allowed").Because(err))
 			r.halted = true
