@@ -41,6 +41,9 @@ const (
 		"uses \"http://hl7.org/fhir/StructureDefinition/ServiceRequest\" alias ServiceRequest as source\n" +
 		"uses \"http://hl7.org/fhir/3.0/StructureDefinition/ReferralRequest\" alias ReferralRequest as target\n" +
 		"group main(source src : ServiceRequest, target tgt : ReferralRequest) { src.status as s -> tgt.status = s; src.intent as i -> tgt.intent = i; src.subject -> tgt.subject; src.patientInstruction as d -> tgt.description = d; }"
+	silent = "map \"https://test.example/StructureMap/silent\" = \"silent\"\n" +
+		"uses \"http://hl7.org/fhir/StructureDefinition/Patient\" alias Patient as source\n" +
+		"group main(source src : Patient) { src.id \"ignore-id\"; }"
 	// two elements of the result for every identifier
 	long = "map \"https://test.example/StructureMap/long\" = \"long\"\n" +
 		"uses \"http://hl7.org/fhir/StructureDefinition/Patient\" alias Patient as source\n" +
@@ -75,7 +78,7 @@ var testDialects = sync.OnceValue(func() Conversions {
 		}
 		return dialects
 	}
-	shared := load(map[string]string{"plain": plain, "older": older, "newer": newer, "long": long})
+	shared := load(map[string]string{"plain": plain, "older": older, "newer": newer, "long": long, "silent": silent})
 	shipped, err := mapping.Load(mapping.Env{}, mappings.FS)
 	if err != nil {
 		panic(err)

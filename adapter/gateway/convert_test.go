@@ -206,7 +206,7 @@ func TestConvertKeepsOrganisationsApart(t *testing.T) {
 		}
 	}
 	known := parsed(t, w.post("/fhir/R4/$convert?dialect=x", somebody, "as lw")).Text("issue", "details", "text")
-	if !strings.HasSuffix(known, "long, newer, older, outcome-to-ukcore-r4, plain, private, ukcore-r4-to-referral") {
+	if !strings.HasSuffix(known, "long, newer, older, outcome-to-ukcore-r4, plain, private, silent, ukcore-r4-to-referral") {
 		t.Error(known)
 	}
 }
@@ -226,6 +226,7 @@ func TestConvertRefuses(t *testing.T) {
 	wants(t, w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Nonsense"}`, "as gp"), 400, "resource-type")
 	wants(t, w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Basic","code":{"text":"x"}}`, "as gp"), 400, "map-source")
 	wants(t, w.do("POST", "/fhir/R4/$convert", "", "as gp"), 415, "media-type")
+	wants(t, w.post("/fhir/R4/$convert?dialect=silent", somebody, "as gp"), 422, "map-entry")
 	rec := w.do("GET", "/fhir/R4/$convert", "", "as gp")
 	wants(t, rec, 405, "method-not-allowed")
 	if rec.Header().Get("Allow") != "POST" {
@@ -236,7 +237,7 @@ func TestConvertRefuses(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if len(w.refused) != 14 {
+	if len(w.refused) != 15 {
 		t.Errorf("%d refusals recorded", len(w.refused))
 	}
 }
@@ -302,8 +303,13 @@ func TestConvertIsDefined(t *testing.T) {
 	}
 }
 
-func TestTraceIsCut(t *testing.T) {
+func TestLongAnswersAreCut(t *testing.T) {
 	w := newWorld(t, nil)
+	lost := w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Patient","name":[`+strings.Repeat(`{"text":"x"},`, maxSteps)+`{"text":"x"}]}`, "as gp")
+	wants(t, lost, 200, "unread-cut")
+	if n := strings.Count(lost.Body.String(), `{"name":"unread"`); n != maxSteps || !strings.Contains(lost.Body.String(), "more-issues") {
+		t.Errorf("%d elements", n)
+	}
 	var list []map[string]string
 	for range maxSteps {
 		list = append(list, map[string]string{"value": "x"})

@@ -88,6 +88,7 @@ func TestTransformRefuses(t *testing.T) {
 	wants(t, w.post(path+"plain/$transform", `{"resourceType":"Patient","gender":"woman"}`, "as gp"), 422, "required-code")
 	wants(t, w.post(path+"plain/$transform", `{"resourceType":"Basic","code":{"text":"x"}}`, "as gp"), 400, "map-source")
 	wants(t, w.post(path+"plain/$transform", `{"resourceType":"Patient","x":"`+strings.Repeat("x", 10<<20)+`"}`, "as gp"), 413, "body-limit")
+	wants(t, w.post(path+"silent/$transform", somebody, "as gp"), 422, "map-entry")
 	wants(t, w.do("GET", path+"plain/$transform", "", "as gp"), 405, "method-not-allowed")
 	wants(t, w.do("GET", path+"plain", "", "as gp"), 404, "unknown-path")
 
