@@ -21,8 +21,8 @@ type Conversions interface {
 	Dialect(organisation, name string) *mapping.Dialect
 }
 
-// maxSteps bounds the trace in one answer: a step takes about 500 bytes, and a message of
-// a hundred entries some thousand steps.
+// maxSteps bounds the trace in one answer, and the list of what was lost: a step takes
+// about 500 bytes, and a message of a hundred entries some thousand steps.
 const maxSteps = 10_000
 
 // organisation is whose dialects hold: the one that was named, which must be the
@@ -98,15 +98,25 @@ func (x *exchange) input(m message, in inputs, organisation string, trace bool) 
 	return mapping.Input{Source: m.root, Identity: identity, Now: x.Now(), Trace: trace}
 }
 
-// addResult appends what a transform made, where it comes from, and what was lost.
+// makesNothing is the error for a map whose first group has no target.
+func makesNothing() error {
+	return issue.New(issue.NotSupported, "map-entry", "the first group of this map has no target; there is nothing to return")
+}
+
+// addResult appends what a transform made, where it comes from, and what was lost. What
+// was cut is said first, because the last of many issues are not listed.
 func (x *exchange) addResult(out outputs, result *mapping.Result) {
-	issues := slices.Clone(result.Issues)
+	var issues []*issue.Error
 	if len(result.Unread) == 0 {
 		issues = append(issues, issue.New(issue.Informational, "no-loss", "every element of the message was read by a rule; nothing was lost").Graded(issue.SeverityInformation))
 	}
 	if len(result.Trace) > maxSteps {
 		result.Trace = result.Trace[:maxSteps]
 		issues = append(issues, issue.Newf(issue.Informational, "trace-cut", "the trace is longer; only its first %d steps are listed", maxSteps).Graded(issue.SeverityInformation))
+	}
+	if len(result.Unread) > maxSteps {
+		result.Unread = result.Unread[:maxSteps]
+		issues = append(issues, issue.Newf(issue.Informational, "unread-cut", "more elements were lost; only the first %d are listed", maxSteps).Graded(issue.SeverityInformation))
 	}
 	work := parametersOf(result) // names the elements of the result from its root, so before it hangs
 	out.resource("return", result.Target)
@@ -121,6 +131,7 @@ func (x *exchange) addResult(out outputs, result *mapping.Result) {
 			out.Append("parameter", p)
 		}
 	}
+	issues = append(issues, result.Issues...)
 	if x.reply != nil {
 		issues = unplaced(issues)
 	}

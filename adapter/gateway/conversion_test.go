@@ -40,7 +40,10 @@ const (
 	newer = "map \"https://test.example/StructureMap/newer\" = \"newer\"\n" +
 		"uses \"http://hl7.org/fhir/StructureDefinition/ServiceRequest\" alias ServiceRequest as source\n" +
 		"uses \"http://hl7.org/fhir/3.0/StructureDefinition/ReferralRequest\" alias ReferralRequest as target\n" +
-		"group main(source src : ServiceRequest, target tgt : ReferralRequest) { src.patientInstruction as d -> tgt.description = d; src.status \"ignore-status\"; src.intent \"ignore-intent\"; src.subject \"ignore-subject\"; }"
+		"group main(source src : ServiceRequest, target tgt : ReferralRequest) { src.status as s -> tgt.status = s; src.intent as i -> tgt.intent = i; src.subject -> tgt.subject; src.patientInstruction as d -> tgt.description = d; }"
+	silent = "map \"https://test.example/StructureMap/silent\" = \"silent\"\n" +
+		"uses \"http://hl7.org/fhir/StructureDefinition/Patient\" alias Patient as source\n" +
+		"group main(source src : Patient) { src.id \"ignore-id\"; }"
 	// two elements of the result for every identifier
 	long = "map \"https://test.example/StructureMap/long\" = \"long\"\n" +
 		"uses \"http://hl7.org/fhir/StructureDefinition/Patient\" alias Patient as source\n" +
@@ -50,7 +53,9 @@ const (
 uses "http://hl7.org/fhir/StructureDefinition/Basic" alias Basic as target
 group main(source src : Patient, target tgt : Basic) {
   src -> tgt.id = uuid() "id";
-  src.gender as g -> tgt.code = translate(g, 'urn:test:letters', 'CodeableConcept') "sex";
+  src -> tgt.code as c, c.text = 'a letter' then {
+    src.gender as g -> c.coding = translate(g, 'urn:test:letters', 'Coding') "sex";
+  } "code";
 }
 `
 	letters = `{"resourceType":"ConceptMap","id":"letters","url":"urn:test:letters","version":"1","name":"Letters","status":"active","sourceCanonical":"http://hl7.org/fhir/ValueSet/administrative-gender","group":[{"source":"http://hl7.org/fhir/administrative-gender","target":"urn:letters","element":[
@@ -60,7 +65,7 @@ group main(source src : Patient, target tgt : Basic) {
 
 // testDialects has the shipped dialects, and small ones: the organisation A81001 has
 // "plain" in a version of its own, LW001 has a dialect that nobody else has.
-var testDialects = sync.OnceValue(func() dialectTable {
+var testDialects = sync.OnceValue(func() Conversions {
 	load := func(files map[string]string) map[string]*mapping.Dialect {
 		fsys := fstest.MapFS{}
 		for name, text := range files {
@@ -73,7 +78,7 @@ var testDialects = sync.OnceValue(func() dialectTable {
 		}
 		return dialects
 	}
-	shared := load(map[string]string{"plain": plain, "older": older, "newer": newer, "long": long})
+	shared := load(map[string]string{"plain": plain, "older": older, "newer": newer, "long": long, "silent": silent})
 	shipped, err := mapping.Load(mapping.Env{}, mappings.FS)
 	if err != nil {
 		panic(err)

@@ -45,6 +45,9 @@ func convert(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if result.Target == nil {
+		return makesNothing()
+	}
 	out := newOutputs()
 	out.value("dialect", "valueString", dialect.Name)
 	out.value("map", "valueCanonical", dialect.Map.URL)

@@ -97,10 +97,13 @@ func TestConvertParameters(t *testing.T) {
 		t.Error("not pretty")
 	}
 	step := parameterOf(two, "trace")
-	for part, want := range map[string]string{"target": "Basic.id", "source": "Patient", "group": "main", "rule": "id", "file": "plain/plain.map", "map": "https://test.example/StructureMap/plain", "line": "5"} {
+	for part, want := range map[string]string{"target": "Basic.id", "source": "Patient", "group": "main", "rule": "id", "map": "https://test.example/StructureMap/plain", "line": "5"} {
 		if got := parameterOf(step, part).Text("value"); got != want {
 			t.Errorf("%s is %q, want %q", part, got, want)
 		}
+	}
+	if got := parameterOf(step, "file").Text("value"); !strings.HasSuffix(got, "plain/plain.map") {
+		t.Errorf("file %s", got)
 	}
 	for _, p := range two.All("parameter") {
 		if m := parameterOf(p, "conceptMap"); m != nil && (m.Text("value") != "urn:test:letters" || parameterOf(p, "row").Text("value") != "0") {
@@ -160,7 +163,7 @@ func TestConvertReadsOlderVersions(t *testing.T) {
 	// and what comes out may be STU3
 	rec := w.post("/fhir/R4/$convert?dialect=newer", `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},"patientInstruction":"d"}`, "as bare")
 	wants(t, rec, 200, "no-loss")
-	if !strings.Contains(rec.Body.String(), `{"name":"return","resource":{"resourceType":"ReferralRequest","description":"d"}}`) {
+	if !strings.Contains(rec.Body.String(), `{"name":"return","resource":{"resourceType":"ReferralRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},"description":"d"}}`) {
 		t.Error(rec.Body)
 	}
 }
@@ -203,7 +206,7 @@ func TestConvertKeepsOrganisationsApart(t *testing.T) {
 		}
 	}
 	known := parsed(t, w.post("/fhir/R4/$convert?dialect=x", somebody, "as lw")).Text("issue", "details", "text")
-	if !strings.HasSuffix(known, "long, newer, older, outcome-to-ukcore-r4, plain, private, ukcore-r4-to-referral") {
+	if !strings.HasSuffix(known, "long, newer, older, outcome-to-ukcore-r4, plain, private, silent, ukcore-r4-to-referral") {
 		t.Error(known)
 	}
 }
@@ -223,6 +226,7 @@ func TestConvertRefuses(t *testing.T) {
 	wants(t, w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Nonsense"}`, "as gp"), 400, "resource-type")
 	wants(t, w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Basic","code":{"text":"x"}}`, "as gp"), 400, "map-source")
 	wants(t, w.do("POST", "/fhir/R4/$convert", "", "as gp"), 415, "media-type")
+	wants(t, w.post("/fhir/R4/$convert?dialect=silent", somebody, "as gp"), 422, "map-entry")
 	rec := w.do("GET", "/fhir/R4/$convert", "", "as gp")
 	wants(t, rec, 405, "method-not-allowed")
 	if rec.Header().Get("Allow") != "POST" {
@@ -233,7 +237,7 @@ func TestConvertRefuses(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if len(w.refused) != 14 {
+	if len(w.refused) != 15 {
 		t.Errorf("%d refusals recorded", len(w.refused))
 	}
 }
@@ -299,8 +303,13 @@ func TestConvertIsDefined(t *testing.T) {
 	}
 }
 
-func TestTraceIsCut(t *testing.T) {
+func TestLongAnswersAreCut(t *testing.T) {
 	w := newWorld(t, nil)
+	lost := w.post("/fhir/R4/$convert?dialect=plain", `{"resourceType":"Patient","name":[`+strings.Repeat(`{"text":"x"},`, maxSteps)+`{"text":"x"}]}`, "as gp")
+	wants(t, lost, 200, "unread-cut")
+	if n := strings.Count(lost.Body.String(), `{"name":"unread"`); n != maxSteps || strings.Count(lost.Body.String(), `"map-unread"`) >= maxIssues {
+		t.Errorf("%d elements, and too many issues", n)
+	}
 	var list []map[string]string
 	for range maxSteps {
 		list = append(list, map[string]string{"value": "x"})

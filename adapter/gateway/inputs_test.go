@@ -62,6 +62,8 @@ func TestInputsAreRefused(t *testing.T) {
 
 		"another resource":          {translatePath, somebody, 400, "operation-body resourceType"},
 		"no code":                   {translatePath, asksFor(byURL), 400, "parameter-missing Parameters.parameter"},
+		"which ConceptMap":          {translatePath, asksFor(aCoding), 400, "translate-map Parameters.parameter"},
+		"an unknown ConceptMap":     {translatePath, asksFor(aCoding, `{"name":"url","valueUri":"urn:none"}`), 404, "conceptmap-unknown " + at(1)},
 		"code without system":       {translatePath, asksFor(byURL, `{"name":"code","valueCode":"x"}`), 400, "parameter-missing " + at(1)},
 		"two codings":               {translatePath, asksFor(byURL, aCoding, aCoding), 400, "parameter-repeated " + at(2)},
 		"code and coding":           {translatePath, asksFor(byURL, `{"name":"code","valueCode":"x"}`, `{"name":"system","valueUri":"urn:x"}`, aCoding), 400, "parameter-conflict " + at(3)},

@@ -56,6 +56,9 @@ func transform(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if result.Target == nil {
+		return makesNothing()
+	}
 	if !trace && !in.flag("loss", false) {
 		x.send(http.StatusOK, contentOf(result.Target), x.encode(result.Target))
 		return nil

@@ -23,15 +23,15 @@ func TestTransform(t *testing.T) {
 		"source ignored":   w.post("/fhir/R4/StructureMap/plain/$transform", contentParameters(`{"name":"source","valueUri":"urn:x"},`), "as bare").Body.String(),
 		"encoded":          w.post("/fhir/R4/StructureMap/plain/%24transform", somebody, "as bare").Body.String(),
 	} {
-		if !strings.HasPrefix(rec, `{"resourceType":"Basic","id":"`) || !strings.Contains(rec, `"code":{"coding":[{"system":"urn:letters","code":"F","display":"Eff"}]}`) {
+		if !strings.HasPrefix(rec, `{"resourceType":"Basic","id":"`) || !strings.Contains(rec, `"code":{"coding":[{"system":"urn:letters","code":"F","display":"Eff"}],"text":"a letter"}`) {
 			t.Errorf("%s: %s", name, rec)
 		}
 	}
 	parsed(t, w.post("/fhir/R4/StructureMap/plain/$transform", contentParameters(""), "as bare"))
 
 	for query, want := range map[string]string{
-		"trace=true": "outcome:1 return:1 trace:2 unread:2", "loss=true": "outcome:1 return:1 unread:2",
-		"trace=true&loss=true": "outcome:1 return:1 trace:2 unread:2",
+		"trace=true": "outcome:1 return:1 trace:4 unread:2", "loss=true": "outcome:1 return:1 unread:2",
+		"trace=true&loss=true": "outcome:1 return:1 trace:4 unread:2",
 	} {
 		root := parsed(t, w.post("/fhir/R4/StructureMap/plain/$transform?"+query, somebody, "as bare"))
 		if got := counted(root); got != want {
@@ -50,7 +50,7 @@ func TestTransform(t *testing.T) {
 // TestTransformFindsEveryMapOfADialect: also one that a dialect only imports.
 func TestTransformFindsEveryMapOfADialect(t *testing.T) {
 	w := newWorld(t, nil)
-	dialect := testDialects()[""]["ukcore-r4-to-referral"]
+	dialect := testDialects().Dialect("", "ukcore-r4-to-referral")
 	for _, m := range dialect.Set.Maps() {
 		rec := w.post("/fhir/R4/StructureMap/"+mapID(m)+"/$transform", `{"resourceType":"Basic","code":{"text":"x"}}`, "as bare")
 		if strings.Contains(rec.Body.String(), `"unknown-id"`) {
@@ -67,7 +67,7 @@ func TestTransformIntoAnOlderVersion(t *testing.T) {
 	w := newWorld(t, nil)
 	rec := w.post("/fhir/R4/StructureMap/newer/$transform", `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},"patientInstruction":"d"}`, "as bare")
 	wants(t, rec, 200, "")
-	if rec.Header().Get("Content-Type") != "application/fhir+json; fhirVersion=3.0; charset=utf-8" || rec.Body.String() != `{"resourceType":"ReferralRequest","description":"d"}` {
+	if rec.Header().Get("Content-Type") != "application/fhir+json; fhirVersion=3.0; charset=utf-8" || rec.Body.String() != `{"resourceType":"ReferralRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},"description":"d"}` {
 		t.Errorf("%v %s", rec.Header(), rec.Body)
 	}
 	rec = w.post("/fhir/R4/StructureMap/older/$transform", `{"resourceType":"ReferralRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},"description":"d"}`, "as bare")
@@ -88,6 +88,7 @@ func TestTransformRefuses(t *testing.T) {
 	wants(t, w.post(path+"plain/$transform", `{"resourceType":"Patient","gender":"woman"}`, "as gp"), 422, "required-code")
 	wants(t, w.post(path+"plain/$transform", `{"resourceType":"Basic","code":{"text":"x"}}`, "as gp"), 400, "map-source")
 	wants(t, w.post(path+"plain/$transform", `{"resourceType":"Patient","x":"`+strings.Repeat("x", 10<<20)+`"}`, "as gp"), 413, "body-limit")
+	wants(t, w.post(path+"silent/$transform", somebody, "as gp"), 422, "map-entry")
 	wants(t, w.do("GET", path+"plain/$transform", "", "as gp"), 405, "method-not-allowed")
 	wants(t, w.do("GET", path+"plain", "", "as gp"), 404, "unknown-path")
 

@@ -45,7 +45,7 @@ func translate(x *exchange) error {
 	}
 	answer, err := x.Terminology.Answer(q)
 	if err != nil {
-		return err
+		return x.aboutMap(err, in)
 	}
 	out := newOutputs()
 	out.value("result", "valueBoolean", map[bool]string{true: "true", false: "false"}[answer.Result])
@@ -65,6 +65,23 @@ func translate(x *exchange) error {
 	}
 	x.send(http.StatusOK, contentFHIR, x.encode(out.Node))
 	return nil
+}
+
+// aboutMap places an error about the ConceptMap at the first parameter that chose it.
+func (x *exchange) aboutMap(err error, in inputs) error {
+	for _, e := range issue.All(err) {
+		if e.Expression != "" {
+			continue
+		}
+		_ = e.At(x.absent("url"))
+		for _, name := range []string{"url", "conceptMapVersion", "source", "target", "targetsystem"} {
+			if g := in.one(name); g != nil {
+				_ = e.At(g.at).On(g.line, g.column)
+				break
+			}
+		}
+	}
+	return err
 }
 
 func addCoding(parameter *fhir.Node, c terminology.Coding) {

@@ -89,10 +89,10 @@ func TestTranslateRefuses(t *testing.T) {
 		status   int
 		rule, at string
 	}{
-		"$translate?" + byCode + "female":                                     {400, "translate-map", ""},
-		"$translate?url=urn:none&" + byCode + "female":                        {404, "conceptmap-unknown", ""},
-		"$translate?url=urn:test:letters&conceptMapVersion=2&" + byCode + "x": {404, "conceptmap-unknown", ""},
-		"$translate?conceptMapVersion=2&" + byCode + "x":                      {400, "translate-map", ""},
+		"$translate?" + byCode + "female":                                     {400, "translate-map", "http.url"},
+		"$translate?url=urn:none&" + byCode + "female":                        {404, "conceptmap-unknown", "http.url"},
+		"$translate?url=urn:test:letters&conceptMapVersion=2&" + byCode + "x": {404, "conceptmap-unknown", "http.url"},
+		"$translate?conceptMapVersion=2&" + byCode + "x":                      {400, "translate-map", "http.conceptMapVersion"},
 		"none/$translate?" + byCode + "female":                                {404, "unknown-id", ""},
 		"a_b/$translate?" + byCode + "female":                                 {404, "unknown-id", ""},
 		"letters/$translate?url=urn:test:letters&" + byCode + "x":             {400, "parameter-conflict", "http.url"},
