@@ -56,7 +56,7 @@ type message struct {
 // message reads a given resource once more, in the FHIR version that the map takes. Its
 // elements keep the lines and columns of the request, and are named from the resource on.
 func (x *exchange) message(g *given, m *mapping.Map) (message, error) {
-	system := sourceSystem(m, g.node.ResourceType())
+	system := sourceSystem(m)
 	if g.whole && system == g.node.System() {
 		return message{g.node, x.call.Body}, nil
 	}
@@ -118,7 +118,7 @@ func (x *exchange) addResult(out outputs, result *mapping.Result) {
 		result.Unread = result.Unread[:maxSteps]
 		issues = append(issues, issue.Newf(issue.Informational, "unread-cut", "more elements were lost; only the first %d are listed", maxSteps).Graded(issue.SeverityInformation))
 	}
-	work := parametersOf(result) // names the elements of the result from its root, so before it hangs
+	work := result.Parameters() // names the elements of the result from its root, so before it hangs
 	out.resource("return", result.Target)
 	for _, p := range work.All("parameter") {
 		switch p.Text("name") {
@@ -136,4 +136,13 @@ func (x *exchange) addResult(out outputs, result *mapping.Result) {
 		issues = unplaced(issues)
 	}
 	out.resource("outcome", outcome(capped(issues)))
+}
+
+// sourceSystem is the type system of what a map takes, R4 where its first source has no
+// type that can be told.
+func sourceSystem(m *mapping.Map) *fhir.System {
+	if types := m.Sources(); len(types) > 0 && types[0] != nil {
+		return types[0].System()
+	}
+	return fhir.Types(fhir.R4)
 }

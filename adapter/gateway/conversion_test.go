@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -13,22 +14,6 @@ import (
 	"spadapter/conformance"
 	"spadapter/mappings"
 )
-
-// dialectTable is a Conversions: dialects by organisation, "" for everybody's, and name.
-type dialectTable map[string]map[string]*mapping.Dialect
-
-func (t dialectTable) Dialect(organisation, name string) *mapping.Dialect {
-	if d := t[organisation][name]; d != nil {
-		return d
-	}
-	return t[""][name]
-}
-
-func (t dialectTable) Dialects(organisation string) []*mapping.Dialect {
-	all := maps.Clone(t[""])
-	maps.Copy(all, t[organisation])
-	return slices.SortedFunc(maps.Values(all), func(a, b *mapping.Dialect) int { return strings.Compare(a.Name, b.Name) })
-}
 
 const (
 	plain   = "map \"https://test.example/StructureMap/plain\" = \"plain\"\n" + patientToBasic
@@ -66,26 +51,18 @@ group main(source src : Patient, target tgt : Basic) {
 // testDialects has the shipped dialects, and small ones: the organisation A81001 has
 // "plain" in a version of its own, LW001 has a dialect that nobody else has.
 var testDialects = sync.OnceValue(func() Conversions {
-	load := func(files map[string]string) map[string]*mapping.Dialect {
-		fsys := fstest.MapFS{}
-		for name, text := range files {
-			fsys[name+"/"+name+".map"] = &fstest.MapFile{Data: []byte(text)}
-			fsys[name+"/conceptmap.json"] = &fstest.MapFile{Data: []byte(letters)}
-		}
-		dialects, err := mapping.Load(mapping.Env{}, fsys)
-		if err != nil {
-			panic(err)
-		}
-		return dialects
+	fsys := fstest.MapFS{"base/conceptmap-letters.json": &fstest.MapFile{Data: []byte(letters)}}
+	for name, text := range map[string]string{
+		"plain": plain, "older": older, "newer": newer, "long": long, "silent": silent, "organisations/LW001/private": private,
+		"organisations/A81001/plain": strings.Replace(plain, "src -> tgt.id = uuid() \"id\"", "src -> tgt.id = uuid(), tgt.language = 'cy' \"own\"", 1),
+	} {
+		fsys[name+"/"+path.Base(name)+".map"] = &fstest.MapFile{Data: []byte(text)}
 	}
-	shared := load(map[string]string{"plain": plain, "older": older, "newer": newer, "long": long, "silent": silent})
-	shipped, err := mapping.Load(mapping.Env{}, mappings.FS)
+	library, err := mapping.LoadLibrary(mapping.Env{}, mapping.Layer{FS: mappings.FS}, mapping.Layer{Name: "test", FS: fsys})
 	if err != nil {
 		panic(err)
 	}
-	maps.Copy(shared, shipped)
-	own := strings.Replace(plain, "src -> tgt.id = uuid() \"id\"", "src -> tgt.id = uuid(), tgt.language = 'cy' \"own\"", 1)
-	return dialectTable{"": shared, "A81001": load(map[string]string{"plain": own}), "LW001": load(map[string]string{"private": private})}
+	return library
 })
 
 var testTerminology = sync.OnceValue(func() *terminology.Registry {

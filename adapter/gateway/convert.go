@@ -41,7 +41,7 @@ func convert(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	result, err := convertWith(x.context(), dialect, x.input(source, in, organisation, in.flag("trace", true)))
+	result, err := dialect.Convert(x.context(), x.input(source, in, organisation, in.flag("trace", true)))
 	if err != nil {
 		return err
 	}
