@@ -23,10 +23,6 @@ import (
 func Compile(sources []Source, env Env) (*Set, error) {
 	c := &compiler{env: env, instances: map[instanceKey]*group{}}
 	for _, s := range sources {
-		read := parse
-		if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(s.Text, "\uFEFF")), "{") {
-			read = parseResource
-		}
 		m, err := read(s)
 		if err != nil {
 			c.errs = append(c.errs, issue.All(err)...)
@@ -62,6 +58,14 @@ func Compile(sources []Source, env Env) (*Set, error) {
 		m.codes = c.codes
 	}
 	return set, nil
+}
+
+// read parses a map in either form.
+func read(s Source) (*mapDecl, error) {
+	if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(s.Text, "\uFEFF")), "{") {
+		return parseResource(s)
+	}
+	return parse(s)
 }
 
 // TypeByURL finds the type that a StructureDefinition URL names: of STU3 when the URL
@@ -269,31 +273,10 @@ func (c *compiler) constant(m *mapDecl, name string) (string, bool) {
 // conceptMaps loads the embedded concept maps under <url of the map>#<id>.
 func (c *compiler) conceptMaps() {
 	var nodes []*fhir.Node
-	types := fhir.Types(fhir.R4)
 	for _, m := range c.maps {
 		for _, d := range m.conceptMaps {
-			n := types.New("ConceptMap")
+			n := d.resource()
 			n.Set("url", m.url+"#"+d.id)
-			n.Set("status", "active")
-			groups := map[string]*fhir.Node{}
-			for _, row := range d.rows {
-				key := row.sourceSystem + " " + row.targetSystem
-				g := groups[key]
-				if g == nil {
-					g = n.Add("group")
-					g.Set("source", row.sourceSystem)
-					g.Set("target", row.targetSystem)
-					if mode := d.unmapped[row.sourceSystem]; mode != "" {
-						g.Add("unmapped").Set("mode", mode)
-					}
-					groups[key] = g
-				}
-				e := g.Add("element")
-				e.Set("code", row.sourceCode)
-				t := e.Add("target")
-				t.Set("code", row.targetCode) // none for unmatched
-				t.Set("equivalence", row.equivalence)
-			}
 			nodes = append(nodes, n)
 		}
 		for _, inner := range m.contained {

@@ -88,7 +88,7 @@ func (c *compiler) target(s *scope, rd *ruleDecl, d *targetDecl) (target, bool) 
 	switch {
 	case d.transform == "" && t.name == "" && d.context != "":
 		t.kind = alias
-	case d.transform == "" && d.alias == "" && !rd.then && len(rd.sources) > 0:
+	case d.short(rd):
 		from := s.sources[rd.sources[0]]
 		t.kind = assign
 		t.value = copySlot(from.slot, from.target)
@@ -120,6 +120,16 @@ func (c *compiler) target(s *scope, rd *ruleDecl, d *targetDecl) (target, bool) 
 	}
 	t.slot = s.bind(d.alias, variable{shape: made, target: true})
 	return t, true
+}
+
+// short reports whether a target is of the short form src.a -> tgt.b, in which the types
+// say how the value is mapped. As in the HL7 implementation, names on both sides of a
+// rule that does nothing more change nothing.
+func (d *targetDecl) short(rd *ruleDecl) bool {
+	if d.transform != "" || len(d.elements) == 0 || rd.then {
+		return false
+	}
+	return d.alias == "" || len(rd.sources) == 1 && len(rd.targets) == 1 && rd.sources[0].alias != ""
 }
 
 // short prepares the short form src.a -> tgt.b: the default group of the types, or a
