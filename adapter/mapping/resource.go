@@ -189,7 +189,7 @@ func (p *resourceParser) rules(parent *fhir.Node, depth int) []*ruleDecl {
 			}
 			r.calls = append(r.calls, c)
 		}
-		r.then = len(r.rules) > 0 || len(r.calls) > 0
+		r.then = n.Child("rule") != nil || n.Child("dependent") != nil
 		out = append(out, r)
 	}
 	return out

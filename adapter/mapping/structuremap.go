@@ -24,7 +24,7 @@ import (
 //     extension …/map-expression;
 //   - a literal passed to a group is a variable with the extension …/map-literal;
 //   - a /// line that StructureMap has no element for is the extension …/map-about;
-//   - an empty group has one rule that does nothing, marked …/map-empty.
+//   - an empty group, and then {}, have one rule that does nothing, marked …/map-empty.
 //
 // These URLs stand under https://spadapter.example/fhir/StructureDefinition/. Comments on
 // imports and constants are left out.
@@ -170,11 +170,16 @@ func (w *resourceWriter) group(n *fhir.Node, g *groupDecl) {
 		w.rule(n.Add("rule"), r)
 	}
 	if len(g.rules) == 0 {
-		r := n.Add("rule")
-		r.Set("name", "none")
-		extend(r, extensionEmpty, "valueBoolean", "true")
-		w.name(r.Add("source"), "context", g.params[0].name)
+		w.empty(n, g.params[0].name)
 	}
+}
+
+// empty adds a rule that does nothing, where R4 wants one.
+func (w *resourceWriter) empty(n *fhir.Node, context string) {
+	r := n.Add("rule")
+	r.Set("name", "none")
+	extend(r, extensionEmpty, "valueBoolean", "true")
+	w.name(r.Add("source"), "context", context)
 }
 
 func (w *resourceWriter) rule(n *fhir.Node, r *ruleDecl) {
@@ -204,6 +209,9 @@ func (w *resourceWriter) rule(n *fhir.Node, r *ruleDecl) {
 	}
 	for _, inner := range r.rules {
 		w.rule(n.Add("rule"), inner)
+	}
+	if r.then && len(r.rules) == 0 && len(r.calls) == 0 {
+		w.empty(n, r.sources[0].context)
 	}
 	for _, c := range r.calls {
 		d := n.Add("dependent")

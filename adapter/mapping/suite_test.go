@@ -80,11 +80,16 @@ type difference string
 func (d difference) Error() string { return string(d) }
 
 func runSuiteCase(dir, source, name, output string) error {
+	text, _ := os.ReadFile(filepath.Join(dir, name))
+	return runSuiteMap(dir, Source{Name: name, Text: string(text)}, source, output)
+}
+
+func runSuiteMap(dir string, m Source, source, output string) error {
 	read := func(file string) []byte {
 		b, _ := os.ReadFile(filepath.Join(dir, file))
 		return bytes.TrimPrefix(b, []byte("\xEF\xBB\xBF"))
 	}
-	set, err := Compile([]Source{{Name: name, Text: string(read(name))}}, Env{})
+	set, err := Compile([]Source{m}, Env{})
 	if err != nil {
 		return err
 	}
