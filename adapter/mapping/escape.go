@@ -37,11 +37,14 @@ func xmlText(s string) string {
 }
 
 func jsonText(s string) string {
-	b, err := json.Marshal(s)
-	if err != nil {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
 		return s
 	}
-	return string(b[1 : len(b)-1])
+	out := strings.TrimSuffix(b.String(), "\n")
+	return out[1 : len(out)-1]
 }
 
 func fromJSONText(s string) (string, bool) {
