@@ -12,7 +12,7 @@ import (
 // passage is a text of FHIRPath in a map.
 type passage struct {
 	file *file
-	at   int    // offset of its first byte; of the element that holds it in a resource
+	at   int // offset of its first byte; of the element that holds it in a resource
 	text string
 	made bool // composed by the compiler: every fault lies at at
 }

@@ -21,7 +21,7 @@ type run struct {
 	marks   []marks
 	shared  map[shareKey]*fhir.Node
 	lists   map[listKey]*list // with items that go first or last
-	created []*fhir.Node // elements that are removed at the end when nothing was put in
+	created []*fhir.Node      // elements that are removed at the end when nothing was put in
 	uuids   int
 	match   *terminology.Match // of the last translate
 	tracing bool

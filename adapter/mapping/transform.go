@@ -66,6 +66,7 @@ func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (prod
 	fresh := func(make func(r *run, f int, ru *rule) *fhir.Node) producer {
 		return func(r *run, f int, ru *rule, out []made) []made {
 			if n := make(r, f, ru); n != nil {
+				arrange(n)
 				out = append(out, made{n, true})
 			}
 			return out
@@ -145,6 +146,9 @@ func (c *compiler) text(s *scope, p paramValue) textOf {
 				return c.text(s, paramValue{expressionParam, "%" + member(p.value), p.at})
 			}
 			c.unknownVariable(s, p.value, p.at)
+		}
+		if len(v.shape) > 0 && !slices.ContainsFunc(v.shape, func(t *fhir.Type) bool { return t.Kind == fhir.Primitive }) {
+			c.fail(s.group.owner, p.at, issue.Structure, "map-fit", "%s is %s, which has no text; expected a primitive", p.value, v.shape)
 		}
 		return func(r *run, f int) (string, bool) {
 			n := r.stack[f+v.slot]
@@ -255,7 +259,7 @@ func (c *compiler) cast(s *scope, to shape, d *targetDecl) (producer, shape, var
 		if !ok {
 			return out
 		}
-		if typ.Name == "date" && len(v) > 10 {
+		if typ.Name == "date" && len(v) > 10 && fhir.Lexical("dateTime", v) {
 			v = v[:10] // of a dateTime or instant
 		}
 		if !readable(v, typ) {
