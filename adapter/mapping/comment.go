@@ -16,7 +16,10 @@ func join(doc *string, text string) {
 // tidy is a comment as it can be written and read again: no blanks at the ends of lines,
 // no empty lines around it.
 func tidy(text string) string {
-	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
+	if text == "" {
+		return ""
+	}
+	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"), "\n")
 	for i, line := range lines {
 		lines[i] = strings.TrimRight(line, " \t")
 	}
@@ -70,13 +73,10 @@ func (p *parser) inside(start int, doc *string) {
 
 func (p *parser) comments(at int, doc *string, after bool) {
 	t := &p.tokens[at]
-	text := ""
+	var lines []string
 	for len(t.comments) > 0 && (!after || t.comments[0].after) {
-		if text != "" {
-			text += "\n"
-		}
-		text += t.comments[0].text
+		lines = append(lines, t.comments[0].text)
 		t.comments = t.comments[1:]
 	}
-	join(doc, text)
+	join(doc, strings.Join(lines, "\n"))
 }

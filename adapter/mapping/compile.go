@@ -22,7 +22,7 @@ import (
 // standard does not have.
 func Compile(sources []Source, env Env) (*Set, error) {
 	c := &compiler{env: env, instances: map[instanceKey]*group{}, inside: map[*groupDecl]int{}, reported: map[string]bool{},
-		reach: map[*mapDecl][]*mapDecl{}, groups: map[*mapDecl]map[string]*groupDecl{}, byFile: map[*file]*mapDecl{}}
+		reach: map[*mapDecl][]*mapDecl{}, groups: map[*mapDecl]map[string]*groupDecl{}, constants: map[*mapDecl]map[string]constantDecl{}, byFile: map[*file]*mapDecl{}}
 	for _, s := range sources {
 		m, err := read(s)
 		if err != nil {
@@ -42,14 +42,14 @@ func Compile(sources []Source, env Env) (*Set, error) {
 			}
 			names[g.name] = g
 		}
-		constants := map[string]bool{}
+		constants := map[string]constantDecl{}
 		for _, k := range m.constants {
-			if constants[k.name] {
+			if _, has := constants[k.name]; has {
 				c.fail(m, k.at, issue.Duplicate, "map-duplicate", "a constant of this map is called %s already; expected another name", clip(k.name))
 			}
-			constants[k.name] = true
+			constants[k.name] = k
 		}
-		c.groups[m], c.byFile[m.file] = names, m
+		c.groups[m], c.constants[m], c.byFile[m.file] = names, constants, m
 		c.maps = append(c.maps, m)
 	}
 	if len(c.errs) > 0 {
@@ -113,9 +113,10 @@ type compiler struct {
 	inside    map[*groupDecl]int // depth of compilation, against groups that specialise without end
 	rules     int                // compiled so far, against groups that specialise too often
 
-	reach  map[*mapDecl][]*mapDecl
-	groups map[*mapDecl]map[string]*groupDecl
-	byFile map[*file]*mapDecl
+	reach     map[*mapDecl][]*mapDecl
+	groups    map[*mapDecl]map[string]*groupDecl
+	constants map[*mapDecl]map[string]constantDecl
+	byFile    map[*file]*mapDecl
 }
 
 // maxErrors is how many faults are reported: more than anyone reads at once.
@@ -127,6 +128,9 @@ type instanceKey struct {
 }
 
 func (c *compiler) fail(m *mapDecl, at int, t issue.Type, rule, format string, args ...any) {
+	if len(c.errs) >= maxErrors {
+		return
+	}
 	e := m.file.fail(at, rule, format, args...)
 	e.Type = t
 	c.report(e)
@@ -334,10 +338,8 @@ func (c *compiler) constant(f *file, name string) (constantIn, bool) {
 		return constantIn{}, false
 	}
 	for _, other := range c.reachable(c.byFile[f]) {
-		for _, k := range other.constants {
-			if k.name == name {
-				return constantIn{k, other.file}, true
-			}
+		if k, ok := c.constants[other][name]; ok {
+			return constantIn{k, other.file}, true
 		}
 	}
 	return constantIn{}, false
@@ -346,6 +348,18 @@ func (c *compiler) constant(f *file, name string) (constantIn, bool) {
 // conceptMaps loads the embedded concept maps under <url of the map>#<id>.
 func (c *compiler) conceptMaps() {
 	var nodes []*fhir.Node
+	codes := c.env.Terminology
+	load := func(m *mapDecl, n *fhir.Node, at int) {
+		id := n.Text("id")
+		n.Set("url", m.url+"#"+id)
+		if _, err := codes.With(n); err != nil {
+			for _, e := range issue.All(err) {
+				c.fail(m, at, e.Type, "map-conceptmap", "the concept map %s cannot be used: %s", clip(id), e.Details)
+			}
+			return
+		}
+		nodes = append(nodes, n)
+	}
 	for _, m := range c.maps {
 		ids := map[string]bool{}
 		for _, d := range m.conceptMaps {
@@ -354,19 +368,17 @@ func (c *compiler) conceptMaps() {
 				continue
 			}
 			ids[d.id] = true
-			n := d.resource()
-			n.Set("url", m.url+"#"+d.id)
-			nodes = append(nodes, n)
+			load(m, d.resource(), d.at)
 		}
 		for _, inner := range m.contained {
-			n := inner.Clone()
-			n.Set("url", m.url+"#"+n.Text("id"))
-			nodes = append(nodes, n)
+			line, column := inner.Position()
+			load(m, inner.Clone(), m.file.starts[line-1]+column-1)
 		}
 	}
-	codes, err := c.env.Terminology.With(nodes...)
-	if err != nil {
-		c.errs = append(c.errs, issue.All(err)...)
+	var err error
+	if c.codes, err = codes.With(nodes...); err != nil {
+		for _, e := range issue.All(err) {
+			c.fail(c.maps[0], 0, e.Type, "map-conceptmap", "the concept maps cannot be used together: %s", e.Details)
+		}
 	}
-	c.codes = codes
 }

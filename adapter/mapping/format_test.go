@@ -22,6 +22,8 @@ var sameMap = []cmp.Option{
 	cmpopts.EquateEmpty(),
 }
 
+func differ(a, b *mapDecl) string { return cmp.Diff(a, b, sameMap...) }
+
 // roundTrip prints a map that parses and reads it again. It returns what differs.
 func roundTrip(src Source) string {
 	first, err := read(src)
@@ -36,7 +38,7 @@ func roundTrip(src Source) string {
 	if err != nil {
 		return "the text cannot be read: " + err.Error() + "\n" + printed
 	}
-	if diff := cmp.Diff(first, second, sameMap...); diff != "" {
+	if diff := differ(first, second); diff != "" {
 		return diff + "\n" + printed
 	}
 	again, err := Format(Source{Name: "printed.map", Text: printed})

@@ -357,20 +357,3 @@ func TestTransformEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func FuzzCompile(f *testing.F) {
-	f.Add(header + "group main(source src : Patient, target tgt : Patient) { src.name as n where use = 'x' -> tgt.name = n \"x\"; }")
-	f.Add(`map "a" = b uses "c" alias d as source imports "e*" let f = 'g'; group h(source i, target j) extends k <<type+>> { i.a first as b check (c) log d -> j.e = create('F') as g share h then k(b, g), l(b) { b -> g = 1.5; } "n"; }`)
-	f.Add("conceptmap \"x\" { prefix s = \"y\" s:a == s:b unmapped for s = provided }")
-	f.Fuzz(func(t *testing.T, text string) {
-		set, err := Compile([]Source{{Name: "fuzz.map", Text: text}}, Env{})
-		if (set == nil) == (err == nil) {
-			t.Fatal("either a set or an error")
-		}
-		for _, e := range issue.All(err) {
-			if e.Type == issue.Exception || e.Line == 0 {
-				t.Fatalf("an error without a place: %v", e)
-			}
-		}
-	})
-}

@@ -85,6 +85,9 @@ func (p *parser) call() *callDecl {
 func (p *parser) path() (context string, elements []string) {
 	context = p.identifier("a variable")
 	for p.try(".") {
+		if len(elements) == maxNesting {
+			p.stop(p.peek().start, "a path has more than %d elements", maxNesting)
+		}
 		elements = append(elements, p.identifier("the name of an element"))
 	}
 	return context, elements

@@ -142,6 +142,7 @@ func (p *resourceParser) mapDecl(root *fhir.Node) *mapDecl {
 			d.at = p.at(c)
 			m.conceptMaps = append(m.conceptMaps, d)
 		} else {
+			p.at(c)
 			m.contained = append(m.contained, c)
 		}
 	}
@@ -259,6 +260,9 @@ func (p *resourceParser) elements(n *fhir.Node) []string {
 		return nil
 	}
 	out := strings.Split(e.Value, ".")
+	if len(out) > maxNesting {
+		p.stop(e, issue.Structure, "a path has more than %d elements", maxNesting)
+	}
 	for _, name := range out {
 		if name == "" || len(name) > maxName {
 			p.stop(e, issue.Structure, "expected the names of elements with dots between them")

@@ -17,6 +17,9 @@ type passage struct {
 	made bool // composed by the compiler: every fault lies at at
 }
 
+// maxRewritten is the length of the longest expression, that of package fhirpath.
+const maxRewritten = 64 << 10
+
 // rewriting turns the FHIRPath of maps into that of the standard: a variable of the map
 // gets its '%', the JSON name of a choice its ofType(), a string in double quotes single
 // ones, a constant its value. It keeps where every piece came from.
@@ -47,6 +50,9 @@ func (w *rewriting) put(from passage, start int, text string) {
 // rewrite adds a passage. within names the constants that it is part of.
 func (c *compiler) rewrite(w *rewriting, s *scope, focus shape, from passage, tokens []token, within []string) error {
 	text, last := from.text, 0
+	if at, missing, ok := unknownMember(s, tokens); !ok {
+		return c.stop(from.fault(missing.start, "the FHIRPath expression does not compile: %s has no element %s; expected one of %s", at, clip(missing.value), at.names()))
+	}
 	choices := jsonNames(s, focus, tokens)
 	for i, t := range tokens {
 		var before token
@@ -83,6 +89,9 @@ func (c *compiler) rewrite(w *rewriting, s *scope, focus shape, from passage, to
 			k, ok := c.constant(from.file, t.value)
 			if !ok || !percent {
 				continue
+			}
+			if w.Len() > maxRewritten || len(within) > maxExpression {
+				return c.stop(from.file.fail(from.offset(t.start), "map-expression", "the constants in an expression make it longer than %d bytes, or are nested more than %d deep", maxRewritten, maxExpression))
 			}
 			if slices.Contains(within, t.value) {
 				return c.stop(from.file.fail(from.offset(t.start), "map-expression", "the constant %s is part of its own value; expected a value without it", clip(t.value)))

@@ -55,7 +55,7 @@ const maxRules = 50_000
 func (c *compiler) rule(outer *scope, d *ruleDecl) *rule {
 	s := outer.inner()
 	owner := s.group.owner
-	if c.rules++; c.rules > maxRules {
+	if c.rules++; c.rules > maxRules || len(c.errs) >= maxErrors {
 		c.tooMany(owner, d)
 		return &rule{name: d.name, file: owner.file}
 	}

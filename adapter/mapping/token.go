@@ -54,19 +54,22 @@ func scan(file *file) ([]token, error) {
 	src := file.text
 	var out []token
 	var comments []comment
-	note := func(start int, text string) {
-		after := len(out) > 0 && !strings.Contains(src[out[len(out)-1].stop:start], "\n")
-		comments = append(comments, comment{text, after})
+	same := false // on the line of the token before
+	note := func(text string) {
+		comments = append(comments, comment{text, same})
+		same = same && !strings.Contains(text, "\n")
 	}
 	add := func(t token) {
 		t.comments, comments = comments, nil
 		out = append(out, t)
+		same = true
 	}
 	for i := 0; i < len(src); {
 		c := src[i]
 		start := i
 		switch {
 		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
+			same = same && c != '\n'
 			i++
 			continue
 		case strings.HasPrefix(src[i:], "\uFEFF") && i == 0:
@@ -82,7 +85,7 @@ func scan(file *file) ([]token, error) {
 			if strings.HasPrefix(line, "///") {
 				add(token{kind: statement, value: strings.TrimSpace(line[3:]), start: start, stop: i})
 			} else {
-				note(start, strings.TrimPrefix(line[2:], " "))
+				note(strings.TrimPrefix(line[2:], " "))
 			}
 			continue
 		case strings.HasPrefix(src[i:], "/*"):
@@ -91,7 +94,7 @@ func scan(file *file) ([]token, error) {
 				return nil, file.fail(start, "map-syntax", "a comment that starts with /* does not end; expected */")
 			}
 			i += stop + 4
-			note(start, block(src[start+2:i-2]))
+			note(block(src[start+2 : i-2]))
 			continue
 		case c == '\'' || c == '"' || c == '`':
 			value, stop, ok := unquote(src, i)
