@@ -43,6 +43,33 @@ func jsonNames(s *scope, focus shape, tokens []token) map[int]string {
 	return out
 }
 
+// unknownMember finds an element below a variable that none of its types has: FHIRPath
+// knows the types of the focus alone.
+func unknownMember(s *scope, tokens []token) (at shape, missing token, ok bool) {
+	for i, t := range tokens {
+		member := i > 0 && tokens[i-1].kind == mark && tokens[i-1].value == "."
+		call := i+1 < len(tokens) && tokens[i+1].kind == mark && tokens[i+1].value == "("
+		switch {
+		case t.kind != name || call:
+			if t.kind != mark || t.value != "." {
+				at = nil
+			}
+		case !member:
+			at = nil
+			if v, found := s.find(t.value); found && (t.delimited || !operatorWords[t.value]) {
+				at = v.shape
+			}
+		default:
+			_, types, _, found := at.elements(t.value)
+			if !found {
+				return at, t, false
+			}
+			at = types
+		}
+	}
+	return nil, token{}, true
+}
+
 // chains finds the paths in an expression: names that follow each other with dots, and
 // what stands inside the brackets of where(), exists(), all() and select() below them.
 func (c *compiler) chains(s *scope, tokens []token) []chain {

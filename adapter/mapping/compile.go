@@ -21,12 +21,9 @@ import (
 // maps with one url or two groups with one name; not-supported for a transform that the
 // standard does not have.
 func Compile(sources []Source, env Env) (*Set, error) {
-	c := &compiler{env: env, instances: map[instanceKey]*group{}}
+	c := &compiler{env: env, instances: map[instanceKey]*group{}, inside: map[*groupDecl]int{}, reported: map[string]bool{},
+		reach: map[*mapDecl][]*mapDecl{}, groups: map[*mapDecl]map[string]*groupDecl{}, constants: map[*mapDecl]map[string]constantDecl{}, byFile: map[*file]*mapDecl{}}
 	for _, s := range sources {
-		read := parse
-		if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(s.Text, "\uFEFF")), "{") {
-			read = parseResource
-		}
 		m, err := read(s)
 		if err != nil {
 			c.errs = append(c.errs, issue.All(err)...)
@@ -34,16 +31,25 @@ func Compile(sources []Source, env Env) (*Set, error) {
 		}
 		for _, other := range c.maps {
 			if other.url == m.url {
-				c.fail(m, 0, issue.Duplicate, "map-duplicate", "the map in %s has the same url", other.file.name)
+				c.fail(m, 0, issue.Duplicate, "map-duplicate", "the map in %s has the same url; expected one of its own", other.file.name)
 			}
 		}
-		for i, g := range m.groups {
-			for _, other := range m.groups[:i] {
-				if other.name == g.name {
-					c.fail(m, g.at, issue.Duplicate, "map-duplicate", "a group of this map is called %s already", g.name)
-				}
+		names := map[string]*groupDecl{}
+		for _, g := range m.groups {
+			if names[g.name] != nil {
+				c.fail(m, g.at, issue.Duplicate, "map-duplicate", "a group of this map is called %s already; expected another name", clip(g.name))
+				continue
 			}
+			names[g.name] = g
 		}
+		constants := map[string]constantDecl{}
+		for _, k := range m.constants {
+			if _, has := constants[k.name]; has {
+				c.fail(m, k.at, issue.Duplicate, "map-duplicate", "a constant of this map is called %s already; expected another name", clip(k.name))
+			}
+			constants[k.name] = k
+		}
+		c.groups[m], c.constants[m], c.byFile[m.file] = names, constants, m
 		c.maps = append(c.maps, m)
 	}
 	if len(c.errs) > 0 {
@@ -62,6 +68,14 @@ func Compile(sources []Source, env Env) (*Set, error) {
 		m.codes = c.codes
 	}
 	return set, nil
+}
+
+// read parses a map in either form.
+func read(s Source) (*mapDecl, error) {
+	if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(s.Text, "\uFEFF")), "{") {
+		return parseResource(s)
+	}
+	return parse(s)
 }
 
 // TypeByURL finds the type that a StructureDefinition URL names: of STU3 when the URL
@@ -95,8 +109,18 @@ type compiler struct {
 	codes     *terminology.Registry
 	instances map[instanceKey]*group
 	errs      []*issue.Error
+	reported  map[string]bool
 	inside    map[*groupDecl]int // depth of compilation, against groups that specialise without end
+	rules     int                // compiled so far, against groups that specialise too often
+
+	reach     map[*mapDecl][]*mapDecl
+	groups    map[*mapDecl]map[string]*groupDecl
+	constants map[*mapDecl]map[string]constantDecl
+	byFile    map[*file]*mapDecl
 }
+
+// maxErrors is how many faults are reported: more than anyone reads at once.
+const maxErrors = 200
 
 type instanceKey struct {
 	decl   *groupDecl
@@ -104,17 +128,20 @@ type instanceKey struct {
 }
 
 func (c *compiler) fail(m *mapDecl, at int, t issue.Type, rule, format string, args ...any) {
+	if len(c.errs) >= maxErrors {
+		return
+	}
 	e := m.file.fail(at, rule, format, args...)
 	e.Type = t
 	c.report(e)
 }
 
 func (c *compiler) report(e *issue.Error) {
-	for _, have := range c.errs { // a group compiled for several types has its fault once
-		if have.Details == e.Details && have.Line == e.Line && have.Column == e.Column {
-			return
-		}
+	key := e.Details + "\n" + itoa(e.Line) + "\n" + itoa(e.Column)
+	if c.reported[key] || len(c.errs) >= maxErrors {
+		return // a group compiled for several types has its fault once
 	}
+	c.reported[key] = true
 	c.errs = append(c.errs, e)
 }
 
@@ -122,12 +149,12 @@ func (c *compiler) compileMap(m *mapDecl) *Map {
 	out := &Map{URL: m.url, Name: m.name, File: m.file.name}
 	for _, u := range m.uses {
 		if c.typeByURL(u.url) == nil {
-			c.fail(m, u.at, issue.NotFound, "map-type", "no type has the url %s", u.url)
+			c.fail(m, u.at, issue.NotFound, "map-type", "no type has the url %s; expected the StructureDefinition of a type of R4 or STU3, such as http://hl7.org/fhir/StructureDefinition/Patient", clip(u.url))
 		}
 	}
 	for _, i := range m.imports {
 		if !strings.Contains(i.url, "*") && len(c.imported(m, i.url)) == 0 {
-			c.fail(m, i.at, issue.NotFound, "map-import", "no map with the url %s is here", i.url)
+			c.fail(m, i.at, issue.NotFound, "map-import", "no map with the url %s is here; expected one of %s", clip(i.url), c.urls(m))
 		}
 	}
 	for i, g := range m.groups {
@@ -145,6 +172,20 @@ func (c *compiler) compileMap(m *mapDecl) *Map {
 		}
 	}
 	return out
+}
+
+// urls lists the other maps, for messages.
+func (c *compiler) urls(m *mapDecl) string {
+	var out []string
+	for _, other := range c.maps {
+		if other != m && len(out) < 20 {
+			out = append(out, other.url)
+		}
+	}
+	if len(out) == 0 {
+		return "the maps that are compiled with it, and there are none"
+	}
+	return strings.Join(out, ", ")
 }
 
 func (c *compiler) typeByURL(url string) *fhir.Type {
@@ -204,6 +245,9 @@ func (c *compiler) imported(m *mapDecl, pattern string) []*mapDecl {
 
 // reachable is m and every map it imports, directly or not, nearest first.
 func (c *compiler) reachable(m *mapDecl) []*mapDecl {
+	if out := c.reach[m]; out != nil {
+		return out
+	}
 	out := []*mapDecl{m}
 	for i := 0; i < len(out); i++ {
 		for _, imp := range out[i].imports {
@@ -214,24 +258,51 @@ func (c *compiler) reachable(m *mapDecl) []*mapDecl {
 			}
 		}
 	}
+	c.reach[m] = out
 	return out
 }
 
 func (c *compiler) groupNamed(m *mapDecl, name string) *groupDecl {
 	for _, other := range c.reachable(m) {
-		for _, g := range other.groups {
-			if g.name == name {
-				return g
-			}
+		if g := c.groups[other][name]; g != nil {
+			return g
 		}
 	}
 	return nil
 }
 
+// groupNames lists the groups that a map can call, for messages.
+func (c *compiler) groupNames(m *mapDecl) string {
+	var out []string
+	for _, other := range c.reachable(m) {
+		for name := range c.groups[other] {
+			out = append(out, clip(name))
+		}
+	}
+	slices.Sort(out)
+	if len(out) > 30 {
+		out = append(out[:30], "…")
+	}
+	return strings.Join(out, ", ")
+}
+
 // defaultGroup finds the group that maps a source type by default: to one of the target
-// types, or, for <<type+>>, to the type that the group itself states.
+// types, or, for <<type+>>, to the type that the group itself states. Where none maps an
+// Age, one that maps a Quantity does.
 // Source: http://hl7.org/fhir/R4/mapping-language.html, "Default Mapping Groups".
 func (c *compiler) defaultGroup(m *mapDecl, from *fhir.Type, to shape) (*groupDecl, *fhir.Type) {
+	for at := from; at != nil && !at.Abstract; at = at.Base {
+		if g, t := c.defaultFor(m, at, to); g != nil {
+			return g, t
+		}
+		if at.Kind == fhir.Primitive {
+			break // a code is more than its string
+		}
+	}
+	return nil, nil
+}
+
+func (c *compiler) defaultFor(m *mapDecl, from *fhir.Type, to shape) (*groupDecl, *fhir.Type) {
 	for _, other := range c.reachable(m) {
 		for _, g := range other.groups {
 			if g.mode == "" || len(g.params) != 2 {
@@ -246,8 +317,8 @@ func (c *compiler) defaultGroup(m *mapDecl, from *fhir.Type, to shape) (*groupDe
 				return g, t
 			}
 			for _, want := range to {
-				if want.Name == t.Name && want.System() == t.System() {
-					return g, t
+				if want.System() == t.System() && (want.Name == t.Name || want.Kind != fhir.Primitive && want.Is(t.Name)) {
+					return g, want
 				}
 			}
 		}
@@ -255,56 +326,59 @@ func (c *compiler) defaultGroup(m *mapDecl, from *fhir.Type, to shape) (*groupDe
 	return nil, nil
 }
 
-func (c *compiler) constant(m *mapDecl, name string) (string, bool) {
-	for _, other := range c.reachable(m) {
-		for _, k := range other.constants {
-			if k.name == name {
-				return k.expression, true
-			}
+// constantIn is a constant with the file it is written in.
+type constantIn struct {
+	constantDecl
+	file *file
+}
+
+// constant finds a constant of a file's map, or of those it imports.
+func (c *compiler) constant(f *file, name string) (constantIn, bool) {
+	if c.byFile[f] == nil {
+		return constantIn{}, false
+	}
+	for _, other := range c.reachable(c.byFile[f]) {
+		if k, ok := c.constants[other][name]; ok {
+			return constantIn{k, other.file}, true
 		}
 	}
-	return "", false
+	return constantIn{}, false
 }
 
 // conceptMaps loads the embedded concept maps under <url of the map>#<id>.
 func (c *compiler) conceptMaps() {
 	var nodes []*fhir.Node
-	types := fhir.Types(fhir.R4)
-	for _, m := range c.maps {
-		for _, d := range m.conceptMaps {
-			n := types.New("ConceptMap")
-			n.Set("url", m.url+"#"+d.id)
-			n.Set("status", "active")
-			groups := map[string]*fhir.Node{}
-			for _, row := range d.rows {
-				key := row.sourceSystem + " " + row.targetSystem
-				g := groups[key]
-				if g == nil {
-					g = n.Add("group")
-					g.Set("source", row.sourceSystem)
-					g.Set("target", row.targetSystem)
-					if mode := d.unmapped[row.sourceSystem]; mode != "" {
-						g.Add("unmapped").Set("mode", mode)
-					}
-					groups[key] = g
-				}
-				e := g.Add("element")
-				e.Set("code", row.sourceCode)
-				t := e.Add("target")
-				t.Set("code", row.targetCode) // none for unmatched
-				t.Set("equivalence", row.equivalence)
+	codes := c.env.Terminology
+	load := func(m *mapDecl, n *fhir.Node, at int) {
+		id := n.Text("id")
+		n.Set("url", m.url+"#"+id)
+		if _, err := codes.With(n); err != nil {
+			for _, e := range issue.All(err) {
+				c.fail(m, at, e.Type, "map-conceptmap", "the concept map %s cannot be used: %s", clip(id), e.Details)
 			}
-			nodes = append(nodes, n)
+			return
+		}
+		nodes = append(nodes, n)
+	}
+	for _, m := range c.maps {
+		ids := map[string]bool{}
+		for _, d := range m.conceptMaps {
+			if ids[d.id] {
+				c.fail(m, d.at, issue.Duplicate, "map-duplicate", "a concept map of this map is called %s already; expected another id", clip(d.id))
+				continue
+			}
+			ids[d.id] = true
+			load(m, d.resource(), d.at)
 		}
 		for _, inner := range m.contained {
-			n := inner.Clone()
-			n.Set("url", m.url+"#"+n.Text("id"))
-			nodes = append(nodes, n)
+			line, column := inner.Position()
+			load(m, inner.Clone(), m.file.starts[line-1]+column-1)
 		}
 	}
-	codes, err := c.env.Terminology.With(nodes...)
-	if err != nil {
-		c.errs = append(c.errs, issue.All(err)...)
+	var err error
+	if c.codes, err = codes.With(nodes...); err != nil {
+		for _, e := range issue.All(err) {
+			c.fail(c.maps[0], 0, e.Type, "map-conceptmap", "the concept maps cannot be used together: %s", e.Details)
+		}
 	}
-	c.codes = codes
 }

@@ -1,9 +1,7 @@
 package mapping
 
 import (
-	"regexp"
-	"strconv"
-	"sync"
+	"encoding/json"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -66,30 +64,18 @@ func retype(n *fhir.Node, t *fhir.Type) bool {
 	return true
 }
 
-var patterns sync.Map // *fhir.Type → *regexp.Regexp
-
 // readable reports whether a text is in the lexical form of a primitive.
 func readable(value string, t *fhir.Type) bool {
 	switch t.JSON() {
 	case fhir.Boolean:
 		return value == "true" || value == "false"
 	case fhir.Number:
-		if _, err := strconv.ParseFloat(value, 64); err != nil {
+		// what JSON writes as a number: no Inf, no hexadecimal digits
+		if value == "" || value[0] != '-' && !digit(value[0]) || !json.Valid([]byte(value)) {
 			return false
 		}
 	}
-	if t.Pattern == "" {
-		return true
-	}
-	re, ok := patterns.Load(t)
-	if !ok {
-		compiled, err := regexp.Compile("^(?:" + t.Pattern + ")$")
-		if err != nil {
-			return true
-		}
-		re, _ = patterns.LoadOrStore(t, compiled)
-	}
-	return re.(*regexp.Regexp).MatchString(value)
+	return fhir.Lexical(t.Name, value)
 }
 
 // become gives an element that is there already a value.

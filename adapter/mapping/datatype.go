@@ -1,9 +1,6 @@
 package mapping
 
 import (
-	"encoding/json"
-	"html"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -41,7 +38,14 @@ func (c *compiler) dataType(s *scope, d *targetDecl, one func(string) shape, tex
 		return simple("Coding", "system", "code", "display")
 	case "cp":
 		if len(d.params) == 1 {
-			return simple("ContactPoint", "value")
+			sh := one("ContactPoint")
+			return fresh(func(r *run, f int, ru *rule) *fhir.Node {
+				n := set(r, f, fhir.New(sh[0]), "value")
+				if n != nil {
+					n.Set("system", contactSystem(n.Text("value")))
+				}
+				return n
+			}), sh, variable{}
 		}
 		return simple("ContactPoint", "system", "value")
 	case "cc":
@@ -80,6 +84,20 @@ func (c *compiler) dataType(s *scope, d *targetDecl, one func(string) shape, tex
 	}), sh, variable{}
 }
 
+// contactSystem infers the system of a contact point from its value, as the standard
+// asks for cp(value); other where the value tells nothing.
+func contactSystem(value string) string {
+	switch {
+	case strings.Contains(value, "://"):
+		return "url"
+	case strings.Contains(value, "@"):
+		return "email"
+	case strings.Trim(value, "0123456789+-() .") == "":
+		return "phone"
+	}
+	return "other"
+}
+
 // quantity reads text such as "<= 5.4 mg"; nil when there is no number.
 func quantity(n *fhir.Node, v string) *fhir.Node {
 	for _, comparator := range []string{"<=", ">=", "<", ">"} {
@@ -99,14 +117,6 @@ func quantity(n *fhir.Node, v string) *fhir.Node {
 	n.Set("value", v[:i])
 	n.Set("unit", strings.Trim(strings.TrimSpace(v[i:]), "'"))
 	return n
-}
-
-var escapes = map[string]func(string) string{
-	"xml": html.EscapeString, "html": html.EscapeString, "url": url.QueryEscape,
-	"json": func(s string) string {
-		b, _ := json.Marshal(s)
-		return string(b[1 : len(b)-1])
-	},
 }
 
 // address is the reference to a resource: the fullUrl of its entry for a pointer where

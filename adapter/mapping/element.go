@@ -51,6 +51,9 @@ func (t *target) put(r *run, ru *rule, parent *fhir.Node, m made) *fhir.Node {
 			return nil
 		}
 	}
+	if !r.mayList(t, ru, parent, e) {
+		return nil
+	}
 	n, ok := r.convert(ru, m, typ)
 	if !ok {
 		return nil
@@ -60,8 +63,8 @@ func (t *target) put(r *run, ru *rule, parent *fhir.Node, m made) *fhir.Node {
 		return nil
 	}
 	parent.Append(name, n)
-	if t.list == "first" && e.List {
-		moveFirst(parent, n)
+	if e.List {
+		r.list(t, ru, parent, n, e)
 	}
 	return n
 }
@@ -98,18 +101,4 @@ func choose(from *fhir.Type, e *fhir.Element) *fhir.Type {
 		}
 	}
 	return nil
-}
-
-func moveFirst(parent, n *fhir.Node) {
-	first, last := -1, -1
-	for i, c := range parent.Children {
-		if c.Name == n.Name {
-			if first < 0 {
-				first = i
-			}
-			last = i
-		}
-	}
-	copy(parent.Children[first+1:last+1], parent.Children[first:last])
-	parent.Children[first] = n
 }

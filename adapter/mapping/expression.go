@@ -27,80 +27,37 @@ type binding struct {
 // shape focus. A variable of the map may be written without its '%', as the HL7
 // implementation allows: it wins over an element of that name.
 func (c *compiler) expression(s *scope, focus shape, text string, at int) *expression {
-	owner := s.group.owner
-	e := &expression{file: owner.file, at: at}
-	tokens, err := scan(&file{name: owner.file.name, text: text})
+	return c.passage(s, focus, passage{file: s.group.owner.file, at: at, text: text})
+}
+
+func (c *compiler) passage(s *scope, focus shape, from passage) *expression {
+	tokens, err := c.scan(from)
 	if err != nil {
-		for _, inner := range issue.All(err) {
-			c.report(owner.file.fail(at, "map-expression", "the expression cannot be read: %s", inner.Details))
-		}
 		return nil
 	}
-	var b strings.Builder
-	last := 0
-	add := func(v variable, name string) {
-		for _, u := range e.uses {
-			if u.name == name {
-				return
-			}
-		}
-		e.uses = append(e.uses, binding{name, v.slot})
+	w := &rewriting{}
+	if err := c.rewrite(w, s, focus, from, tokens, nil); err != nil {
+		return nil
 	}
-	choices := jsonNames(s, focus, tokens)
-	for i, t := range tokens {
-		var before token
-		if i > 0 {
-			before = tokens[i-1]
-		}
-		after := tokens[min(i+1, len(tokens)-1)]
-		if standard, ok := choices[i]; ok {
-			b.WriteString(text[last:t.start] + standard)
-			last = t.stop
-			continue
-		}
-		switch {
-		case t.kind == quoted: // a string of the mapping language
-			b.WriteString(text[last:t.start])
-			b.WriteString("'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(t.value) + "'")
-			last = t.stop
-		case t.kind != name || before.kind == mark && before.value == "." || before.kind == number ||
-			before.kind == name && (before.value == "is" || before.value == "as"),
-			after.kind == mark && after.value == "(":
-		case before.kind == mark && before.value == "%":
-			if v, ok := s.find(t.value); ok {
-				add(v, t.value)
-			} else if k, ok := c.constant(owner, t.value); ok {
-				b.WriteString(text[last:before.start])
-				b.WriteString("(" + k + ")")
-				last = t.stop
-			}
-		default:
-			if v, ok := s.find(t.value); ok {
-				add(v, t.value)
-				b.WriteString(text[last:t.start])
-				b.WriteString("%" + t.value)
-				last = t.stop
-			}
-		}
-	}
-	b.WriteString(text[last:])
-	e.reads = c.chains(s, tokens)
+	e := &expression{file: from.file, at: from.at, uses: w.uses, reads: c.chains(s, tokens)}
+	owner := s.group.owner
 	options := []fhirpath.Option{fhirpath.Types(c.system(owner, "source")), fhirpath.MemberOf(c.memberOf), fhirpath.ConformsTo(conformsTo)}
 	if t := focus.single(); t != nil {
 		options = append(options, fhirpath.Type(t))
 	}
-	var names []string
-	for _, u := range e.uses {
-		names = append(names, u.name)
+	names := make([]string, len(e.uses))
+	for i, u := range e.uses {
+		names[i] = u.name
 	}
 	options = append(options, fhirpath.Variables(names...))
-	e.compiled, err = fhirpath.Compile(b.String(), options...)
+	e.compiled, err = fhirpath.Compile(w.String(), options...)
 	if err != nil {
-		e.compiled, err = withoutValues(b.String(), err, options)
+		e.compiled, err = withoutValues(w.String(), err, options)
 	}
 	if err != nil {
 		for _, inner := range issue.All(err) {
-			c.report(owner.file.fail(at, "map-expression", "the FHIRPath expression does not compile: %s", inner.Details))
+			in, offset := w.place(inner.Line, inner.Column)
+			c.report(in.fault(offset, "the FHIRPath expression does not compile: %s", inner.Details))
 		}
 		return nil
 	}

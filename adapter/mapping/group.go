@@ -43,7 +43,7 @@ func (c *compiler) instance(d *groupDecl, args []shape) *group {
 	s := &scope{names: map[string]variable{}, group: gs}
 	for i, p := range d.params {
 		if _, twice := s.names[p.name]; twice {
-			c.fail(d.owner, p.at, issue.Structure, "map-variable", "two parameters have the name %s", p.name)
+			c.fail(d.owner, p.at, issue.Structure, "map-variable", "two parameters have the name %s; expected another", clip(p.name))
 		}
 		s.bind(p.name, variable{shape: shapes[i], target: p.mode == "target"})
 		g.params = append(g.params, param{p.name, p.mode == "target", shapes[i]})
@@ -52,9 +52,11 @@ func (c *compiler) instance(d *groupDecl, args []shape) *group {
 		parent := c.groupNamed(d.owner, d.extends)
 		switch {
 		case parent == nil:
-			c.fail(d.owner, d.at, issue.NotFound, "map-group", "no group is called %s, which this group extends", d.extends)
+			c.fail(d.owner, d.extendsAt, issue.NotFound, "map-group", "no group is called %s, which this group extends; expected one of %s", clip(d.extends), c.groupNames(d.owner))
 		case len(parent.params) != len(d.params):
-			c.fail(d.owner, d.at, issue.Structure, "map-group", "a group and the group it extends have the same parameters; %s has %d", d.extends, len(parent.params))
+			c.fail(d.owner, d.extendsAt, issue.Structure, "map-group", "a group and the group it extends have the same parameters; expected %d, as %s has", len(parent.params), clip(d.extends))
+		case c.extendsItself(d):
+			c.fail(d.owner, d.extendsAt, issue.Structure, "map-group", "the group %s extends itself through %s; expected a group that does not", clip(d.name), clip(d.extends))
 		default:
 			g.parent = c.instance(parent, shapes)
 		}
@@ -66,6 +68,20 @@ func (c *compiler) instance(d *groupDecl, args []shape) *group {
 	return g
 }
 
+// extendsItself reports whether the groups that d extends lead to a group twice.
+func (c *compiler) extendsItself(d *groupDecl) bool {
+	seen := map[*groupDecl]bool{}
+	for ; d != nil; d = c.groupNamed(d.owner, d.extends) {
+		if seen[d] {
+			return true
+		}
+		if seen[d] = true; d.extends == "" {
+			break
+		}
+	}
+	return false
+}
+
 // paramShape is what a parameter can hold: the stated type, or the argument's own type
 // where that is the more specific one.
 func (c *compiler) paramShape(d *groupDecl, p paramDecl, arg shape) shape {
@@ -74,7 +90,7 @@ func (c *compiler) paramShape(d *groupDecl, p paramDecl, arg shape) shape {
 	}
 	t := c.typeNamed(d.owner, p.mode, p.typ)
 	if t == nil {
-		c.fail(d.owner, p.at, issue.NotFound, "map-type", "no type is called %s here; name it in a uses line", p.typ)
+		c.fail(d.owner, p.at, issue.NotFound, "map-type", "no type is called %s here; expected the name of a type or an alias of a uses line", clip(p.typ))
 		return nil
 	}
 	if len(arg) == 0 {
@@ -97,11 +113,11 @@ func (c *compiler) call(s *scope, d *callDecl) *call {
 	owner := s.group.owner
 	g := c.groupNamed(owner, d.group)
 	if g == nil {
-		c.fail(owner, d.at, issue.NotFound, "map-group", "no group is called %s, here or in the imported maps", d.group)
+		c.fail(owner, d.at, issue.NotFound, "map-group", "no group is called %s, here or in the imported maps; expected one of %s", clip(d.group), c.groupNames(owner))
 		return nil
 	}
 	if len(d.args) != len(g.params) {
-		c.fail(owner, d.at, issue.Structure, "map-call", "the group %s has %d parameters and is called with %d", d.group, len(g.params), len(d.args))
+		c.fail(owner, d.at, issue.Structure, "map-call", "the group %s is called with %d parameters; expected %d", clip(d.group), len(d.args), len(g.params))
 		return nil
 	}
 	out := &call{}
@@ -109,12 +125,12 @@ func (c *compiler) call(s *scope, d *callDecl) *call {
 	for i, a := range d.args {
 		if a.kind != variableParam {
 			if g.params[i].mode == "target" {
-				c.fail(owner, a.at, issue.Structure, "map-call", "the parameter %s of %s is a target: it takes a variable", g.params[i].name, d.group)
+				c.fail(owner, a.at, issue.Structure, "map-call", "the parameter %s of %s is a target; expected a variable", g.params[i].name, d.group)
 				return nil
 			}
 			n := literal(a)
 			if n == nil {
-				c.fail(owner, a.at, issue.NotSupported, "map-call", "a group takes variables and literals, no expressions; bind it with 'as' first")
+				c.fail(owner, a.at, issue.NotSupported, "map-call", "a group takes no expressions; expected a variable or a literal: bind it with 'as' first")
 				return nil
 			}
 			out.args = append(out.args, arg{slot: -1, literal: n})
@@ -127,7 +143,7 @@ func (c *compiler) call(s *scope, d *callDecl) *call {
 			return nil
 		}
 		if v.target != (g.params[i].mode == "target") && g.params[i].mode == "target" {
-			c.fail(owner, a.at, issue.Structure, "map-call", "%s is a source, and the parameter %s of %s a target", a.value, g.params[i].name, d.group)
+			c.fail(owner, a.at, issue.Structure, "map-call", "%s is a source; expected a target for the parameter %s of %s", a.value, g.params[i].name, d.group)
 			return nil
 		}
 		if p := g.params[i]; p.typ != "" && len(v.shape) > 0 {
@@ -137,16 +153,13 @@ func (c *compiler) call(s *scope, d *callDecl) *call {
 					fit = fit || vt.Is(t.Name)
 				}
 				if !fit {
-					c.fail(owner, a.at, issue.Structure, "map-call", "%s is %s, and the parameter %s of %s is %s", a.value, v.shape, p.name, d.group, p.typ)
+					c.fail(owner, a.at, issue.Structure, "map-call", "%s is %s; expected %s, as the parameter %s of %s is", a.value, v.shape, p.typ, p.name, d.group)
 					return nil
 				}
 			}
 		}
 		out.args = append(out.args, arg{slot: v.slot})
 		shapes[i] = v.shape
-	}
-	if c.inside == nil {
-		c.inside = map[*groupDecl]int{}
 	}
 	if c.inside[g] > 32 {
 		shapes = make([]shape, len(shapes)) // give up following types that never repeat
@@ -158,7 +171,7 @@ func (c *compiler) call(s *scope, d *callDecl) *call {
 }
 
 func (c *compiler) unknownVariable(s *scope, name string, at int) {
-	c.fail(s.group.owner, at, issue.Structure, "map-variable", "no variable is called %s here; expected one of %s", name, s.visible())
+	c.fail(s.group.owner, at, issue.Structure, "map-variable", "no variable is called %s here; expected one of %s", clip(name), s.visible())
 }
 
 // literal makes the element of a literal, nil for what is none.

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,18 +12,25 @@ type parser struct {
 	file   *file
 	tokens []token
 	pos    int
+	depth  int // of rules in rules
 }
+
+// maxNesting is how deep rules may stand in rules.
+const maxNesting = 64
 
 // fault is what the parser panics with, and parse recovers.
 type fault struct{ err error }
 
 func parse(src Source) (m *mapDecl, err error) {
-	f := &file{name: src.Name, text: src.Text}
+	f := newFile(src.Name, src.Text)
+	if err := f.legible(); err != nil {
+		return nil, err
+	}
 	tokens, err := scan(f)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{file: f, tokens: tokens}
+	p := &parser{file: f, tokens: metadataOnTop(tokens)}
 	defer func() {
 		if r := recover(); r != nil {
 			flt, ok := r.(fault)
@@ -44,9 +52,17 @@ func (p *parser) expected(what string) {
 	t := p.peek()
 	found := "the end of the map"
 	if t.kind != end {
-		found = strconv.Quote(p.file.text[t.start:t.stop])
+		found = strconv.Quote(clip(p.file.text[t.start:t.stop]))
 	}
 	p.stop(t.start, "expected %s, found %s", what, found)
+}
+
+// clip shortens what a message quotes.
+func clip(s string) string {
+	if len(s) > 60 {
+		s = strings.ToValidUTF8(s[:60], "") + "…"
+	}
+	return s
 }
 
 // peek is the present token; statements (/// lines) count only in the header.
@@ -108,16 +124,22 @@ func (p *parser) anyText(what string) string {
 
 func (p *parser) mapDecl() *mapDecl {
 	m := &mapDecl{file: p.file}
-	for p.tokens[p.pos].kind == statement {
-		p.metadata(m, p.tokens[p.pos].value)
-		p.pos++
-	}
-	for {
+	p.leading(&m.doc)
+	for first := true; ; {
 		for p.tokens[p.pos].kind == statement {
 			p.metadata(m, p.tokens[p.pos].value)
 			p.pos++
+			p.trailing(&m.doc)
 		}
 		at := p.peek().start
+		doc := ""
+		if !p.is("map") && !p.is("group") {
+			// what stands above the first declaration is about the map
+			if p.leading(&doc); first {
+				join(&m.doc, doc)
+				first, doc = false, ""
+			}
+		}
 		switch {
 		case p.try("map"):
 			m.url = p.anyText("the url of the map")
@@ -127,25 +149,39 @@ func (p *parser) mapDecl() *mapDecl {
 			} else {
 				m.name = p.anyText("the name of the map")
 			}
+			p.trailing(&m.doc)
 		case p.is("conceptmap"):
-			m.conceptMaps = append(m.conceptMaps, p.conceptMap())
+			c := p.conceptMap()
+			join(&doc, c.doc)
+			c.doc = line(doc)
+			m.conceptMaps = append(m.conceptMaps, c)
 		case p.try("uses"):
 			u := useDecl{url: p.anyText("the url of a StructureDefinition"), at: at}
 			if p.try("alias") {
 				u.alias = p.identifier("an alias")
 			}
 			p.want("as")
-			u.mode = p.identifier("source, target, queried or produced")
+			if mode := p.peek(); !slices.Contains(useModes, mode.value) || mode.kind != name {
+				p.expected("source, target, queried or produced")
+			}
+			u.mode = p.take().value
+			p.try(";")
+			p.trailing(&doc)
+			u.doc = line(doc)
 			m.uses = append(m.uses, u)
-			p.try(";")
 		case p.try("imports"):
-			m.imports = append(m.imports, importDecl{p.anyText("the url of a map"), at})
+			i := importDecl{url: p.anyText("the url of a map"), at: at}
 			p.try(";")
+			p.trailing(&doc)
+			i.doc = line(doc)
+			m.imports = append(m.imports, i)
 		case p.try("let"):
-			c := constantDecl{name: p.identifier("the name of a constant"), at: at}
+			c := constantDecl{name: p.identifier("the name of a constant")}
 			p.want("=")
-			c.expression = p.expression(false)
+			c.expression, c.at = p.expression(false)
 			p.want(";")
+			p.trailing(&doc)
+			c.doc = line(doc)
 			m.constants = append(m.constants, c)
 		case p.is("group"):
 			for p.is("group") {
@@ -164,26 +200,49 @@ func (p *parser) mapDecl() *mapDecl {
 	}
 }
 
+var useModes = []string{"source", "target", "queried", "produced"}
+
 // metadata reads a line such as: url = 'http://…'
 func (p *parser) metadata(m *mapDecl, line string) {
 	key, value, ok := strings.Cut(line, "=")
-	value = strings.TrimSpace(value)
-	if !ok || len(value) < 2 {
+	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+	if !ok || value == "" || key == "" || strings.ContainsAny(key, " \t'\"") {
+		join(&m.doc, tidy(line))
 		return
 	}
-	if q := value[0]; (q == '"' || q == '\'') && strings.IndexByte(value[1:], q) >= 0 {
-		value, _, _ = unquote(value, 0)
+	if q := value[0]; q == '"' || q == '\'' {
+		if unquoted, _, ok := unquote(value, 0); ok {
+			value = unquoted
+		}
 	}
-	switch strings.TrimSpace(key) {
+	m.set(key, value)
+}
+
+// set gives the map what a /// line says of it.
+func (m *mapDecl) set(key, value string) {
+	switch key {
 	case "url":
 		m.url = value
 	case "name":
 		m.name = value
+	case "description":
+		join(&m.doc, tidy(value))
+	default:
+		for i := range m.about {
+			if m.about[i].key == key {
+				m.about[i].value = value
+				return
+			}
+		}
+		m.about = append(m.about, aboutDecl{key, value})
 	}
 }
 
 func (p *parser) group(m *mapDecl) *groupDecl {
-	g := &groupDecl{at: p.want("group").start, owner: m}
+	g := &groupDecl{owner: m}
+	p.leading(&g.doc)
+	start := p.pos
+	g.at = p.want("group").start
 	g.name = p.identifier("the name of the group")
 	p.want("(")
 	for {
@@ -202,7 +261,8 @@ func (p *parser) group(m *mapDecl) *groupDecl {
 		}
 	}
 	p.want(")")
-	if p.try("extends") {
+	if p.is("extends") {
+		g.extendsAt = p.take().start
 		g.extends = p.identifier("the name of a group")
 	}
 	if p.try("<<") {
@@ -217,16 +277,26 @@ func (p *parser) group(m *mapDecl) *groupDecl {
 		}
 		p.want(">>")
 	}
-	g.rules = p.rules()
+	g.rules = p.rules(&g.doc)
+	p.inside(start, &g.doc)
 	return g
 }
 
-func (p *parser) rules() []*ruleDecl {
+// rules reads the rules in braces; comments that belong to none of them go to doc.
+func (p *parser) rules(doc *string) []*ruleDecl {
+	if p.depth++; p.depth > maxNesting {
+		p.stop(p.peek().start, "rules are nested more than %d deep; expected a group that is called", maxNesting)
+	}
 	p.want("{")
+	p.trailing(doc)
 	var out []*ruleDecl
-	for !p.try("}") {
+	for !p.is("}") {
 		out = append(out, p.rule())
 	}
+	p.leading(doc)
+	p.take()
+	p.trailing(doc)
+	p.depth--
 	return out
 }
 
@@ -238,6 +308,7 @@ var equivalences = map[string]string{"-": "relatedto", "=": "equal", "==": "equi
 // conceptMap reads a conceptmap block.
 // Source: http://hl7.org/fhir/R4/mapping-language.html, section "Embedded ConceptMaps".
 func (p *parser) conceptMap() *conceptMapDecl {
+	start := p.pos
 	c := &conceptMapDecl{at: p.want("conceptmap").start, unmapped: map[string]string{}}
 	c.id = strings.TrimPrefix(p.anyText("the id of the concept map"), "#")
 	p.want("{")
@@ -267,9 +338,16 @@ func (p *parser) conceptMap() *conceptMapDecl {
 			p.try(";")
 		case p.try("unmapped"):
 			p.want("for")
+			at := p.peek().start
 			prefix := p.identifier("a prefix")
+			if _, ok := prefixes[prefix]; !ok {
+				p.stop(at, "the prefix %s is not declared in this concept map", prefix)
+			}
 			p.want("=")
-			c.unmapped[prefixes[prefix]] = p.identifier("the mode: provided")
+			if !p.is("provided") {
+				p.expected("provided, the mode that a conceptmap block can say")
+			}
+			c.unmapped[prefixes[prefix]] = p.take().value
 			p.try(";")
 		default:
 			var row rowDecl
@@ -286,5 +364,7 @@ func (p *parser) conceptMap() *conceptMapDecl {
 			p.try(";")
 		}
 	}
+	p.trailing(&c.doc)
+	p.inside(start, &c.doc)
 	return c
 }

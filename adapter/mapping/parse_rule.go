@@ -13,6 +13,8 @@ var (
 
 func (p *parser) rule() *ruleDecl {
 	r := &ruleDecl{at: p.peek().start}
+	p.leading(&r.doc)
+	start := p.pos
 	for {
 		r.sources = append(r.sources, p.source())
 		if !p.try(",") {
@@ -30,7 +32,7 @@ func (p *parser) rule() *ruleDecl {
 	if p.try("then") {
 		r.then = true
 		if p.is("{") {
-			r.rules = p.rules()
+			r.rules = p.rules(&r.doc)
 		} else {
 			for {
 				r.calls = append(r.calls, p.call())
@@ -39,7 +41,7 @@ func (p *parser) rule() *ruleDecl {
 				}
 			}
 			if p.is("{") {
-				r.rules = p.rules()
+				r.rules = p.rules(&r.doc)
 			}
 		}
 	}
@@ -50,16 +52,21 @@ func (p *parser) rule() *ruleDecl {
 		p.expected("';' at the end of the rule")
 	}
 	p.take()
+	p.trailing(&r.doc)
+	p.inside(start, &r.doc)
 	if r.name == "" {
-		// as the HL7 implementation names a rule without a name
-		s := r.sources[0]
-		r.name = s.context
-		if len(s.elements) > 0 {
-			r.name = s.elements[len(s.elements)-1]
-		}
-		r.name += s.typ
+		r.name = r.standardName()
 	}
 	return r
+}
+
+// standardName is the name of a rule without a name, as the HL7 implementation gives it.
+func (r *ruleDecl) standardName() string {
+	s := r.sources[0]
+	if len(s.elements) > 0 {
+		return s.elements[len(s.elements)-1] + s.typ
+	}
+	return s.context + s.typ
 }
 
 func (p *parser) call() *callDecl {
@@ -78,6 +85,9 @@ func (p *parser) call() *callDecl {
 func (p *parser) path() (context string, elements []string) {
 	context = p.identifier("a variable")
 	for p.try(".") {
+		if len(elements) == maxNesting {
+			p.stop(p.peek().start, "a path has more than %d elements", maxNesting)
+		}
 		elements = append(elements, p.identifier("the name of an element"))
 	}
 	return context, elements
@@ -91,35 +101,46 @@ func (p *parser) source() *sourceDecl {
 	}
 	if p.peek().kind == number {
 		s.card = true
-		s.min, _ = strconv.Atoi(p.take().value)
+		from := p.peek().start
+		s.min = p.count()
 		p.want("..")
 		if p.try("*") {
 			s.max = -1
-		} else if t := p.take(); t.kind == number {
-			s.max, _ = strconv.Atoi(t.value)
-		} else {
-			p.stop(t.start, "expected a number or '*'")
+		} else if s.max = p.count(); s.max < s.min {
+			p.stop(from, "the cardinality %d..%d can never be; expected the smaller number first", s.min, s.max)
 		}
 	}
 	for {
-		at := p.peek().start
 		switch t := p.peek(); {
 		case p.try("default"):
-			s.defAt, s.def = at, p.expression(true)
+			s.def, s.defAt = p.expression(true)
 		case p.try("as"):
 			s.alias = p.identifier("the name of a variable")
 		case p.try("where"):
-			s.whereAt, s.where = p.peek().start, p.expression(false)
+			s.where, s.whereAt = p.expression(false)
 		case p.try("check"):
-			s.checkAt, s.check = p.peek().start, p.expression(false)
+			s.check, s.checkAt = p.expression(false)
 		case p.try("log"):
-			s.logAt, s.log = p.peek().start, p.expression(false)
+			s.log, s.logAt = p.expression(false)
 		case t.kind == name && !t.delimited && slices.Contains(sourceModes, t.value):
 			s.list = p.take().value
 		default:
 			return s
 		}
 	}
+}
+
+// count reads one number of a cardinality.
+func (p *parser) count() int {
+	if p.peek().kind != number {
+		p.expected("a number or '*'")
+	}
+	t := p.take()
+	n, err := strconv.ParseInt(t.value, 10, 32)
+	if err != nil {
+		p.stop(t.start, "expected a whole number of at most 32 bits in a cardinality such as 0..1 or 1..*")
+	}
+	return int(n)
 }
 
 func (p *parser) target() *targetDecl {
@@ -173,9 +194,7 @@ func (p *parser) transform(t *targetDecl) {
 		}
 	case tok.kind == name && p.after().kind == mark && p.after().value == ".":
 		// a path below a variable is an expression
-		_, _ = p.path()
-		last := p.tokens[p.pos-1].stop
-		t.transform, t.params = "evaluate", []paramValue{{expressionParam, p.file.text[tok.start:last], tok.start}}
+		t.transform, t.params = "evaluate", []paramValue{p.pathParam()}
 	default:
 		t.transform, t.params = "copy", []paramValue{p.param()}
 	}
@@ -189,13 +208,27 @@ func (p *parser) evaluate(t *targetDecl) {
 		p.want(",")
 	}
 	at := p.peek().start
-	t.params = append(t.params, paramValue{expressionParam, p.until(func(tok token) bool { return tok.value == ")" }), at})
+	t.params = append(t.params, paramValue{expressionParam, p.until(closing), at})
 	p.want(")")
 }
 
+func closing(t token) bool { return t.kind == mark && t.value == ")" }
+
+// pathParam reads a path below a variable as an expression.
+func (p *parser) pathParam() paramValue {
+	from := p.pos
+	start := p.peek().start
+	_, _ = p.path()
+	for i := from + 1; i < p.pos; i++ {
+		p.tokens[i].comments = nil // they stay in the expression
+	}
+	return paramValue{expressionParam, p.file.text[start:p.tokens[p.pos-1].stop], start}
+}
+
 func (p *parser) bracketed() paramValue {
-	at := p.want("(").stop
-	e := p.until(func(tok token) bool { return tok.value == ")" })
+	p.want("(")
+	at := p.peek().start
+	e := p.until(closing)
 	p.want(")")
 	return paramValue{expressionParam, e, at}
 }
@@ -211,13 +244,13 @@ func (p *parser) param() paramValue {
 		if strings.HasPrefix(t.value, "@") {
 			return paramValue{textParam, strings.TrimPrefix(t.value[1:], "T"), t.start}
 		}
-		return paramValue{numberParam, t.value, t.start}
+		return paramValue{numberParam, plain(t.value), t.start}
 	case p.try("-"):
 		n := p.take()
-		if n.kind != number {
+		if n.kind != number || strings.HasPrefix(n.value, "@") {
 			p.stop(n.start, "expected a number after '-'")
 		}
-		return paramValue{numberParam, "-" + n.value, t.start}
+		return paramValue{numberParam, "-" + plain(n.value), t.start}
 	case p.is("true") || p.is("false"):
 		p.take()
 		return paramValue{booleanParam, t.value, t.start}
@@ -227,8 +260,7 @@ func (p *parser) param() paramValue {
 		return paramValue{variableParam, p.identifier("a variable"), t.start}
 	case t.kind == name:
 		if p.after().kind == mark && p.after().value == "." {
-			_, _ = p.path()
-			return paramValue{expressionParam, p.file.text[t.start:p.tokens[p.pos-1].stop], t.start}
+			return p.pathParam()
 		}
 		p.take()
 		return paramValue{variableParam, t.value, t.start}
@@ -237,10 +269,21 @@ func (p *parser) param() paramValue {
 	return paramValue{}
 }
 
+// plain is a number without the leading zeros that JSON does not have.
+func plain(number string) string {
+	for len(number) > 1 && number[0] == '0' && digit(number[1]) {
+		number = number[1:]
+	}
+	return number
+}
+
 // expression takes a FHIRPath expression up to the keyword or mark that ends it in the
-// mapping language. asEnds is set where an alias may follow.
-func (p *parser) expression(asEnds bool) string {
-	return p.until(func(t token) bool {
+// mapping language, without the brackets around all of it, and says where it starts.
+// asEnds is set where an alias may follow.
+func (p *parser) expression(asEnds bool) (string, int) {
+	from := p.pos
+	start := p.peek().start
+	out := p.until(func(t token) bool {
 		switch t.kind {
 		case quoted: // the rule's name; inside brackets it is a string
 			return true
@@ -256,13 +299,42 @@ func (p *parser) expression(asEnds bool) string {
 		}
 		return false
 	})
+	for p.tokens[from].kind == statement {
+		from++
+	}
+	if all := p.tokens[from:p.pos]; len(all) > 2 && enclosed(all) {
+		start = all[1].start
+		out = p.file.text[start:all[len(all)-2].stop]
+	}
+	return out, start
+}
+
+// enclosed reports whether the first token is a bracket that the last one closes.
+func enclosed(tokens []token) bool {
+	depth := 0
+	for i, t := range tokens {
+		if t.kind == mark {
+			switch t.value {
+			case "(":
+				depth++
+			case ")":
+				depth--
+			}
+		}
+		if depth == 0 {
+			return i == len(tokens)-1 && i > 0
+		}
+	}
+	return false
 }
 
 // until takes the text up to a token, outside all brackets, that ends it. At least one
 // token must be there.
 func (p *parser) until(ends func(token) bool) string {
 	start := p.peek().start
-	depth, stop := 0, start
+	from := p.pos
+	var open []string
+	stop := start
 	for {
 		t := p.peek()
 		previous := token{}
@@ -270,19 +342,26 @@ func (p *parser) until(ends func(token) bool) string {
 			previous = p.tokens[p.pos-1]
 		}
 		member := previous.kind == mark && previous.value == "." && stop > start
-		if t.kind == end || depth == 0 && !member && ends(t) {
+		if t.kind == end || len(open) == 0 && !member && ends(t) {
 			break
 		}
 		if t.kind == mark {
-			switch t.value {
-			case "(", "[", "{":
-				depth++
-			case ")", "]", "}":
-				depth--
+			if close := brackets[t.value]; close != "" {
+				if open = append(open, close); len(open) > maxExpression {
+					p.stop(t.start, "brackets are nested more than %d deep", maxExpression)
+				}
+			} else if t.value == ")" || t.value == "]" || t.value == "}" {
+				if len(open) == 0 {
+					break
+				}
+				if open[len(open)-1] != t.value {
+					p.expected("'" + open[len(open)-1] + "'")
+				}
+				open = open[:len(open)-1]
 			}
-			if depth < 0 {
-				break
-			}
+		}
+		if p.pos > from {
+			p.tokens[p.pos].comments = nil // they stay in the expression
 		}
 		stop = t.stop
 		p.pos++
@@ -292,3 +371,5 @@ func (p *parser) until(ends func(token) bool) string {
 	}
 	return p.file.text[start:stop]
 }
+
+var brackets = map[string]string{"(": ")", "[": "]", "{": "}"}

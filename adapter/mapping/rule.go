@@ -48,16 +48,28 @@ type arg struct {
 	literal *fhir.Node
 }
 
+// maxRules is how many rules are compiled, a group once for each combination of types:
+// the shipped dialects need a tenth of a hundredth.
+const maxRules = 50_000
+
 func (c *compiler) rule(outer *scope, d *ruleDecl) *rule {
 	s := outer.inner()
 	owner := s.group.owner
+	if c.rules++; c.rules > maxRules || len(c.errs) >= maxErrors {
+		c.tooMany(owner, d)
+		return &rule{name: d.name, file: owner.file}
+	}
 	line, _ := owner.file.place(d.at)
 	r := &rule{name: d.name, file: owner.file, url: owner.url, in: s.group.decl.name, line: line}
 	r.ignore = len(d.targets) == 0 && !d.then && strings.HasPrefix(d.name, "ignore-")
+	seen := map[string]bool{}
 	for _, sd := range d.sources {
+		c.twice(s, seen, sd.alias, sd.at)
 		r.sources = append(r.sources, c.source(s, sd))
 	}
+	seen = map[string]bool{}
 	for _, td := range d.targets {
+		c.twice(s, seen, td.alias, td.at)
 		if t, ok := c.target(s, d, td); ok {
 			r.targets = append(r.targets, t)
 		}
@@ -73,6 +85,20 @@ func (c *compiler) rule(outer *scope, d *ruleDecl) *rule {
 	return r
 }
 
+func (c *compiler) tooMany(owner *mapDecl, d *ruleDecl) {
+	if c.rules == maxRules+1 {
+		c.fail(owner, d.at, issue.TooCostly, "map-size", "the groups are called with more than %d combinations of rules and types; expected parameters with types", maxRules)
+	}
+}
+
+// twice refuses a name that two sources, or two targets, of one rule have.
+func (c *compiler) twice(s *scope, seen map[string]bool, alias string, at int) {
+	if alias != "" && seen[alias] {
+		c.fail(s.group.owner, at, issue.Duplicate, "map-variable", "two parts of this rule have the name %s; expected another", clip(alias))
+	}
+	seen[alias] = true
+}
+
 func (c *compiler) source(s *scope, d *sourceDecl) source {
 	owner := s.group.owner
 	out := source{path: d.elements, list: d.list, card: d.card, min: d.min, max: d.max}
@@ -85,7 +111,7 @@ func (c *compiler) source(s *scope, d *sourceDecl) source {
 	for i, name := range d.elements {
 		elements, types, self, found := at.elements(name)
 		if !found {
-			c.fail(owner, d.at, issue.Structure, "map-element", "%s has no element %s; it has %s", at, name, at.names())
+			c.fail(owner, d.at, issue.Structure, "map-element", "%s has no element %s; expected one of %s", at, clip(name), at.names())
 			at = nil
 			break
 		}
@@ -103,14 +129,14 @@ func (c *compiler) source(s *scope, d *sourceDecl) source {
 	if d.typ != "" {
 		t := c.typeNamed(owner, "source", d.typ)
 		if t == nil {
-			c.fail(owner, d.at, issue.NotFound, "map-type", "no type is called %s here", d.typ)
+			c.fail(owner, d.at, issue.NotFound, "map-type", "no type is called %s here; expected the name of a type or an alias of a uses line", clip(d.typ))
 		} else {
 			possible := len(at) == 0
 			for _, a := range at {
 				possible = possible || a.Is(t.Name) || t.Is(a.Name)
 			}
 			if !possible {
-				c.fail(owner, d.at, issue.Structure, "map-type", "the element is %s and never %s", at, d.typ)
+				c.fail(owner, d.at, issue.Structure, "map-type", "the element is never %s; expected %s", d.typ, at)
 			}
 			out.typ, at = t, shapeOf([]*fhir.Type{t})
 		}

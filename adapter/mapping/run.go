@@ -24,7 +24,8 @@ type run struct {
 	focus   *fhir.Node // of the expression that is evaluated
 	find    finder     // what a reference names
 	indexes map[*fhir.Node]finder
-	created []*fhir.Node // elements that are removed at the end when nothing was put in
+	lists   map[listKey]*list // with items that go first or last
+	created []*fhir.Node      // elements that are removed at the end when nothing was put in
 	uuids   int
 	match   *terminology.Match // of the last translate
 	tracing bool

@@ -164,6 +164,20 @@ func (s *scope) visible() string {
 	return strings.Join(slices.Compact(out), ", ")
 }
 
+// targets lists the targets in scope, for messages.
+func (s *scope) targets() string {
+	var out []string
+	for ; s != nil; s = s.outer {
+		for n, v := range s.names {
+			if v.target {
+				out = append(out, n)
+			}
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(slices.Compact(out), ", ")
+}
+
 // fits reports whether a value of type t can stand in the element: as it is, or as
 // another primitive of the same JSON form. It gives the element's type for it.
 func fits(t *fhir.Type, e *fhir.Element) *fhir.Type {

@@ -23,12 +23,17 @@ var excluded = map[string]string{
 	"qr2cd-eval-fml":  "the target is a CDA model",
 }
 
-func TestSuite(t *testing.T) {
+// suiteFolder is where the published suite lies.
+func suiteFolder() string {
 	root := os.Getenv("SHARED_REFERENCE")
 	if root == "" {
 		root = "../../../shared/reference"
 	}
-	dir := filepath.Join(root, "real/mapping-suite")
+	return filepath.Join(root, "real/mapping-suite")
+}
+
+func TestSuite(t *testing.T) {
+	dir := suiteFolder()
 	if _, err := os.Stat(dir); err != nil {
 		t.Log("suite mapping: the folder is not here, nothing was run")
 		return
@@ -75,11 +80,16 @@ type difference string
 func (d difference) Error() string { return string(d) }
 
 func runSuiteCase(dir, source, name, output string) error {
+	text, _ := os.ReadFile(filepath.Join(dir, name))
+	return runSuiteMap(dir, Source{Name: name, Text: string(text)}, source, output)
+}
+
+func runSuiteMap(dir string, m Source, source, output string) error {
 	read := func(file string) []byte {
 		b, _ := os.ReadFile(filepath.Join(dir, file))
 		return bytes.TrimPrefix(b, []byte("\xEF\xBB\xBF"))
 	}
-	set, err := Compile([]Source{{Name: name, Text: string(read(name))}}, Env{})
+	set, err := Compile([]Source{m}, Env{})
 	if err != nil {
 		return err
 	}
@@ -107,14 +117,14 @@ func runSuiteCase(dir, source, name, output string) error {
 
 // TestSuiteParses parses every map of the suite, those without an expected output too.
 func TestSuiteParses(t *testing.T) {
-	files, _ := filepath.Glob("../../../shared/reference/real/mapping-suite/*/*.map")
+	files, _ := filepath.Glob(filepath.Join(suiteFolder(), "*/*.map"))
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := parse(Source{Name: filepath.Base(f), Text: string(text)}); err != nil {
-			t.Errorf("%s: %v", strings.TrimPrefix(f, "../../../shared/reference/real/"), err)
+			t.Errorf("%s: %v", strings.TrimPrefix(f, suiteFolder()), err)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import "spadapter/adapter/fhir"
 type mapDecl struct {
 	file        *file
 	url, name   string
+	doc         string      // the comment at the top, and /// description
+	about       []aboutDecl // what other /// lines say
 	uses        []useDecl
 	imports     []importDecl
 	constants   []constantDecl
@@ -15,30 +17,38 @@ type mapDecl struct {
 	contained   []*fhir.Node // the ConceptMaps inside a StructureMap resource
 }
 
+// aboutDecl is a line such as: /// status = "draft"
+type aboutDecl struct{ key, value string }
+
 type useDecl struct {
 	url, alias, mode string
+	doc              string // one line
 	at               int
 }
 
 type importDecl struct {
 	url string
+	doc string // one line
 	at  int
 }
 
 // constantDecl is: let name = expression;
 type constantDecl struct {
 	name, expression string
-	at               int
+	doc              string // one line
+	at               int    // of the expression
 }
 
 type groupDecl struct {
-	name    string
-	params  []paramDecl
-	extends string
-	mode    string // "", "types", "type+"
-	rules   []*ruleDecl
-	at      int
-	owner   *mapDecl
+	name      string
+	doc       string
+	params    []paramDecl
+	extends   string
+	mode      string // "", "types", "type+"
+	rules     []*ruleDecl
+	at        int
+	extendsAt int
+	owner     *mapDecl
 }
 
 type paramDecl struct {
@@ -48,6 +58,7 @@ type paramDecl struct {
 
 type ruleDecl struct {
 	name    string
+	doc     string
 	sources []*sourceDecl
 	targets []*targetDecl
 	calls   []*callDecl
@@ -113,6 +124,7 @@ type callDecl struct {
 // conceptMapDecl is a conceptmap block, found by #id.
 type conceptMapDecl struct {
 	id       string
+	doc      string // one line
 	rows     []rowDecl
 	unmapped map[string]string // source system → mode
 	at       int

@@ -57,7 +57,7 @@ func (c *compiler) target(s *scope, rd *ruleDecl, d *targetDecl) (target, bool) 
 			return t, false
 		}
 		if !v.target {
-			c.fail(owner, d.at, issue.Structure, "map-target", "%s is a source; a rule writes to targets", d.context)
+			c.fail(owner, d.at, issue.Structure, "map-target", "%s is a source, and a rule writes to targets; expected one of %s", d.context, s.targets())
 			return t, false
 		}
 		t.context = v.slot
@@ -67,7 +67,7 @@ func (c *compiler) target(s *scope, rd *ruleDecl, d *targetDecl) (target, bool) 
 			at := types
 			elements, types, self, found = at.elements(name)
 			if !found {
-				c.fail(owner, d.at, issue.Structure, "map-element", "%s has no element %s; it has %s", at, name, at.names())
+				c.fail(owner, d.at, issue.Structure, "map-element", "%s has no element %s; expected one of %s", at, clip(name), at.names())
 				return t, false
 			}
 			if i < len(d.elements)-1 {
@@ -88,7 +88,7 @@ func (c *compiler) target(s *scope, rd *ruleDecl, d *targetDecl) (target, bool) 
 	switch {
 	case d.transform == "" && t.name == "" && d.context != "":
 		t.kind = alias
-	case d.transform == "" && d.alias == "" && !rd.then && len(rd.sources) > 0:
+	case d.short(rd):
 		from := s.sources[rd.sources[0]]
 		t.kind = assign
 		t.value = copySlot(from.slot, from.target)
@@ -122,6 +122,16 @@ func (c *compiler) target(s *scope, rd *ruleDecl, d *targetDecl) (target, bool) 
 	return t, true
 }
 
+// short reports whether a target is of the short form src.a -> tgt.b, in which the types
+// say how the value is mapped. As in the HL7 implementation, names on both sides of a
+// rule that does nothing more change nothing.
+func (d *targetDecl) short(rd *ruleDecl) bool {
+	if d.transform != "" || len(d.elements) == 0 || rd.then {
+		return false
+	}
+	return d.alias == "" || len(rd.sources) == 1 && len(rd.targets) == 1 && rd.sources[0].alias != ""
+}
+
 // short prepares the short form src.a -> tgt.b: the default group of the types, or a
 // copy where the value can stand as it is.
 func (c *compiler) short(s *scope, t *target, from variable, to shape, d *targetDecl) {
@@ -153,7 +163,7 @@ func (c *compiler) fit(s *scope, t *target, to, from shape, d *targetDecl) {
 	}
 	for _, ft := range from {
 		if fits(ft, e) == nil {
-			c.fail(s.group.owner, d.at, issue.Structure, "map-fit", "%s cannot hold %s; it is %s", d.path(), ft.Name, shape(e.Types))
+			c.fail(s.group.owner, d.at, issue.Structure, "map-fit", "%s cannot hold %s; expected %s", d.path(), ft.Name, shape(e.Types))
 			return
 		}
 	}
@@ -164,7 +174,7 @@ func (c *compiler) repeats(s *scope, t *target, to, from variable, d *targetDecl
 	if t.element == nil || t.element.List || from.repeats <= to.depth || t.name == "" {
 		return
 	}
-	c.fail(s.group.owner, d.at, issue.Structure, "map-list", "the source repeats and %s holds one value; choose with first, last, only_one or where", d.path())
+	c.fail(s.group.owner, d.at, issue.Structure, "map-list", "the source repeats and %s holds one value; expected first, last, only_one or where in the source", d.path())
 }
 
 func (d *targetDecl) path() string {
@@ -182,22 +192,22 @@ func (c *compiler) creation(s *scope, t *target, types shape, d *targetDecl) sha
 		t.create = c.typeNamed(owner, "target", d.params[0].value)
 		switch {
 		case t.create == nil || t.create.Abstract:
-			c.fail(owner, d.params[0].at, issue.NotFound, "map-type", "no type that can be created is called %s", d.params[0].value)
+			c.fail(owner, d.params[0].at, issue.NotFound, "map-type", "no type that can be created is called %s; expected the name of a type or an alias of a uses line", clip(d.params[0].value))
 			return nil
 		case t.element != nil && fits(t.create, t.element) == nil:
-			c.fail(owner, d.params[0].at, issue.Structure, "map-fit", "%s cannot hold %s; it is %s", d.path(), t.create.Name, shape(t.element.Types))
+			c.fail(owner, d.params[0].at, issue.Structure, "map-fit", "%s cannot hold %s; expected %s", d.path(), t.create.Name, shape(t.element.Types))
 		}
 		return shape{t.create}
 	}
 	if t.context < 0 {
-		c.fail(owner, d.at, issue.Structure, "map-create", "create without an element needs the name of a type")
+		c.fail(owner, d.at, issue.Structure, "map-create", "expected the name of a type in create, which has no element to tell it")
 		return nil
 	}
 	switch {
 	case len(types) == 1:
 		t.create = types[0]
 	case t.element != nil:
-		c.fail(owner, d.at, issue.Structure, "map-create", "%s can be of several types; say which with create('…')", d.path())
+		c.fail(owner, d.at, issue.Structure, "map-create", "%s can be of several types; expected create('…') with one of %s", d.path(), shape(t.element.Types))
 	}
 	return types
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,17 +28,35 @@ var arity = map[string]struct {
 	"id": {2, 3, "id(system, value, type)"}, "cp": {1, 2, "cp(value) or cp(system, value)"},
 }
 
+// transforms lists the names of the standard, for messages.
+func transforms() string {
+	out := []string{"create"}
+	for name := range arity {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return listed(out)
+}
+
+// listed is a list for a message.
+func listed(all []string) string {
+	if len(all) > 30 {
+		all = append(all[:30:30], "…")
+	}
+	return strings.Join(all, ", ")
+}
+
 // transform compiles what stands after '='. It gives the producer, the types it can
 // produce, and, for a copy, the variable that is copied.
 func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (producer, shape, variable) {
 	owner := s.group.owner
 	a, ok := arity[d.transform]
 	if !ok {
-		c.fail(owner, d.valueAt, issue.NotSupported, "map-transform", "the standard has no transform %s", d.transform)
+		c.fail(owner, d.valueAt, issue.NotSupported, "map-transform", "the standard has no transform %s; expected one of %s", clip(d.transform), transforms())
 		return nil, nil, variable{}
 	}
 	if n := len(d.params); n < a.min || n > a.max {
-		c.fail(owner, d.valueAt, issue.Structure, "map-transform", "expected %s", a.form)
+		c.fail(owner, d.valueAt, issue.Structure, "map-transform", "%s takes other parameters; expected %s", d.transform, a.form)
 		return nil, nil, variable{}
 	}
 	types := c.system(owner, "target")
@@ -47,6 +66,7 @@ func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (prod
 	fresh := func(make func(r *run, f int, ru *rule) *fhir.Node) producer {
 		return func(r *run, f int, ru *rule, out []made) []made {
 			if n := make(r, f, ru); n != nil {
+				arrange(n)
 				out = append(out, made{n, true})
 			}
 			return out
@@ -86,7 +106,7 @@ func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (prod
 		value := text(0)
 		length, err := strconv.Atoi(d.params[1].value)
 		if err != nil || d.params[1].kind != numberParam || length < 0 {
-			c.fail(owner, d.params[1].at, issue.Structure, "map-transform", "expected a length in truncate(value, length)")
+			c.fail(owner, d.params[1].at, issue.Structure, "map-transform", "expected a number of characters in truncate(value, length)")
 			return nil, nil, variable{}
 		}
 		return primitive("string", func(r *run, f int, ru *rule) (string, bool) {
@@ -97,17 +117,7 @@ func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (prod
 			return v, ok
 		})
 	case "escape":
-		value := text(0)
-		format := d.params[len(d.params)-1].value
-		escape, ok := escapes[format]
-		if !ok {
-			c.fail(owner, d.params[len(d.params)-1].at, issue.NotSupported, "map-transform", "escape knows the formats xml, html, json and url")
-			return nil, nil, variable{}
-		}
-		return primitive("string", func(r *run, f int, ru *rule) (string, bool) {
-			v, ok := value(r, f)
-			return escape(v), ok
-		})
+		return c.escape(s, d, primitive)
 	case "cast":
 		return c.cast(s, to, d)
 	case "translate":
@@ -132,10 +142,13 @@ func (c *compiler) text(s *scope, p paramValue) textOf {
 	case variableParam:
 		v, ok := s.find(p.value)
 		if !ok {
-			if k, isConstant := c.constant(s.group.owner, p.value); isConstant {
-				return c.text(s, paramValue{expressionParam, k, p.at})
+			if _, isConstant := c.constant(s.group.owner.file, p.value); isConstant {
+				return c.text(s, paramValue{expressionParam, "%" + member(p.value), p.at})
 			}
 			c.unknownVariable(s, p.value, p.at)
+		}
+		if len(v.shape) > 0 && !slices.ContainsFunc(v.shape, func(t *fhir.Type) bool { return t.Kind == fhir.Primitive }) {
+			c.fail(s.group.owner, p.at, issue.Structure, "map-fit", "%s is %s, which has no text; expected a primitive", p.value, v.shape)
 		}
 		return func(r *run, f int) (string, bool) {
 			n := r.stack[f+v.slot]
@@ -174,9 +187,8 @@ func (c *compiler) copy(s *scope, t *target, d *targetDecl) (producer, shape, va
 	case variableParam:
 		v, ok := s.find(p.value)
 		if !ok {
-			if _, isConstant := c.constant(owner, p.value); isConstant {
-				d.params[0] = paramValue{expressionParam, "%" + p.value, p.at}
-				return c.evaluate(s, d)
+			if _, isConstant := c.constant(owner.file, p.value); isConstant {
+				return c.evaluated(s, nil, -1, passage{file: owner.file, at: p.at, text: "%" + member(p.value), made: true})
 			}
 			c.unknownVariable(s, p.value, p.at)
 			return nil, nil, variable{}
@@ -185,7 +197,7 @@ func (c *compiler) copy(s *scope, t *target, d *targetDecl) (producer, shape, va
 	}
 	n := literal(p)
 	if t.element != nil && p.kind == textParam && !t.element.HasCode(p.value) {
-		c.fail(owner, p.at, issue.Structure, "map-code", "%s is not a code of %s, which %s is bound to", p.value, t.element.ValueSet, d.path())
+		c.fail(owner, p.at, issue.Structure, "map-code", "%s is not a code of %s, which %s is bound to; expected one of %s", clip(p.value), t.element.ValueSet, d.path(), listed(t.element.Codes))
 	}
 	if e := t.element; e != nil && e.Choice && fits(n.Type, e) == nil {
 		if typ := choose(n.Type, e); typ != nil {
@@ -207,7 +219,12 @@ func (c *compiler) evaluate(s *scope, d *targetDecl) (producer, shape, variable)
 		}
 		slot, focus = v.slot, v.shape
 	}
-	e := c.expression(s, focus, p.value, p.at)
+	return c.evaluated(s, focus, slot, passage{file: s.group.owner.file, at: p.at, text: p.value})
+}
+
+// evaluated compiles an expression on the element in a slot, or on what the rule is at.
+func (c *compiler) evaluated(s *scope, focus shape, slot int, from passage) (producer, shape, variable) {
+	e := c.passage(s, focus, from)
 	if e == nil {
 		return nil, nil, variable{}
 	}
@@ -228,12 +245,12 @@ func (c *compiler) cast(s *scope, to shape, d *targetDecl) (producer, shape, var
 	typ := to.single()
 	if len(d.params) == 2 {
 		if typ = c.typeNamed(owner, "target", d.params[1].value); typ == nil {
-			c.fail(owner, d.params[1].at, issue.NotFound, "map-type", "no type is called %s", d.params[1].value)
+			c.fail(owner, d.params[1].at, issue.NotFound, "map-type", "no type is called %s; expected the name of a primitive", clip(d.params[1].value))
 			return nil, nil, variable{}
 		}
 	}
 	if typ == nil || typ.Kind != fhir.Primitive {
-		c.fail(owner, d.valueAt, issue.Structure, "map-transform", "cast makes primitives; name the type in cast(value, type)")
+		c.fail(owner, d.valueAt, issue.Structure, "map-transform", "cast makes primitives; expected the type of one in cast(value, type)")
 		return nil, nil, variable{}
 	}
 	value := c.text(s, d.params[0])
@@ -242,7 +259,7 @@ func (c *compiler) cast(s *scope, to shape, d *targetDecl) (producer, shape, var
 		if !ok {
 			return out
 		}
-		if typ.Name == "date" && len(v) > 10 {
+		if typ.Name == "date" && len(v) > 10 && fhir.Lexical("dateTime", v) {
 			v = v[:10] // of a dateTime or instant
 		}
 		if !readable(v, typ) {
@@ -253,24 +270,38 @@ func (c *compiler) cast(s *scope, to shape, d *targetDecl) (producer, shape, var
 	}, shape{typ}, variable{}
 }
 
-// dateOp moves a date: dateOp(value, -2, 'weeks'). The standard names the transform and
-// leaves its parameters open; these are the ones of FHIRPath's date arithmetic.
+// dateOp moves a date or time by a number of calendar units: dateOp(value, -2, 'weeks').
+// The standard names the transform and leaves its parameters open; these are those of
+// FHIRPath's date arithmetic, which also says what becomes of the 31st:
+// http://hl7.org/fhirpath/N1/#datetime-arithmetic.
 func (c *compiler) dateOp(s *scope, d *targetDecl) (producer, shape, variable) {
-	v, ok := s.find(d.params[0].value)
-	if !ok {
-		c.unknownVariable(s, d.params[0].value, d.params[0].at)
+	owner := s.group.owner
+	value, amount, unit := d.params[0], d.params[1], d.params[2]
+	v, ok := s.find(value.value)
+	switch {
+	case !ok || value.kind != variableParam:
+		c.unknownVariable(s, value.value, value.at)
+		return nil, nil, variable{}
+	case amount.kind != numberParam:
+		c.fail(owner, amount.at, issue.Structure, "map-transform", "expected a number in dateOp(value, amount, unit)")
+		return nil, nil, variable{}
+	case unit.kind != textParam || !slices.Contains(units, strings.TrimSuffix(unit.value, "s")):
+		c.fail(owner, unit.at, issue.Structure, "map-transform", "expected a unit of time in dateOp(value, amount, unit): one of %s", listed(units))
 		return nil, nil, variable{}
 	}
-	amount, operator := d.params[1].value, "+"
-	if rest, negative := strings.CutPrefix(amount, "-"); negative {
-		amount, operator = rest, "-"
+	operator := " + "
+	number, negative := strings.CutPrefix(amount.value, "-")
+	if negative {
+		operator = " - "
 	}
-	e := c.expression(s, v.shape, "%"+d.params[0].value+" "+operator+" "+amount+" "+d.params[2].value, d.valueAt)
+	e := c.passage(s, v.shape, passage{file: owner.file, at: d.valueAt, text: "%" + member(value.value) + operator + number + " " + unit.value, made: true})
 	if e == nil {
 		return nil, nil, variable{}
 	}
 	return func(r *run, f int, ru *rule, out []made) []made { return e.values(r, f, r.stack[f+v.slot], out) }, nil, variable{}
 }
+
+var units = []string{"year", "month", "week", "day", "hour", "minute", "second", "millisecond"}
 
 // at is the element that the rule is at.
 func (ru *rule) at(r *run, f int) *fhir.Node {

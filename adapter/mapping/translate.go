@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"strconv"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -9,8 +10,9 @@ import (
 )
 
 // translate compiles translate(value, map, output): value is a code, a Coding or a
-// CodeableConcept; output is code, system, display, Coding or CodeableConcept. What no row translates
-// gives nothing and counts as unread.
+// CodeableConcept; output is code, system, display, Coding or CodeableConcept. What no
+// row translates gives nothing, is noted (map-untranslated) and counts as unread when no
+// other rule reads it; what a row says has no match gives nothing, on purpose.
 func (c *compiler) translate(s *scope, to shape, d *targetDecl) (producer, shape, variable) {
 	owner := s.group.owner
 	if d.params[0].kind != variableParam || d.params[1].kind != textParam {
@@ -32,7 +34,7 @@ func (c *compiler) translate(s *scope, to shape, d *targetDecl) (producer, shape
 		}
 	}
 	if _, err := c.codes.Translate(url, "", ""); err != nil {
-		c.fail(owner, d.params[1].at, issue.NotFound, "map-conceptmap", "the ConceptMap %s is not loaded", url)
+		c.fail(owner, d.params[1].at, issue.NotFound, "map-conceptmap", "the ConceptMap %s is not loaded; expected one in the folder, contained (#id) or in a conceptmap block", clip(url))
 		return nil, nil, variable{}
 	}
 	output := "code"
@@ -45,7 +47,7 @@ func (c *compiler) translate(s *scope, to shape, d *targetDecl) (producer, shape
 	name := map[string]string{"code": "code", "system": "uri", "display": "string", "uri": "uri", "string": "string",
 		"Coding": "Coding", "CodeableConcept": "CodeableConcept"}[output]
 	if name == "" {
-		c.fail(owner, d.params[2].at, issue.Structure, "map-transform", "expected code, system, display, Coding or CodeableConcept as the output of translate")
+		c.fail(owner, d.params[2].at, issue.Structure, "map-transform", "translate cannot give %s; expected code, system, display, Coding or CodeableConcept", clip(output))
 		return nil, nil, variable{}
 	}
 	typ, coding := types.Type(name), types.Type("Coding")
@@ -114,6 +116,33 @@ func (r *run) translated(ru *rule, n *fhir.Node, url string) *terminology.Match 
 	}
 	if !silent {
 		r.mark(n, missed)
+		r.untranslated(ru, n, codings, url)
 	}
 	return nil
+}
+
+// untranslated notes once that no row has a code, also when a rule asks for its code,
+// system and display.
+func (r *run) untranslated(ru *rule, n *fhir.Node, codings []*fhir.Node, url string) {
+	var codes []string
+	for _, c := range codings {
+		code := c.Text("code")
+		if c.IsPrimitive() {
+			code = c.Value
+		}
+		if code != "" {
+			codes = append(codes, strconv.Quote(clip(code)))
+		}
+	}
+	if len(codes) == 0 {
+		return // nothing was there to translate
+	}
+	e := located(ru.issue(issue.NotFound, "map-untranslated", "no row of the ConceptMap %s has this code; it is not translated", url).
+		Graded(issue.SeverityInformation).With("code %s", strings.Join(codes, ", ")), n)
+	for i := len(r.issues) - 1; i >= 0 && r.issues[i].Expression == e.Expression; i-- {
+		if r.issues[i].Rule == e.Rule && r.issues[i].Details == e.Details {
+			return
+		}
+	}
+	r.issues = append(r.issues, e)
 }
