@@ -21,6 +21,7 @@ type artefacts struct {
 	library     *mapping.Library
 	invariants  *profile.Invariants
 	profiles    map[string]referral.Validate
+	definitions []*fhir.Node // of the operations that no standard defines
 }
 
 // compile reads and compiles everything that ships, with the deployment's own maps over
@@ -42,6 +43,11 @@ func compile(maps string) (*artefacts, error) {
 	if a.instruments, err = referral.LoadInstruments(instruments); err != nil {
 		return nil, err
 	}
+	convert, err := document("operations/OperationDefinition-convert.json")
+	if err != nil {
+		return nil, err
+	}
+	a.definitions = []*fhir.Node{convert}
 	return a, a.compileProfiles()
 }
 

@@ -160,7 +160,8 @@ func TestNothingOfAPatientReachesTheLogOrTheMetrics(t *testing.T) {
 			}
 		}
 		// the same bytes to every address that takes a body, and as a query
-		for _, path := range []string{"/fhir/R4/Patient", "/fhir/R4/ServiceRequest", "/fhir/R4/Observation/_search", "/api/v1/referrals/x/actions/accept", "/nowhere"} {
+		for _, path := range []string{"/fhir/R4/Patient", "/fhir/R4/ServiceRequest", "/fhir/R4/Observation/_search", "/api/v1/referrals/x/actions/accept", "/nowhere",
+			"/fhir/R4/$convert", "/fhir/R4/StructureMap/r4-resources/$transform", "/fhir/R4/ConceptMap/$translate"} {
 			gp.do(http.MethodPost, path, body)
 			worker.do(http.MethodPost, path, body, "If-Match", `W/"1"`, "Content-Type", "application/fhir+json")
 		}

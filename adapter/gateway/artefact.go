@@ -9,11 +9,12 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
+	"spadapter/adapter/terminology"
 )
 
 // Artefacts are the standard resources that the program is made of. They are in memory,
-// hold nothing about a person and are the same for every caller, so that no scope is
-// asked for them and nobody's access is audited.
+// hold nothing about a person, so that no scope is asked for them and nobody's access is
+// audited. An organisation that has some of its own sees those.
 
 // artefactParams are what artefacts can be searched by; each may stand once.
 // Source: http://hl7.org/fhir/R4/conceptmap.html#search.
@@ -24,12 +25,27 @@ var artefactParams = []referral.SearchParam{
 	{Name: "version", Type: "token", Definition: "http://hl7.org/fhir/SearchParameter/conformance-version"},
 }
 
-// artefacts lists the artefacts of a type, in a fixed order.
-func (g *gateway) artefacts(resource string) []*fhir.Node {
-	if resource == "ConceptMap" {
-		return g.Terminology.ConceptMaps()
+// artefacts lists the artefacts of a type that hold for the caller, in a fixed order.
+func (x *exchange) artefacts(resource string) ([]*fhir.Node, error) {
+	switch resource {
+	case "ConceptMap":
+		return x.codes().ConceptMaps(), nil
+	case "StructureMap":
+		return x.structureMaps()
 	}
-	return g.Definitions
+	return x.Definitions, nil
+}
+
+// codes are those that hold for the caller.
+func (x *exchange) codes() *terminology.Registry { return x.Terminology(x.only()) }
+
+// only is the one organisation that the caller speaks for, "" when there are several or
+// none: what holds for everybody holds for it.
+func (x *exchange) only() string {
+	if p := x.call.Principal; len(p.Organisations) == 1 {
+		return p.Organisations[0]
+	}
+	return ""
 }
 
 // readArtefact is GET [base]/[type]/[id] for an artefact.
@@ -38,7 +54,11 @@ func readArtefact(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range x.artefacts(x.route.resource) {
+	all, err := x.artefacts(x.route.resource)
+	if err != nil {
+		return err
+	}
+	for _, n := range all {
 		if n.Text("id") == id {
 			x.send(http.StatusOK, contentFHIR, x.encode(n))
 			return nil
@@ -57,7 +77,11 @@ func searchArtefacts(x *exchange) error {
 	control := newPaging()
 	var faults, ignored []*issue.Error
 	var used []parameter
-	found := slices.Clone(x.artefacts(x.route.resource))
+	all, err := x.artefacts(x.route.resource)
+	if err != nil {
+		return err
+	}
+	found := slices.Clone(all)
 	for _, p := range params {
 		switch {
 		case p.formal() || control.take(p, &faults):

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/mapping"
+	"spadapter/adapter/terminology"
 )
 
 func TestArtefacts(t *testing.T) {
@@ -87,6 +89,38 @@ func TestSearchArtefacts(t *testing.T) {
 	wants(t, w.do("POST", "/fhir/R4/ConceptMap/_search", "%zz", "as gp", "Content-Type: application/x-www-form-urlencoded"), 400, "query-escape")
 }
 
+// TestStructureMaps: the maps that run can be read as resources, which compile again; an
+// organisation's own is seen by that organisation alone.
+func TestStructureMaps(t *testing.T) {
+	w := newWorld(t, nil)
+	all := parsed(t, w.do("GET", "/fhir/R4/StructureMap?_count=50", "", "as gp"))
+	if len(all.All("entry")) < 8 || len(all.All("entry")) != len(testDialects().Dialects("A81001"))+1 {
+		t.Errorf("%d maps are listed", len(all.All("entry")))
+	}
+	for _, e := range all.All("entry") {
+		n := e.Child("resource")
+		if err := fhir.Check(n); err != nil {
+			t.Errorf("%s: %v", n.Text("url"), err)
+		}
+		rec := w.do("GET", "/fhir/R4/StructureMap/"+n.Text("id"), "", "as gp")
+		wants(t, rec, 200, "")
+		if parsed(t, rec).Text("url") != n.Text("url") {
+			t.Errorf("%s is at another address than it says", n.Text("url"))
+		}
+	}
+	text := w.do("GET", "/fhir/R4/StructureMap/plain", "", "as gp").Body.String()
+	if _, err := mapping.Compile([]mapping.Source{{Name: "plain.json", Text: text}}, mapping.Env{}); err != nil {
+		t.Errorf("what was read does not compile: %v", err)
+	}
+	if !strings.Contains(text, "own") {
+		t.Errorf("the organisation's own map is not shown: %s", text)
+	}
+	if text = w.do("GET", "/fhir/R4/StructureMap/plain", "", "as op").Body.String(); strings.Contains(text, `"own"`) {
+		t.Error("another organisation's map is shown")
+	}
+	wants(t, w.do("GET", "/fhir/R4/StructureMap/private", "", "as gp"), 404, "unknown-id")
+}
+
 // TestArtefactWithoutID: a ConceptMap within a map is found by its url alone.
 func TestArtefactWithoutID(t *testing.T) {
 	w := newWorld(t, nil)
@@ -94,9 +128,11 @@ func TestArtefactWithoutID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.config.Terminology, err = w.config.Terminology.With(inner); err != nil {
+	more, err := testTerminology().With(inner)
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.config.Terminology = func(string) *terminology.Registry { return more }
 	w.handler = New(w.config)
 	root := parsed(t, w.do("GET", "/fhir/R4/ConceptMap?url=https://test.example/StructureMap/x%23inner", "", "as gp"))
 	if root.Text("total") != "1" || root.Text("entry", "fullUrl") != "https://test.example/StructureMap/x#inner" {

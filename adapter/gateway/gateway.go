@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -30,8 +31,9 @@ type Config struct {
 	Conversions   Conversions
 	IntakeDialect string // the dialect of $convert when none is named, default "ukcore-r4-to-referral"
 
-	// Terminology has the ConceptMaps of $translate.
-	Terminology *terminology.Registry
+	// Terminology has the ConceptMaps of $translate for a sending organisation, by its ODS
+	// code, "" for everybody's.
+	Terminology func(organisation string) *terminology.Registry
 	Definitions []*fhir.Node // the OperationDefinitions that are served; read only
 
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
@@ -57,7 +59,8 @@ type gateway struct {
 	statement *fhir.Node   // the CapabilityStatement
 	routes    []*route
 	engine    *gin.Engine
-	anonymous *bucket // for the records of refusals without principal
+	anonymous *bucket  // for the records of refusals without principal
+	maps      sync.Map // *mapping.Map → its StructureMap, made when first asked for
 }
 
 // New makes the handler. It is safe for concurrent use, and keeps nothing

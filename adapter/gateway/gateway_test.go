@@ -15,6 +15,7 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
+	"spadapter/adapter/terminology"
 )
 
 const base = "https://adapter.test"
@@ -104,7 +105,7 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 			}
 			return nil, issue.New(issue.Login, "token-signature", "the token was not signed by a known key")
 		},
-		Conversions: testDialects(), Terminology: testTerminology(), Definitions: []*fhir.Node{definition()},
+		Conversions: testDialects(), Terminology: func(string) *terminology.Registry { return testTerminology() }, Definitions: []*fhir.Node{definition()},
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		NewID:  func() string { return "made-id" },
 		Now:    func() time.Time { return noon },

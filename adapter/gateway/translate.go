@@ -43,7 +43,7 @@ func translate(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	answer, err := x.Terminology.Answer(q)
+	answer, err := x.codes().Answer(q)
 	if err != nil {
 		return x.aboutMap(err, in)
 	}
@@ -104,7 +104,7 @@ func (x *exchange) question(in inputs) (terminology.Question, error) {
 		if err != nil {
 			return q, err
 		}
-		n := x.Terminology.ConceptMap(id)
+		n := x.codes().ConceptMap(id)
 		if n == nil {
 			return q, issue.New(issue.NotFound, "unknown-id", "there is no resource with this id")
 		}

@@ -40,7 +40,8 @@ type File struct {
 // Library holds the dialects of all layers. It is read-only and safe for concurrent use.
 type Library struct {
 	shared map[string]*Dialect
-	own    map[string]map[string]*Dialect // by ODS code: those that differ from everybody's
+	own    map[string]map[string]*Dialect   // by ODS code: those that differ from everybody's
+	codes  map[string]*terminology.Registry // by ODS code, "" for everybody's
 }
 
 // Dialect finds the dialect that converts for a sending organisation, by its ODS code:
@@ -57,6 +58,16 @@ func (l *Library) Dialects(organisation string) []*Dialect {
 	all := maps.Clone(l.shared)
 	maps.Copy(all, l.own[organisation])
 	return slices.SortedFunc(maps.Values(all), func(a, b *Dialect) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// Codes are the ConceptMaps of all dialects for a sending organisation ("" for
+// everybody's) together, beside Env.Terminology. Of two with one url it is that of the
+// dialect whose name comes later.
+func (l *Library) Codes(organisation string) *terminology.Registry {
+	if codes := l.codes[organisation]; codes != nil {
+		return codes
+	}
+	return l.codes[""]
 }
 
 // Organisations lists the ODS codes that have dialects of their own, sorted.
@@ -108,6 +119,17 @@ func LoadLibrary(env Env, layers ...Layer) (*Library, error) {
 	}
 	if len(b.errs) > 0 {
 		return nil, issue.Join(b.errs)
+	}
+	lib.codes = map[string]*terminology.Registry{}
+	for _, organisation := range append(lib.Organisations(), "") {
+		codes := env.Terminology
+		for _, d := range lib.Dialects(organisation) {
+			var err error
+			if codes, err = codes.With(d.Codes.ConceptMaps()...); err != nil {
+				return nil, err
+			}
+		}
+		lib.codes[organisation] = codes
 	}
 	return lib, nil
 }

@@ -48,6 +48,7 @@ type Map struct {
 	Name string
 	File string
 
+	text  string // as it was read
 	entry *group // the first group: where Transform starts
 	codes *terminology.Registry
 }
@@ -68,3 +69,7 @@ func (m *Map) parameters(target bool) []*fhir.Type {
 	}
 	return out
 }
+
+// Resource is the map as a StructureMap resource, made anew with each call; see the
+// function Resource.
+func (m *Map) Resource() (*fhir.Node, error) { return Resource(Source{Name: m.File, Text: m.text}) }
