@@ -69,7 +69,20 @@ func (c *compiler) expression(src string, tree *term) (*Expression, error) {
 	return &Expression{source: src, run: k.run(), test: k.condition()}, nil
 }
 
+// compile compiles a term. What a literal or a special costs is paid by what uses it.
 func (c *compiler) compile(t *term, focus static) (code, error) {
+	switch t.kind {
+	case literalTerm, emptyTerm, specialTerm:
+		return compileSimple(t, focus), nil
+	}
+	k, err := c.compileTerm(t, focus)
+	if err != nil {
+		return code{}, err
+	}
+	return c.counted(k, t.start), nil
+}
+
+func compileSimple(t *term, focus static) code {
 	switch t.kind {
 	case literalTerm:
 		v := t.literal
@@ -77,9 +90,15 @@ func (c *compiler) compile(t *term, focus static) (code, error) {
 		if v.kind == Boolean {
 			k.test = always(truthOf(v.number != 0))
 		}
-		return k, nil
+		return k
 	case emptyTerm:
-		return code{op: func(*state) error { return nil }, static: static{known: true}}, nil
+		return code{op: func(*state) error { return nil }, static: static{known: true}}
+	}
+	return compileSpecial(t, focus)
+}
+
+func (c *compiler) compileTerm(t *term, focus static) (code, error) {
+	switch t.kind {
 	case memberTerm:
 		return c.compileMember(t, focus)
 	case callTerm:
@@ -88,8 +107,6 @@ func (c *compiler) compile(t *term, focus static) (code, error) {
 		return c.compileIndex(t, focus)
 	case variableTerm:
 		return c.compileVariable(t)
-	case specialTerm:
-		return compileSpecial(t, focus), nil
 	case unaryTerm:
 		return c.compileUnary(t, focus)
 	case typeTerm:
@@ -109,7 +126,7 @@ func (c *compiler) input(left *term, focus static) (code, error) {
 
 func pushFocus(s *state) error {
 	s.stack = append(s.stack, s.focus...)
-	return s.spend(1)
+	return s.spend(1 + len(s.focus))
 }
 
 func compileSpecial(t *term, focus static) code {
@@ -260,7 +277,7 @@ func (s *state) operand(op op, what string) (v Value, ok bool, err error) {
 		return v, false, err
 	}
 	if v, ok, err = s.single(base, what); ok {
-		v = v.System()
+		v = s.system(v)
 	}
 	return v, ok, err
 }

@@ -23,14 +23,14 @@ func init() {
 func (k code) any() test {
 	if path := k.path; path != nil {
 		return func(s *state) (truth, error) {
-			if err := s.spend(1 + len(path)); err != nil {
+			if err := s.spend(len(path)); err != nil {
 				return no, err
 			}
 			for _, v := range s.focus {
 				if v.node == nil {
 					return s.anyOf(k.op)
 				}
-				if reaches(v.node, path) {
+				if s.reaches(v.node, path) {
 					return yes, nil
 				}
 			}

@@ -106,7 +106,7 @@ func TestEval(t *testing.T) {
 		{"1 year = 12 months", "true"},
 		{"1 year = 1 'a'", ""},
 		{"1 year ~ 1 'a'", "true"},
-		{"37 'Cel' = 37 'K'", ""},
+		{"37 'Cel' = 310.15 'K'", "true"},
 		{"entry.resource.value.ofType(Quantity) = 17.5 '{score}'", "true"},
 		{"(1 'km').toQuantity('m')", "1000 'm'"},
 		// text
@@ -211,8 +211,8 @@ func TestEvalErrors(t *testing.T) {
 		branch issue.Type
 	}{
 		{"entry.single()", issue.Invalid},
-		{"1 + 'a'", issue.Invalid},
-		{"1 < 'a'", issue.Invalid},
+		{"(1 | 'b').first() + 'a'", issue.Invalid},
+		{"(1 | 'b').first() < 'a'", issue.Invalid},
 		{"entry.not()", issue.Invalid},
 		{"%nobody", issue.Invalid},
 		{"now()", issue.Invalid},

@@ -172,7 +172,7 @@ func buildSort(c call) (code, error) {
 				case y == empty:
 					return 1
 				default:
-					order, known, problem = compare(x, y)
+					order, known, problem = s.compare(x, y)
 				}
 				if problem != nil && err == nil {
 					err = problem
