@@ -212,7 +212,7 @@ func (c *compiler) compileIndex(t *term, focus static) (code, error) {
 }
 
 func (c *compiler) compileType(t *term, focus static) (code, error) {
-	of, err := c.typeOf(t.literal.text, t.start)
+	of, err := c.typeOf(t.literal.text, t.named)
 	if err != nil {
 		return code{}, err
 	}

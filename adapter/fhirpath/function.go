@@ -152,7 +152,7 @@ func with(low, high int, out static, f func(s *state, v Value, args []Value) (Va
 		for i, t := range c.term.args {
 			arg, err := c.compile(t, c.focus)
 			if err == nil && len(wants) > 1 {
-				err = c.wants(wants[1], arg.static, t.start, "the argument of "+name)
+				err = c.wants(wants[1], arg.static, t.first(), "the argument of "+name)
 			}
 			if err != nil {
 				return code{}, err

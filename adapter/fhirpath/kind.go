@@ -98,3 +98,23 @@ func calculable(operator string, x, y Kind) bool {
 	}
 	return sum && (x.isDate() || x == Time) && y == Quantity
 }
+
+// calculated is what is known of the result of an operator that works on a and b.
+func calculated(operator string, a, b static) static {
+	x, known := a.kind()
+	y, known2 := b.kind()
+	switch {
+	case !known || !known2:
+		return static{}
+	case x == Integer && y == Integer && operator == "/":
+		return systemStatic(Decimal)
+	case x.isNumber() && y.isNumber() && (x != y || x == Decimal):
+		if operator == "div" {
+			return systemStatic(Integer)
+		}
+		return systemStatic(Decimal)
+	case x.isQuantity() && x != y:
+		return systemStatic(Quantity)
+	}
+	return systemStatic(x)
+}

@@ -69,7 +69,7 @@ func (c *compiler) compileBinary(t *term, focus static) (code, error) {
 	case "&":
 		return code{static: systemStatic(String), op: concatenation(a.run(), b.run())}, nil
 	case "+", "-", "*", "/", "div", "mod":
-		return code{op: calculation(t.name, a.run(), b.run())}, nil
+		return code{static: calculated(t.name, a.static, b.static), op: calculation(t.name, a.run(), b.run())}, nil
 	}
 	return code{}, fault(c.src, t.start, issue.Structure, "there is no operator %s", t.name)
 }

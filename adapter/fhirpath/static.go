@@ -162,7 +162,7 @@ func (c *compiler) typeArgument(t *term) (typeName, error) {
 	} else if t.kind == memberTerm && t.left.kind == memberTerm && t.left.left == nil && (t.left.name == "System" || t.left.name == "FHIR") {
 		name = t.left.name + "." + t.name
 	} else {
-		return typeName{}, fault(c.src, t.start, issue.Structure, "expected the name of a type, such as Patient, FHIR.string or System.Boolean")
+		return typeName{}, fault(c.src, t.first(), issue.Structure, "expected the name of a type, such as Patient, FHIR.string or System.Boolean")
 	}
 	return c.typeOf(name, t.start)
 }
