@@ -12,7 +12,13 @@ func (c *compiler) compileUnary(t *term, focus static) (code, error) {
 		return code{}, err
 	}
 	operand, negate := in.run(), t.name == "-"
-	return code{static: in.static, op: func(s *state) error {
+	out := static{}
+	if k, known := in.kind(); known {
+		if out = systemStatic(k); !k.isQuantity() {
+			return code{}, fault(c.src, t.start, issue.Invalid, "a sign needs a number or quantity and got %s", in.article())
+		}
+	}
+	return code{static: out, op: func(s *state) error {
 		v, ok, err := s.operand(operand, "the sign")
 		if err != nil || !ok {
 			return err
