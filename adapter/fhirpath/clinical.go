@@ -46,14 +46,20 @@ func buildExtension(c call) (code, error) {
 			if n == nil {
 				continue
 			}
+			if err := s.spend(1 + len(n.Children)/8); err != nil {
+				return err
+			}
 			for _, e := range n.Children {
-				if isMember(e, "extension") && e.Text("url") == want {
+				if !isMember(e, "extension") {
+					continue
+				}
+				if s.steps -= 1 + len(e.Children)/8; e.Text("url") == want {
 					s.push(Value{node: e})
 				}
 			}
 		}
 		s.keep(base, mid)
-		return s.spend(len(s.stack) - base + 1)
+		return s.spend(1)
 	})
 }
 
@@ -102,22 +108,18 @@ func resolve(s *state, base int) error {
 		if reference == "" {
 			continue
 		}
-		find := s.ctx.Resolve
-		if find == nil {
-			from := v.node
-			if from == nil {
-				from = s.first
-			}
-			if from != nil {
-				root := from.Root()
-				if err := s.spend(len(root.Children)); err != nil {
-					return err
-				}
-				s.pushNode(Find(root, reference, from))
-			}
+		s.steps -= len(reference) / 32
+		if s.ctx.Resolve != nil {
+			s.pushNode(s.ctx.Resolve(reference, v.node))
 			continue
 		}
-		s.pushNode(find(reference, v.node))
+		from := v.node
+		if from == nil {
+			from = s.first
+		}
+		if from != nil {
+			s.pushNode(s.found.find(s, reference, from))
+		}
 	}
 	s.keep(base, mid)
 	return nil

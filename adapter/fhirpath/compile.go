@@ -21,6 +21,8 @@ type code struct {
 	test test
 	static
 	path []string // the term is this path of elements from the focus; nil otherwise
+
+	placed func(error) error // gives an error its place; nil where only what uses the term has one
 }
 
 // run is the code as an operation.
@@ -43,13 +45,17 @@ func (k code) condition() test {
 	if k.test != nil {
 		return k.test
 	}
-	op := k.op
+	op, placed := k.op, k.placed
 	return func(s *state) (truth, error) {
 		base := len(s.stack)
 		if err := op(s); err != nil {
 			return no, err
 		}
-		return s.singleton(base)
+		t, err := s.singleton(base)
+		if err != nil && placed != nil {
+			err = placed(err)
+		}
+		return t, err
 	}
 }
 
@@ -65,6 +71,9 @@ func (c *compiler) expression(src string, tree *term) (*Expression, error) {
 	k, err := c.compile(tree, focus)
 	if err != nil {
 		return nil, err
+	}
+	if tree.kind == specialTerm {
+		k = c.counted(k, tree.start)
 	}
 	return &Expression{source: src, run: k.run(), test: k.condition()}, nil
 }

@@ -42,7 +42,18 @@ func placeIn(src string, offset int) Place {
 // fault is an error of Compile at an offset of the source.
 func fault(src string, at int, t issue.Type, format string, args ...any) *issue.Error {
 	p := placeIn(src, at)
-	return issue.Newf(t, "fhirpath", format, args...).On(p.Line, p.Column).With("in the FHIRPath %s", excerpt(src)).Because(&placeError{p})
+	return issue.Newf(t, "fhirpath", format, brief(args)...).On(p.Line, p.Column).With("in the FHIRPath %s", excerpt(src)).Because(&placeError{p})
+}
+
+// brief shortens the names among the values of a message, of which a source may make
+// any length.
+func brief(args []any) []any {
+	for i, a := range args {
+		if text, ok := a.(string); ok && len(text) > 200 {
+			args[i] = strings.ToValidUTF8(text[:maxName], "") + "…"
+		}
+	}
+	return args
 }
 
 // excerpt is a source short enough for a message.
@@ -57,13 +68,15 @@ func excerpt(src string) string {
 // term that fails is the place.
 func (c *compiler) counted(k code, at int) code {
 	src := c.src
+	placed := func(err error) error { return placedIn(err, src, at) }
+	k.placed = placed
 	if op := k.op; op != nil {
 		k.op = func(s *state) error {
 			if s.steps--; s.steps < 0 {
-				return placed(tooCostly(), src, at)
+				return placed(tooCostly())
 			}
 			if err := op(s); err != nil {
-				return placed(err, src, at)
+				return placed(err)
 			}
 			return nil
 		}
@@ -71,11 +84,11 @@ func (c *compiler) counted(k code, at int) code {
 	if test := k.test; test != nil {
 		k.test = func(s *state) (truth, error) {
 			if s.steps--; s.steps < 0 {
-				return no, placed(tooCostly(), src, at)
+				return no, placed(tooCostly())
 			}
 			t, err := test(s)
 			if err != nil {
-				err = placed(err, src, at)
+				err = placed(err)
 			}
 			return t, err
 		}
@@ -83,7 +96,7 @@ func (c *compiler) counted(k code, at int) code {
 	return k
 }
 
-func placed(err error, src string, at int) error {
+func placedIn(err error, src string, at int) error {
 	if e, ok := err.(*issue.Error); ok && e.Cause == nil {
 		e.Cause = &placeError{placeIn(src, at)}
 	}

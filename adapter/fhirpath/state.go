@@ -22,6 +22,7 @@ type state struct {
 	steps int
 	ctx   Context
 	first *fhir.Node // the focus of the whole expression
+	found finder
 }
 
 // frame is what $this, $index and $total mean.
@@ -176,5 +177,5 @@ func (s *state) singleton(base int) (truth, error) {
 
 // failf is an error of evaluation, of which the words are ours.
 func failf(format string, args ...any) error {
-	return issue.Newf(issue.Invalid, "fhirpath", format, args...)
+	return issue.Newf(issue.Invalid, "fhirpath", format, brief(args)...)
 }
