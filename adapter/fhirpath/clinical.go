@@ -1,26 +1,25 @@
 package fhirpath
 
 import (
+	"slices"
 	"time"
 
 	"spadapter/adapter/fhir"
-	"spadapter/adapter/issue"
 )
 
 // The functions FHIR adds, http://hl7.org/fhir/R4/fhirpath.html#functions, and those
 // that ask for the time, http://hl7.org/fhirpath/N1/#current-date-and-time-functions.
 func init() {
 	register(map[string]function{
-		"extension":  {1, 1, buildExtension},
-		"hasValue":   {0, 0, buildHasValue},
-		"getValue":   onItems(static{}, getValue),
-		"resolve":    onItems(static{}, resolve),
-		"memberOf":   {1, 1, buildMemberOf},
-		"conformsTo": {1, 1, buildConformsTo},
-		"htmlChecks": deciding(htmlChecks),
-		"now":        clock(DateTime),
-		"today":      clock(Date),
-		"timeOfDay":  clock(Time),
+		"extension":      {1, 1, buildExtension},
+		"hasValue":       {0, 0, buildHasValue},
+		"getValue":       onItems(static{}, getValue),
+		"resolve":        onItems(static{}, resolve),
+		"checkModifiers": {1, maxArguments, buildCheckModifiers},
+		"htmlChecks":     deciding(htmlChecks),
+		"now":            clock(DateTime),
+		"today":          clock(Date),
+		"timeOfDay":      clock(Time),
 	})
 }
 
@@ -88,6 +87,50 @@ func getValue(s *state, base int) error {
 	return nil
 }
 
+// maxArguments bounds functions with any number of arguments.
+const maxArguments = 100
+
+// buildCheckModifiers gives its input, and an error where an element has a modifier
+// extension of another url than those given.
+func buildCheckModifiers(c call) (code, error) {
+	urls := make([]op, len(c.term.args))
+	for i := range urls {
+		var err error
+		if urls[i], err = c.plain(i); err != nil {
+			return code{}, err
+		}
+	}
+	return c.after(c.input.static, func(s *state, base int) error {
+		known := make([]string, 0, len(urls))
+		for _, op := range urls {
+			url, ok, err := s.stringOperand(op, "a url of checkModifiers()")
+			if err != nil {
+				return err
+			}
+			if ok {
+				known = append(known, url)
+			}
+		}
+		for _, v := range s.stack[base:] {
+			if v.node == nil {
+				continue
+			}
+			if err := s.spend(1 + len(v.node.Children)/8); err != nil {
+				return err
+			}
+			for _, e := range v.node.Children {
+				if !isMember(e, "modifierExtension") {
+					continue
+				}
+				if s.steps -= len(known) + len(e.Children)/8; !slices.Contains(known, e.Text("url")) {
+					return failf("checkModifiers() met a modifier extension that it was not given")
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // resolve follows references, canonicals and uris; what is not found is left out.
 func resolve(s *state, base int) error {
 	mid := len(s.stack)
@@ -123,69 +166,6 @@ func resolve(s *state, base int) error {
 	}
 	s.keep(base, mid)
 	return nil
-}
-
-func buildMemberOf(c call) (code, error) {
-	if c.memberOf == nil {
-		return code{}, fault(c.src, c.term.start, issue.NotSupported, "memberOf() needs a terminology, and there is none here")
-	}
-	valueSet, err := c.plain(0)
-	if err != nil {
-		return code{}, err
-	}
-	in, memberOf := c.input.run(), c.memberOf
-	return condition(func(s *state) (truth, error) {
-		base := len(s.stack)
-		if err := in(s); err != nil {
-			return no, err
-		}
-		v, ok, err := s.single(base, "memberOf()")
-		if err != nil || !ok {
-			return unknown, err
-		}
-		url, ok, err := s.stringOperand(valueSet, "the value set of memberOf()")
-		if err != nil || !ok {
-			return unknown, err
-		}
-		member, known := memberOf(v, url)
-		if !known {
-			return unknown, s.spend(10)
-		}
-		return truthOf(member), s.spend(10)
-	}), nil
-}
-
-func buildConformsTo(c call) (code, error) {
-	if c.conformsTo == nil {
-		return code{}, fault(c.src, c.term.start, issue.NotSupported, "conformsTo() needs profiles, and there are none here")
-	}
-	profile, err := c.plain(0)
-	if err != nil {
-		return code{}, err
-	}
-	in, conformsTo := c.input.run(), c.conformsTo
-	return condition(func(s *state) (truth, error) {
-		base := len(s.stack)
-		if err := in(s); err != nil {
-			return no, err
-		}
-		v, ok, err := s.single(base, "conformsTo()")
-		if err != nil || !ok {
-			return unknown, err
-		}
-		url, ok, err := s.stringOperand(profile, "the profile of conformsTo()")
-		if err != nil || !ok {
-			return unknown, err
-		}
-		if v.node == nil {
-			return no, nil
-		}
-		conforms, known := conformsTo(v.node, url)
-		if !known {
-			return no, failf("conformsTo() does not know this profile")
-		}
-		return truthOf(conforms), s.spend(100)
-	}), nil
 }
 
 // clock is now(), today() or timeOfDay(), from Context.Now.

@@ -136,7 +136,27 @@ func TestResolveOverBundle(t *testing.T) {
 	}
 }
 
-// TestFunctionsHandedIn: memberOf() and conformsTo() ask the layer above, with the
+// TestCheckModifiers: the input passes where every modifier extension is known.
+func TestCheckModifiers(t *testing.T) {
+	patient := parsed(t, `{"resourceType":"Patient","id":"p","modifierExtension":[{"url":"https://x.example/a","valueBoolean":true},{"url":"https://x.example/b","valueBoolean":true}]}`)
+	for src, want := range map[string]string{
+		"checkModifiers('https://x.example/a', 'https://x.example/b').id": "p",
+		"checkModifiers('https://x.example/a').id":                        "error",
+		"id.checkModifiers('https://x.example/a')":                        "p",
+		"photo.checkModifiers('https://x.example/a')":                     "",
+	} {
+		got, err := MustCompile(src, Type(patient.Type)).Eval(Context{}, patient)
+		have := strings.Join(texts(got), " ")
+		if err != nil {
+			have = "error"
+		}
+		if have != want || err != nil && !errors.Is(err, issue.Invalid) {
+			t.Errorf("%s gives %q and %v, wanted %q", src, have, err, want)
+		}
+	}
+}
+
+// TestFunctionsHandedIn: memberOf(), conformsTo() and their kin ask the layer above, with the
 // element and the text, and are empty or an error where it does not know.
 func TestFunctionsHandedIn(t *testing.T) {
 	root := parsed(t, bundle)
@@ -152,6 +172,19 @@ func TestFunctionsHandedIn(t *testing.T) {
 			return profile == "https://x.example/profile", profile != "https://x.example/unknown"
 		}),
 	}
+	options = append(options,
+		Subsumes(func(above, code Value) (bool, bool) {
+			return above.Node() == code.Node() || above.Text() == "active", code.Node().Name != "subject"
+		}),
+		Slice(func(n *fhir.Node, structure, name string) bool {
+			return n.Text("system") == "http://snomed.info/sct" && structure == "https://x.example/profile" && name == "snomed"
+		}),
+		ElementDefinition(func(n *fhir.Node) *fhir.Node {
+			if n.Name == "intent" {
+				return nil
+			}
+			return n.Parent
+		}))
 	for _, c := range []struct{ src, want string }{
 		{"status.memberOf('https://x.example/vs')", "true"},
 		{"status.memberOf('https://x.example/other')", "false"},
@@ -161,6 +194,14 @@ func TestFunctionsHandedIn(t *testing.T) {
 		{"conformsTo('https://x.example/other')", "false"},
 		{"conformsTo('https://x.example/unknown')", "error"},
 		{"(1).conformsTo('https://x.example/profile')", "false"},
+		{"code.subsumes(code)", "true"},
+		{"code.subsumes(status)", "false"},
+		{"code.subsumedBy(status)", "true"},
+		{"status.subsumedBy(code.text)", ""},
+		{"status.subsumes(subject)", ""},
+		{"code.coding.slice('https://x.example/profile', 'snomed').code", "871731000000106"},
+		{"code.coding.slice('https://x.example/profile', 'other') | slice({}, 'snomed')", ""},
+		{"(status | intent).elementDefinition().id", "s1"},
 	} {
 		e, err := Compile(c.src, options...)
 		if err != nil {

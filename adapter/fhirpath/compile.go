@@ -12,6 +12,9 @@ type compiler struct {
 	variables  map[string]bool
 	memberOf   func(Value, string) (bool, bool)
 	conformsTo func(*fhir.Node, string) (bool, bool)
+	subsumes   func(above, code Value) (bool, bool)
+	definition func(*fhir.Node) *fhir.Node
+	slice      func(n *fhir.Node, structure, name string) bool
 }
 
 // code is a compiled term. A condition has test, everything else run; each can be made

@@ -186,5 +186,5 @@ func toQuantity(s *state, v Value, unit []Value) (Value, bool, error) {
 	if !ok1 || !ok2 || !from.comparable(to) {
 		return v, false, nil
 	}
-	return QuantityOf(converted(*q.exact, from, to), unit[0].text), true, nil
+	return quantityResult(converted(*q.exact, from, to), unit[0].text)
 }

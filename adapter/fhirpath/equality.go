@@ -307,9 +307,9 @@ func (t *set) has(s *state, v Value) (bool, error) {
 }
 
 // prepare makes the index once there are many items.
-func (t *set) prepare(s *state) {
+func (t *set) prepare(s *state) error {
 	if len(t.items) <= fewItems {
-		return
+		return nil
 	}
 	from := 0
 	if t.index == nil {
@@ -320,7 +320,11 @@ func (t *set) prepare(s *state) {
 	for i := from; i < len(t.items); i++ {
 		k := s.key(t.items[i])
 		t.index[k] = append(t.index[k], int32(i))
+		if s.steps < 0 {
+			return tooCostly()
+		}
 	}
+	return nil
 }
 
 // add puts v in unless it is there; added says whether it was.
@@ -330,6 +334,5 @@ func (t *set) add(s *state, v Value) (added bool, err error) {
 		return false, err
 	}
 	t.items = append(t.items, v)
-	t.prepare(s)
-	return true, nil
+	return true, t.prepare(s)
 }

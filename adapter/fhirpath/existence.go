@@ -177,7 +177,9 @@ func buildSubset(c call, super bool) (code, error) {
 			small, large = large, small
 		}
 		within := set{items: large[:len(large):len(large)]}
-		within.prepare(s)
+		if err := within.prepare(s); err != nil {
+			return no, err
+		}
 		result := yes
 		for _, v := range small {
 			found, err := within.has(s, v)

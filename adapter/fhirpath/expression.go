@@ -42,18 +42,6 @@ func Variables(names ...string) Option {
 	}
 }
 
-// MemberOf gives memberOf(): whether a code, Coding or CodeableConcept is in a value
-// set. When known is false, memberOf() is empty. Without it memberOf() does not compile.
-func MemberOf(f func(v Value, valueSet string) (member, known bool)) Option {
-	return func(c *compiler) { c.memberOf = f }
-}
-
-// ConformsTo gives conformsTo(): whether an element conforms to a profile. When known
-// is false, conformsTo() is an error. Without it conformsTo() does not compile.
-func ConformsTo(f func(n *fhir.Node, profile string) (conforms, known bool)) Option {
-	return func(c *compiler) { c.conformsTo = f }
-}
-
 // Compile reads an expression. Errors are *issue.Error with line and column in src
 // (PlaceOf has the offset too) and with what was expected: structure for the syntax, not-supported for an unknown
 // function, invalid for an element, type or variable that does not exist, too-long

@@ -202,6 +202,24 @@ func TestTest(t *testing.T) {
 	}
 }
 
+// TestEvalOn: a focus of several items, and of values that no document holds.
+func TestEvalOn(t *testing.T) {
+	root := parsed(t, bundle)
+	focus := Collection{Of(root), StringOf("a"), IntegerOf(2)}
+	for src, want := range map[string]string{"$this.count()": "3", "type": "collection", "ofType(System.String) & 'b'": "ab", "where($this is Integer) * 2": "4", "%context.type": "collection"} {
+		got, err := MustCompile(src).EvalOn(Context{}, focus)
+		if have := strings.Join(texts(got), " "); err != nil || have != want {
+			t.Errorf("%s gives %q and %v, wanted %q", src, have, err, want)
+		}
+	}
+	if _, err := MustCompile("single()").EvalOn(Context{}, focus); !errors.Is(err, issue.Invalid) {
+		t.Error(err)
+	}
+	if got, err := MustCompile("$this").EvalOn(Context{}, nil); err != nil || got != nil {
+		t.Error(got, err)
+	}
+}
+
 func TestResolver(t *testing.T) {
 	root := parsed(t, bundle)
 	find := Resolver(root)

@@ -143,7 +143,9 @@ func buildIntersect(c call, common bool) (code, error) {
 		}
 		end := len(s.stack)
 		within := set{items: s.stack[mid:end:end]}
-		within.prepare(s)
+		if err := within.prepare(s); err != nil {
+			return err
+		}
 		to := base
 		for i := base; i < mid; i++ {
 			found, err := within.has(s, s.stack[i])

@@ -164,6 +164,12 @@ func buildSort(c call) (code, error) {
 			return err
 		}
 		slices.SortStableFunc(rows, func(a, b row) int {
+			if err == nil {
+				err = s.spend(0) // long texts cost more than was paid
+			}
+			if err != nil {
+				return 0
+			}
 			for i, k := range keys {
 				order, known, problem := 0, true, error(nil)
 				x, y := a.keys[i], b.keys[i]

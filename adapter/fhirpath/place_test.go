@@ -47,6 +47,9 @@ func TestCompileErrorsHaveTheirPlace(t *testing.T) {
 		{"id.«substring(1, 2, 3)", issue.Structure, "substring() takes one argument to two arguments and got 3"},
 		{"name.«memberOf('x')", issue.NotSupported, "needs a terminology"},
 		{"«conformsTo('x')", issue.NotSupported, "needs profiles"},
+		{"maritalStatus.«subsumes(maritalStatus)", issue.NotSupported, "needs a terminology"},
+		{"name.«elementDefinition()", issue.NotSupported, "needs profiles"},
+		{"name.«slice('x', 'y')", issue.NotSupported, "needs profiles"},
 		// elements
 		{"«nam", issue.Invalid, "Patient has no element nam; it has name, "},
 		{"name.where(«us = 'official').given", issue.Invalid, "HumanName has no element us; it has use, "},

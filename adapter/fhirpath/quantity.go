@@ -152,7 +152,7 @@ func asQuantity(v Value) Value {
 
 func quantityResult(d decimal.Decimal, unit string) (Value, bool, error) {
 	v, ok := decimalResult(d)
-	if !ok || len(unit) > 64 {
+	if !ok || len(unit) > maxUnit {
 		return Value{}, false, nil
 	}
 	return QuantityOf(*v.exact, unit), true, nil

@@ -158,6 +158,7 @@ func TestQuantitiesMeet(t *testing.T) {
 		{"2 'mmHg' > 1 'mmHg'", "true"},
 		{"2 'mmHg' > 1 'mm[Hg]'", ""},
 		{"2 'mmHg' = 2 'mmHg'", "true"},
+		{"(1 'Ym9').toQuantity('m')", ""}, // more digits than a decimal has
 		// sums take the finer unit, products make one
 		{"1 'kg' + 1 '[oz_av]'", "36.2739619495804129 '[oz_av]'"},
 		{"1 'kg' + 1 'm'", ""},
@@ -184,6 +185,24 @@ func TestQuantitiesMeet(t *testing.T) {
 		got, err := e.Eval(Context{}, root)
 		if have := strings.Join(texts(got), " "); err != nil || have != c.want {
 			t.Errorf("%s gives %q and %v, wanted %q", c.src, have, err, c.want)
+		}
+	}
+}
+
+// TestQuantitiesOfOtherSystems: a code means what its own system says.
+func TestQuantitiesOfOtherSystems(t *testing.T) {
+	root := parsed(t, `{"resourceType":"Observation","status":"final","code":{"text":"x"},
+ "referenceRange":[{"low":{"value":1,"code":"m","system":"https://x.example/units"},"high":{"value":2,"code":"m","system":"https://x.example/units"}},
+  {"low":{"value":1,"code":"m","system":"http://unitsofmeasure.org"},"high":{"value":200,"unit":"cm"}}]}`)
+	for src, want := range map[string]string{
+		"referenceRange[0].select(low < high)":                                      "true",
+		"referenceRange[0].low = referenceRange[1].low":                             "",
+		"referenceRange[0].low = 1 'm'":                                             "",
+		"referenceRange[1].low = 100 'cm' and referenceRange[1].select(low < high)": "true",
+	} {
+		got, err := MustCompile(src, Type(root.Type)).Eval(Context{}, root)
+		if have := strings.Join(texts(got), " "); err != nil || have != want {
+			t.Errorf("%s gives %q and %v, wanted %q", src, have, err, want)
 		}
 	}
 }
