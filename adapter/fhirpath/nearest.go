@@ -23,7 +23,8 @@ func nearest(name string, have []string) (names []string, more bool) {
 	}
 	list := make([]candidate, len(have))
 	for i, h := range have {
-		list[i] = candidate{h, distance(strings.ToLower(name), strings.ToLower(h))}
+		// what is not like it at all is not more so for being short
+		list[i] = candidate{h, min(distance(strings.ToLower(name), strings.ToLower(h)), 1+len(name)/2)}
 		if len(name) > 2 && strings.HasPrefix(h, name) {
 			list[i].far = 1 // a name broken off
 		}

@@ -92,18 +92,24 @@ func (c *compiler) member(t *term, in static) (static, error) {
 	return out, nil
 }
 
+// commonElements are those of every resource and element, which a message names last.
+var commonElements = strings.Fields("id meta implicitRules language text contained extension modifierExtension")
+
 // elements lists what the types have instead, the nearest names first: "; it has name,
 // active, gender, …".
 func (a static) elements(name string) string {
-	var have []string
+	var own, common []string
 	for _, t := range a.types {
 		for _, e := range t.Elements {
-			if !slices.Contains(have, e.Name) {
-				have = append(have, e.Name)
+			switch {
+			case slices.Contains(commonElements, e.Name):
+				common = append(common, e.Name)
+			case !slices.Contains(own, e.Name):
+				own = append(own, e.Name)
 			}
 		}
 	}
-	names, more := nearest(name, have)
+	names, more := nearest(name, append(own, slices.Compact(common)...))
 	if more {
 		names = append(names, "…")
 	}
