@@ -232,8 +232,12 @@ func picture(url string) bool {
 	return !remote
 }
 
+// maxScheme is longer than any scheme that a browser knows.
+const maxScheme = 100
+
 // schemeOf gives what stands before the first colon of a URL that is not relative.
 func schemeOf(url string) (scheme string, ok bool) {
+	url = url[:min(len(url), maxScheme)]
 	end := strings.IndexAny(url, ":/?#\\")
 	if end < 0 || url[end] != ':' {
 		return "", false
