@@ -101,6 +101,7 @@ func TestHostileExpressions(t *testing.T) {
 	root := wide(t, 100_000)
 	digits := "(1|2|3|4|5|6|7|8|9|10)"
 	thousand := digits + ".select(" + digits + ").select(" + digits + ")"
+	quantity := parsed(t, `{"resourceType":"Observation","valueQuantity":{"value":1,"extension":[`+strings.Repeat(`{"url":"u"},`, 20_000)+`{"url":"u"}],"code":"g"}}`).Child("value")
 	big, same := strings.Repeat("a", 1<<20), strings.Repeat("a", 1<<20)
 	million := thousand + ".select(" + digits + ").select(" + digits + ").select(" + digits + ")"
 	for i, src := range []string{
@@ -124,6 +125,8 @@ func TestHostileExpressions(t *testing.T) {
 		"link.select(%resource.link.select('#a').resolve())",
 		"link.where(%resource.link.select('Patient/1').resolve().exists())",
 		"link.select('#x').where(resolve().exists())",
+		"link.where(%wide.htmlChecks() or %wide.resolve().exists() or %wide.extension('x').exists())",
+		"link.where(%wide = 2 'g' or %wide.value.getValue() = 3)",
 		// every item against every other
 		"link.where($this in %resource.link.skip(1))",
 		"link.relation ~ link.relation.sort(-$this)",
@@ -183,7 +186,7 @@ func TestHostileExpressions(t *testing.T) {
 			continue
 		}
 		// what no step counts does not end with fewer steps either: the default for some is enough
-		ctx := Context{Steps: 50_000, Variables: map[string]Collection{"big": {StringOf(big)}, "same": {StringOf(same)}}}
+		ctx := Context{Steps: 50_000, Variables: map[string]Collection{"big": {StringOf(big)}, "same": {StringOf(same)}, "wide": {Of(quantity)}}}
 		if i%8 == 0 {
 			ctx.Steps = 0
 		}

@@ -83,7 +83,7 @@ func getValue(s *state, base int) error {
 		s.drop(base)
 		return nil
 	}
-	s.stack[base] = s.stack[base].System()
+	s.stack[base] = s.system(s.stack[base])
 	return nil
 }
 
@@ -144,6 +144,7 @@ func resolve(s *state, base int) error {
 		case n != nil && n.HasValue():
 			reference = n.Value
 		case n != nil:
+			s.steps -= len(n.Children) / 4
 			reference = n.Text("reference")
 		case v.kind == String:
 			reference = v.text

@@ -107,9 +107,10 @@ func truths(stop, answer truth) func(s *state, items []Value) (truth, error) {
 	return func(s *state, items []Value) (truth, error) {
 		result := answer.not()
 		for _, v := range items {
+			v = s.system(v)
 			b, ok := v.Boolean()
 			if !ok {
-				return no, failf("allTrue(), anyTrue(), allFalse() and anyFalse() need Booleans and got %s", v.System().kind)
+				return no, failf("allTrue(), anyTrue(), allFalse() and anyFalse() need Booleans and got %s", v.kind)
 			}
 			if truthOf(b) == stop {
 				result = answer

@@ -45,7 +45,7 @@ func words(text string) map[string]bool {
 // namespace, of the elements, attributes and links above, and says something.
 func htmlChecks(s *state, items []Value) (truth, error) {
 	for _, v := range items {
-		if v = v.System(); v.kind != String {
+		if v = s.system(v); v.kind != String {
 			return no, nil
 		}
 		if err := s.spend(1 + len(v.text)/32); err != nil {

@@ -118,7 +118,7 @@ func toChars(s *state, base int) error {
 	if err != nil || !ok {
 		return err
 	}
-	if v = v.System(); v.kind != String {
+	if v = s.system(v); v.kind != String {
 		return failf("toChars() needs a String, not %s", v.kind)
 	}
 	if err := s.spend(len(v.text)); err != nil {
@@ -144,7 +144,7 @@ func buildSplit(c call) (code, error) {
 		if err != nil || !ok {
 			return err
 		}
-		if v = v.System(); v.kind != String {
+		if v = s.system(v); v.kind != String {
 			return failf("split() needs a String, not %s", v.kind)
 		}
 		if err := s.spend(len(v.text)); err != nil {
@@ -172,7 +172,7 @@ func buildJoin(c call) (code, error) {
 		}
 		var b strings.Builder
 		for i, v := range s.stack[base:] {
-			if v = v.System(); v.kind != String {
+			if v = s.system(v); v.kind != String {
 				return failf("join() needs Strings, not %s", v.kind)
 			}
 			if err := s.spend(1 + (len(v.text)+len(by))/32); err != nil {
