@@ -24,8 +24,8 @@
 // A source has at most 64 KiB, 200 levels of nesting and chains of 2,000 steps. An
 // evaluation has Context.Steps of work, about one per term evaluated and element
 // touched, more for texts, regular expressions, units and series; what would need more
-// ends with an issue too-costly. At the default of 1,000,000 the most that an evaluation
-// holds is about 130 MB, and it ends within about half a second. A text has at most 1 MiB, a
+// ends with an issue too-costly. At the default of 1,000,000 the hostile expressions of
+// the tests end within a second and hold at most 130 MB. A text has at most 1 MiB, a
 // decimal 60 digits, a regular expression 20,000 instructions, a unit 200 bytes.
 //
 // # What it does not do
