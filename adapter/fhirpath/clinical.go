@@ -1,26 +1,25 @@
 package fhirpath
 
 import (
+	"slices"
 	"time"
 
 	"spadapter/adapter/fhir"
-	"spadapter/adapter/issue"
 )
 
 // The functions FHIR adds, http://hl7.org/fhir/R4/fhirpath.html#functions, and those
 // that ask for the time, http://hl7.org/fhirpath/N1/#current-date-and-time-functions.
 func init() {
 	register(map[string]function{
-		"extension":  {1, 1, buildExtension},
-		"hasValue":   {0, 0, buildHasValue},
-		"getValue":   onItems(static{}, getValue),
-		"resolve":    onItems(static{}, resolve),
-		"memberOf":   {1, 1, buildMemberOf},
-		"conformsTo": {1, 1, buildConformsTo},
-		"htmlChecks": deciding(htmlChecks),
-		"now":        clock(DateTime),
-		"today":      clock(Date),
-		"timeOfDay":  clock(Time),
+		"extension":      {1, 1, buildExtension},
+		"hasValue":       {0, 0, buildHasValue},
+		"getValue":       onItems(static{}, getValue),
+		"resolve":        onItems(static{}, resolve),
+		"checkModifiers": {1, maxArguments, buildCheckModifiers},
+		"htmlChecks":     deciding(htmlChecks),
+		"now":            clock(DateTime),
+		"today":          clock(Date),
+		"timeOfDay":      clock(Time),
 	})
 }
 
@@ -46,14 +45,20 @@ func buildExtension(c call) (code, error) {
 			if n == nil {
 				continue
 			}
+			if err := s.spend(1 + len(n.Children)/8); err != nil {
+				return err
+			}
 			for _, e := range n.Children {
-				if isMember(e, "extension") && e.Text("url") == want {
+				if !isMember(e, "extension") {
+					continue
+				}
+				if s.steps -= 1 + len(e.Children)/8; e.Text("url") == want {
 					s.push(Value{node: e})
 				}
 			}
 		}
 		s.keep(base, mid)
-		return s.spend(len(s.stack) - base + 1)
+		return s.spend(1)
 	})
 }
 
@@ -78,8 +83,52 @@ func getValue(s *state, base int) error {
 		s.drop(base)
 		return nil
 	}
-	s.stack[base] = s.stack[base].System()
+	s.stack[base] = s.system(s.stack[base])
 	return nil
+}
+
+// maxArguments bounds functions with any number of arguments.
+const maxArguments = 100
+
+// buildCheckModifiers gives its input, and an error where an element has a modifier
+// extension of another url than those given.
+func buildCheckModifiers(c call) (code, error) {
+	urls := make([]op, len(c.term.args))
+	for i := range urls {
+		var err error
+		if urls[i], err = c.plain(i); err != nil {
+			return code{}, err
+		}
+	}
+	return c.after(c.input.static, func(s *state, base int) error {
+		known := make([]string, 0, len(urls))
+		for _, op := range urls {
+			url, ok, err := s.stringOperand(op, "a url of checkModifiers()")
+			if err != nil {
+				return err
+			}
+			if ok {
+				known = append(known, url)
+			}
+		}
+		for _, v := range s.stack[base:] {
+			if v.node == nil {
+				continue
+			}
+			if err := s.spend(1 + len(v.node.Children)/8); err != nil {
+				return err
+			}
+			for _, e := range v.node.Children {
+				if !isMember(e, "modifierExtension") {
+					continue
+				}
+				if s.steps -= len(known) + len(e.Children)/8; !slices.Contains(known, e.Text("url")) {
+					return failf("checkModifiers() met a modifier extension that it was not given")
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // resolve follows references, canonicals and uris; what is not found is left out.
@@ -95,6 +144,7 @@ func resolve(s *state, base int) error {
 		case n != nil && n.HasValue():
 			reference = n.Value
 		case n != nil:
+			s.steps -= len(n.Children) / 4
 			reference = n.Text("reference")
 		case v.kind == String:
 			reference = v.text
@@ -102,88 +152,21 @@ func resolve(s *state, base int) error {
 		if reference == "" {
 			continue
 		}
-		find := s.ctx.Resolve
-		if find == nil {
-			from := v.node
-			if from == nil {
-				from = s.first
-			}
-			if from != nil {
-				root := from.Root()
-				if err := s.spend(len(root.Children)); err != nil {
-					return err
-				}
-				s.pushNode(Find(root, reference, from))
-			}
+		s.steps -= len(reference) / 32
+		if s.ctx.Resolve != nil {
+			s.pushNode(s.ctx.Resolve(reference, v.node))
 			continue
 		}
-		s.pushNode(find(reference, v.node))
+		from := v.node
+		if from == nil {
+			from = s.first
+		}
+		if from != nil {
+			s.pushNode(s.found.find(s, reference, from))
+		}
 	}
 	s.keep(base, mid)
 	return nil
-}
-
-func buildMemberOf(c call) (code, error) {
-	if c.memberOf == nil {
-		return code{}, fault(c.src, c.term.start, issue.NotSupported, "memberOf() needs a terminology, and there is none here")
-	}
-	valueSet, err := c.plain(0)
-	if err != nil {
-		return code{}, err
-	}
-	in, memberOf := c.input.run(), c.memberOf
-	return condition(func(s *state) (truth, error) {
-		base := len(s.stack)
-		if err := in(s); err != nil {
-			return no, err
-		}
-		v, ok, err := s.single(base, "memberOf()")
-		if err != nil || !ok {
-			return unknown, err
-		}
-		url, ok, err := s.stringOperand(valueSet, "the value set of memberOf()")
-		if err != nil || !ok {
-			return unknown, err
-		}
-		member, known := memberOf(v, url)
-		if !known {
-			return unknown, s.spend(10)
-		}
-		return truthOf(member), s.spend(10)
-	}), nil
-}
-
-func buildConformsTo(c call) (code, error) {
-	if c.conformsTo == nil {
-		return code{}, fault(c.src, c.term.start, issue.NotSupported, "conformsTo() needs profiles, and there are none here")
-	}
-	profile, err := c.plain(0)
-	if err != nil {
-		return code{}, err
-	}
-	in, conformsTo := c.input.run(), c.conformsTo
-	return condition(func(s *state) (truth, error) {
-		base := len(s.stack)
-		if err := in(s); err != nil {
-			return no, err
-		}
-		v, ok, err := s.single(base, "conformsTo()")
-		if err != nil || !ok {
-			return unknown, err
-		}
-		url, ok, err := s.stringOperand(profile, "the profile of conformsTo()")
-		if err != nil || !ok {
-			return unknown, err
-		}
-		if v.node == nil {
-			return no, nil
-		}
-		conforms, known := conformsTo(v.node, url)
-		if !known {
-			return no, failf("conformsTo() does not know this profile")
-		}
-		return truthOf(conforms), s.spend(100)
-	}), nil
 }
 
 // clock is now(), today() or timeOfDay(), from Context.Now.

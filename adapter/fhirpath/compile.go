@@ -12,6 +12,9 @@ type compiler struct {
 	variables  map[string]bool
 	memberOf   func(Value, string) (bool, bool)
 	conformsTo func(*fhir.Node, string) (bool, bool)
+	subsumes   func(above, code Value) (bool, bool)
+	definition func(*fhir.Node) *fhir.Node
+	slice      func(n *fhir.Node, structure, name string) bool
 }
 
 // code is a compiled term. A condition has test, everything else run; each can be made
@@ -21,6 +24,8 @@ type code struct {
 	test test
 	static
 	path []string // the term is this path of elements from the focus; nil otherwise
+
+	placed func(error) error // gives an error its place; nil where only what uses the term has one
 }
 
 // run is the code as an operation.
@@ -43,13 +48,17 @@ func (k code) condition() test {
 	if k.test != nil {
 		return k.test
 	}
-	op := k.op
+	op, placed := k.op, k.placed
 	return func(s *state) (truth, error) {
 		base := len(s.stack)
 		if err := op(s); err != nil {
 			return no, err
 		}
-		return s.singleton(base)
+		t, err := s.singleton(base)
+		if err != nil && placed != nil {
+			err = placed(err)
+		}
+		return t, err
 	}
 }
 
@@ -66,10 +75,26 @@ func (c *compiler) expression(src string, tree *term) (*Expression, error) {
 	if err != nil {
 		return nil, err
 	}
+	if tree.kind == specialTerm {
+		k = c.counted(k, tree.start)
+	}
 	return &Expression{source: src, run: k.run(), test: k.condition()}, nil
 }
 
+// compile compiles a term. What a literal or a special costs is paid by what uses it.
 func (c *compiler) compile(t *term, focus static) (code, error) {
+	switch t.kind {
+	case literalTerm, emptyTerm, specialTerm:
+		return compileSimple(t, focus), nil
+	}
+	k, err := c.compileTerm(t, focus)
+	if err != nil {
+		return code{}, err
+	}
+	return c.counted(k, t.start), nil
+}
+
+func compileSimple(t *term, focus static) code {
 	switch t.kind {
 	case literalTerm:
 		v := t.literal
@@ -77,9 +102,15 @@ func (c *compiler) compile(t *term, focus static) (code, error) {
 		if v.kind == Boolean {
 			k.test = always(truthOf(v.number != 0))
 		}
-		return k, nil
+		return k
 	case emptyTerm:
-		return code{op: func(*state) error { return nil }, static: static{known: true}}, nil
+		return code{op: func(*state) error { return nil }, static: static{known: true}}
+	}
+	return compileSpecial(t, focus)
+}
+
+func (c *compiler) compileTerm(t *term, focus static) (code, error) {
+	switch t.kind {
 	case memberTerm:
 		return c.compileMember(t, focus)
 	case callTerm:
@@ -88,8 +119,6 @@ func (c *compiler) compile(t *term, focus static) (code, error) {
 		return c.compileIndex(t, focus)
 	case variableTerm:
 		return c.compileVariable(t)
-	case specialTerm:
-		return compileSpecial(t, focus), nil
 	case unaryTerm:
 		return c.compileUnary(t, focus)
 	case typeTerm:
@@ -109,7 +138,7 @@ func (c *compiler) input(left *term, focus static) (code, error) {
 
 func pushFocus(s *state) error {
 	s.stack = append(s.stack, s.focus...)
-	return s.spend(1)
+	return s.spend(1 + len(s.focus))
 }
 
 func compileSpecial(t *term, focus static) code {
@@ -195,7 +224,7 @@ func (c *compiler) compileIndex(t *term, focus static) (code, error) {
 }
 
 func (c *compiler) compileType(t *term, focus static) (code, error) {
-	of, err := c.typeOf(t.literal.text, t.start)
+	of, err := c.typeOf(t.literal.text, t.named)
 	if err != nil {
 		return code{}, err
 	}
@@ -237,40 +266,6 @@ func asType(in code, of typeName) code {
 		}
 		return err
 	}}
-}
-
-// single takes the one item from base on; ok is false when there is none.
-func (s *state) single(base int, what string) (v Value, ok bool, err error) {
-	items := s.stack[base:]
-	switch len(items) {
-	case 0:
-		return v, false, nil
-	case 1:
-		v = items[0]
-		s.drop(base)
-		return v, true, nil
-	}
-	return v, false, failf("%s needs one item and got %d", what, len(items))
-}
-
-// operand evaluates op to at most one System value.
-func (s *state) operand(op op, what string) (v Value, ok bool, err error) {
-	base := len(s.stack)
-	if err := op(s); err != nil {
-		return v, false, err
-	}
-	if v, ok, err = s.single(base, what); ok {
-		v = v.System()
-	}
-	return v, ok, err
-}
-
-func (s *state) integer(op op, what string) (i int64, ok bool, err error) {
-	v, ok, err := s.operand(op, what)
-	if ok && v.kind != Integer {
-		return 0, false, failf("%s must be an Integer and is %s", what, v.kind)
-	}
-	return v.number, ok, err
 }
 
 func always(t truth) test { return func(*state) (truth, error) { return t, nil } }

@@ -32,11 +32,10 @@ func init() {
 			}),
 		})
 	}
-	quantity := func(_ *state, v Value, args []Value) (Value, bool, error) { return toQuantity(v, args) }
 	register(map[string]function{
-		"toQuantity": with(0, 1, systemStatic(Quantity), quantity),
-		"convertsToQuantity": with(0, 1, systemStatic(Boolean), func(_ *state, v Value, args []Value) (Value, bool, error) {
-			_, ok, err := toQuantity(v, args)
+		"toQuantity": with(0, 1, systemStatic(Quantity), toQuantity),
+		"convertsToQuantity": with(0, 1, systemStatic(Boolean), func(s *state, v Value, args []Value) (Value, bool, error) {
+			_, ok, err := toQuantity(s, v, args)
 			return BooleanOf(ok), true, err
 		}),
 	})
@@ -47,6 +46,9 @@ func toBoolean(v Value) (Value, bool) {
 	case Boolean:
 		return v, true
 	case String:
+		if len(v.text) > len("false") {
+			return v, false
+		}
 		switch strings.ToLower(v.text) {
 		case "true", "t", "yes", "y", "1", "1.0":
 			return BooleanOf(true), true
@@ -85,7 +87,7 @@ func toDecimal(v Value) (Value, bool) {
 	case Integer, Boolean:
 		return DecimalOf(decimal.NewFromInt(v.number)), true
 	case String:
-		if decimalForm.MatchString(v.text) {
+		if len(v.text) <= maxNumber && decimalForm.MatchString(v.text) {
 			return parseDecimal(v.text)
 		}
 	}
@@ -148,7 +150,7 @@ func toTime(v Value) (Value, bool) {
 }
 
 // toQuantity converts to a quantity, and into a unit when one is asked for.
-func toQuantity(v Value, unit []Value) (Value, bool, error) {
+func toQuantity(s *state, v Value, unit []Value) (Value, bool, error) {
 	q, ok := v, v.kind == Quantity
 	switch v.kind {
 	case Integer, Decimal, Boolean:
@@ -158,6 +160,9 @@ func toQuantity(v Value, unit []Value) (Value, bool, error) {
 		}
 		q, ok = QuantityOf(d, "1"), true
 	case String:
+		if len(v.text) > maxNumber+maxUnit {
+			return v, false, nil
+		}
 		m := quantityForm.FindStringSubmatch(v.text)
 		if m == nil || m[3] != "" && !isCalendar(m[3]) {
 			return v, false, nil
@@ -176,10 +181,10 @@ func toQuantity(v Value, unit []Value) (Value, bool, error) {
 	if sameUnit(q.text, unit[0].text) {
 		return q, true, nil
 	}
-	from, ok1 := measureOf(q.text)
-	to, ok2 := measureOf(unit[0].text)
+	from, ok1 := s.measure(q.text)
+	to, ok2 := s.measure(unit[0].text)
 	if !ok1 || !ok2 || !from.comparable(to) {
 		return v, false, nil
 	}
-	return QuantityOf(converted(*q.exact, from, to), unit[0].text), true, nil
+	return quantityResult(converted(*q.exact, from, to), unit[0].text)
 }

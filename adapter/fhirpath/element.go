@@ -56,8 +56,9 @@ func textOf(n *fhir.Node) Value {
 }
 
 // quantityOf turns an element Quantity (Age, Duration…) into a System Quantity: its
-// code where it has one, else the unit as written. One with a comparator or
-// without a value stays an element.
+// code where it has one, else the unit as written. A code of another system than UCUM
+// keeps its system before it, so that it compares with its like and never as UCUM. One
+// with a comparator or without a value stays an element.
 // Source: http://hl7.org/fhir/R4/fhirpath.html#quantity.
 func quantityOf(v Value) Value {
 	n := v.node
@@ -72,6 +73,9 @@ func quantityOf(v Value) Value {
 	unit := n.Text("code")
 	if unit == "" {
 		unit = n.Text("unit")
+	}
+	if system := n.Text("system"); system != "" && system != constants["ucum"] {
+		return QuantityOf(d, system+"|"+unit)
 	}
 	switch unit { // the table at the source turns these two into the words of the calendar
 	case "a":

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/shopspring/decimal"
-
 	"spadapter/adapter/fhir"
 )
 
@@ -40,7 +38,7 @@ func (s *state) same(a, b Value) (truth, error) {
 	if a.node != nil && a.node == b.node {
 		return yes, nil
 	}
-	x, y := a.System(), b.System()
+	x, y := s.system(a), s.system(b)
 	switch {
 	case x.kind == Node && y.kind == Node:
 		return s.sameNodes(x.node, y.node)
@@ -50,7 +48,7 @@ func (s *state) same(a, b Value) (truth, error) {
 		if x.kind != Quantity && y.kind != Quantity {
 			return truthOf(compareNumbers(x, y) == 0), nil
 		}
-		order, known := compareQuantities(asQuantity(x), asQuantity(y))
+		order, known := s.compareQuantities(asQuantity(x), asQuantity(y))
 		if !known {
 			return unknown, nil
 		}
@@ -66,15 +64,19 @@ func (s *state) same(a, b Value) (truth, error) {
 	}
 	switch x.kind {
 	case String, TypeInfo:
+		if len(x.text) != len(y.text) {
+			return no, nil
+		}
+		s.steps -= len(x.text) / 64
 		return truthOf(x.text == y.text), nil
 	default:
 		return truthOf(x.number == y.number), nil
 	}
 }
 
-func isNumber(v Value) bool   { return v.kind == Integer || v.kind == Decimal }
-func isQuantity(v Value) bool { return v.kind == Quantity || isNumber(v) }
-func isDate(v Value) bool     { return v.kind == Date || v.kind == DateTime }
+func isNumber(v Value) bool   { return v.kind.isNumber() }
+func isQuantity(v Value) bool { return v.kind.isQuantity() }
+func isDate(v Value) bool     { return v.kind.isDate() }
 
 // sameNodes compares two structures child by child, in order.
 func (s *state) sameNodes(a, b *fhir.Node) (truth, error) {
@@ -101,21 +103,25 @@ func (s *state) sameNodes(a, b *fhir.Node) (truth, error) {
 // sameUnordered is sameNodes where the members come in another order, which JSON allows.
 func (s *state) sameUnordered(a, b *fhir.Node) (truth, error) {
 	result := yes
-	seen := map[string]int{}
+	others := map[string][]*fhir.Node{}
+	for _, c := range b.Children {
+		others[c.ElementName()] = append(others[c.ElementName()], c)
+	}
+	s.steps -= len(b.Children)
 	for _, c := range a.Children {
 		name := c.ElementName()
-		others := b.All(name)
-		if seen[name] >= len(others) {
+		if len(others[name]) == 0 {
 			return no, nil
 		}
-		t, err := s.same(Of(c), Of(others[seen[name]]))
+		next := others[name][0]
+		others[name] = others[name][1:]
+		t, err := s.same(Of(c), Of(next))
 		if err != nil || t == no {
 			return t, err
 		}
 		if t == unknown {
 			result = unknown
 		}
-		seen[name]++
 	}
 	return result, nil
 }
@@ -127,18 +133,30 @@ func (s *state) equivalent(a, b []Value) (bool, error) {
 		return false, nil
 	}
 	var few [16]bool
-	taken := few[:0]
-	if len(b) > len(few) {
-		taken = make([]bool, 0, len(b))
+	return s.paired(len(a), few[:0], func(i, j int) (bool, error) { return s.alike(a[i], b[j]) })
+}
+
+// paired finds for every one of n items one of n others that is alike, each used once.
+// taken is room for a note of what is used.
+func (s *state) paired(n int, taken []bool, alike func(i, j int) (bool, error)) (bool, error) {
+	if cap(taken) < n {
+		taken = make([]bool, n)
 	}
-	taken = taken[:len(b)]
+	taken = taken[:n]
+	first := 0 // what lies before is taken
 next:
-	for _, x := range a {
-		for j, y := range b {
+	for i := range n {
+		for first < n && taken[first] {
+			first++
+		}
+		for j := first; j < n; j++ {
 			if taken[j] {
+				if j%16 == 0 {
+					s.steps--
+				}
 				continue
 			}
-			ok, err := s.alike(x, y)
+			ok, err := alike(i, j)
 			if err != nil {
 				return false, err
 			}
@@ -157,7 +175,7 @@ func (s *state) alike(a, b Value) (bool, error) {
 	if err := s.spend(1); err != nil {
 		return false, err
 	}
-	x, y := a.System(), b.System()
+	x, y := s.system(a), s.system(b)
 	switch {
 	case x.kind == Node && y.kind == Node:
 		return s.alikeNodes(x.node, y.node)
@@ -166,13 +184,14 @@ func (s *state) alike(a, b Value) (bool, error) {
 		n, _ := y.Decimal()
 		return equivalentDecimals(m, n), nil
 	case isQuantity(x) && isQuantity(y):
-		return equivalentQuantities(asQuantity(x), asQuantity(y)), nil
+		return s.equivalentQuantities(asQuantity(x), asQuantity(y)), nil
 	case isDate(x) && isDate(y), x.kind == Time && y.kind == Time:
 		order, known := compareMoments(x, y)
 		return known && order == 0, nil
 	case x.kind != y.kind:
 		return false, nil
 	case x.kind == String:
+		s.steps -= (len(x.text) + len(y.text)) / 16
 		return strings.EqualFold(x.text, y.text) || strings.EqualFold(spaced(x.text), spaced(y.text)), nil
 	case x.kind == TypeInfo:
 		return x.text == y.text, nil
@@ -192,109 +211,11 @@ func (s *state) alikeNodes(a, b *fhir.Node) (bool, error) {
 	if len(a.Children) != len(b.Children) {
 		return false, nil
 	}
-	taken := make([]bool, len(b.Children))
-next:
-	for _, c := range a.Children {
-		for j, d := range b.Children {
-			if taken[j] || c.ElementName() != d.ElementName() {
-				continue
-			}
-			ok, err := s.alike(Of(c), Of(d))
-			if err != nil {
-				return false, err
-			}
-			if ok {
-				taken[j] = true
-				continue next
-			}
+	return s.paired(len(a.Children), nil, func(i, j int) (bool, error) {
+		c, d := a.Children[i], b.Children[j]
+		if c.ElementName() != d.ElementName() {
+			return false, s.spend(1)
 		}
-		return false, nil
-	}
-	return true, nil
-}
-
-// key is a hash that equal values share, so that large sets need not be compared
-// pair by pair. Kinds whose equality crosses forms share one key. The work is counted;
-// the next spend tells when there was too much.
-func (s *state) key(v Value) uint64 {
-	s.steps--
-	x := v.System()
-	switch x.kind {
-	case String, TypeInfo:
-		return hash(14695981039346656037, x.text)
-	case Boolean:
-		return 3 + uint64(x.number)
-	case Integer:
-		return hash(7, decimal.NewFromInt(x.number).String())
-	case Decimal:
-		return hash(7, x.exact.String())
-	case Node:
-		sum := uint64(5)
-		for _, c := range x.node.Children {
-			sum += hash(s.key(Of(c)), c.ElementName())
-		}
-		return sum
-	}
-	return 11 // quantities and moments: equality converts
-}
-
-// hash is FNV-1a.
-func hash(h uint64, text string) uint64 {
-	for i := range len(text) {
-		h = (h ^ uint64(text[i])) * 1099511628211
-	}
-	return h
-}
-
-// set finds equal values among those it was given.
-type set struct {
-	items []Value
-	index map[uint64][]int32 // nil while there are few
-}
-
-const fewItems = 12
-
-func (t *set) has(s *state, v Value) (bool, error) {
-	if t.index == nil {
-		for _, have := range t.items {
-			if same, err := s.same(have, v); err != nil || same == yes {
-				return same == yes, err
-			}
-		}
-		return false, nil
-	}
-	for _, i := range t.index[s.key(v)] {
-		if same, err := s.same(t.items[i], v); err != nil || same == yes {
-			return same == yes, err
-		}
-	}
-	return false, nil
-}
-
-// prepare makes the index once there are many items.
-func (t *set) prepare(s *state) {
-	if len(t.items) <= fewItems {
-		return
-	}
-	from := 0
-	if t.index == nil {
-		t.index = make(map[uint64][]int32, 2*len(t.items))
-	} else {
-		from = len(t.items) - 1
-	}
-	for i := from; i < len(t.items); i++ {
-		k := s.key(t.items[i])
-		t.index[k] = append(t.index[k], int32(i))
-	}
-}
-
-// add puts v in unless it is there; added says whether it was.
-func (t *set) add(s *state, v Value) (added bool, err error) {
-	found, err := t.has(s, v)
-	if err != nil || found {
-		return false, err
-	}
-	t.items = append(t.items, v)
-	t.prepare(s)
-	return true, nil
+		return s.alike(Of(c), Of(d))
+	})
 }

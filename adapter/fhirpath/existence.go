@@ -23,14 +23,14 @@ func init() {
 func (k code) any() test {
 	if path := k.path; path != nil {
 		return func(s *state) (truth, error) {
-			if err := s.spend(1 + len(path)); err != nil {
+			if err := s.spend(len(path)); err != nil {
 				return no, err
 			}
 			for _, v := range s.focus {
 				if v.node == nil {
 					return s.anyOf(k.op)
 				}
-				if reaches(v.node, path) {
+				if s.reaches(v.node, path) {
 					return yes, nil
 				}
 			}
@@ -107,9 +107,10 @@ func truths(stop, answer truth) func(s *state, items []Value) (truth, error) {
 	return func(s *state, items []Value) (truth, error) {
 		result := answer.not()
 		for _, v := range items {
+			v = s.system(v)
 			b, ok := v.Boolean()
 			if !ok {
-				return no, failf("allTrue(), anyTrue(), allFalse() and anyFalse() need Booleans and got %s", v.System().kind)
+				return no, failf("allTrue(), anyTrue(), allFalse() and anyFalse() need Booleans and got %s", v.kind)
 			}
 			if truthOf(b) == stop {
 				result = answer
@@ -177,7 +178,9 @@ func buildSubset(c call, super bool) (code, error) {
 			small, large = large, small
 		}
 		within := set{items: large[:len(large):len(large)]}
-		within.prepare(s)
+		if err := within.prepare(s); err != nil {
+			return no, err
+		}
 		result := yes
 		for _, v := range small {
 			found, err := within.has(s, v)

@@ -42,20 +42,8 @@ func Variables(names ...string) Option {
 	}
 }
 
-// MemberOf gives memberOf(): whether a code, Coding or CodeableConcept is in a value
-// set. When known is false, memberOf() is empty. Without it memberOf() does not compile.
-func MemberOf(f func(v Value, valueSet string) (member, known bool)) Option {
-	return func(c *compiler) { c.memberOf = f }
-}
-
-// ConformsTo gives conformsTo(): whether an element conforms to a profile. When known
-// is false, conformsTo() is an error. Without it conformsTo() does not compile.
-func ConformsTo(f func(n *fhir.Node, profile string) (conforms, known bool)) Option {
-	return func(c *compiler) { c.conformsTo = f }
-}
-
 // Compile reads an expression. Errors are *issue.Error with line and column in src
-// and with what was expected: structure for the syntax, not-supported for an unknown
+// (PlaceOf has the offset too) and with what was expected: structure for the syntax, not-supported for an unknown
 // function, invalid for an element, type or variable that does not exist, too-long
 // over 64 KiB, too-costly when nested more than 200 deep.
 func Compile(src string, opts ...Option) (*Expression, error) {
@@ -98,7 +86,7 @@ type Context struct {
 	Resolve func(reference string, from *fhir.Node) *fhir.Node
 
 	Now   time.Time // now(), today() and timeOfDay(); zero: they are errors
-	Steps int       // work allowed, about one per element touched; default 1,000,000
+	Steps int       // work allowed, about one per term evaluated and per element touched; default 1,000,000
 
 	// Trace receives what trace() sees, when not nil. values is valid during the call.
 	Trace func(name string, values Collection)
@@ -111,13 +99,13 @@ const defaultSteps = 1_000_000
 //
 // Errors are *issue.Error: invalid where FHIRPath says that evaluation ends with an
 // error (several items where one is needed, operands of the wrong type); too-costly
-// when the work exceeds Context.Steps. Expression is the path of the focus; Details
-// names the column in the source of e.
+// when the work exceeds Context.Steps. Expression, Line and Column are those of the
+// focus in its document, zero without a focus; PlaceOf gives the place inside e.
 func (e *Expression) Eval(ctx Context, focus *fhir.Node) (Collection, error) {
 	s := begin(ctx, focus)
 	defer s.end()
 	if err := e.run(s); err != nil {
-		return nil, s.located(err, focus)
+		return nil, e.located(err, focus)
 	}
 	if len(s.stack) == s.base {
 		return nil, nil
@@ -135,7 +123,7 @@ func (e *Expression) EvalOn(ctx Context, focus Collection) (Collection, error) {
 	defer s.end()
 	s.focus = focus
 	if err := e.run(s); err != nil {
-		return nil, s.located(err, first)
+		return nil, e.located(err, first)
 	}
 	if len(s.stack) == s.base {
 		return nil, nil
@@ -152,16 +140,23 @@ func (e *Expression) Test(ctx Context, focus *fhir.Node) (bool, error) {
 	defer s.end()
 	t, err := e.test(s)
 	if err != nil {
-		return false, s.located(err, focus)
+		return false, e.located(err, focus)
 	}
 	return t == yes, nil
 }
 
-// located gives an error of the evaluation the path and place of the focus.
-func (s *state) located(err error, focus *fhir.Node) error {
-	if e, ok := err.(*issue.Error); ok && focus != nil && e.Expression == "" {
-		line, column := focus.Position()
-		return e.At(focus.Path()).On(line, column)
+// located gives an error of the evaluation the path and place of the focus, and says
+// in which expression it arose and where.
+func (e *Expression) located(err error, focus *fhir.Node) error {
+	failed, ok := err.(*issue.Error)
+	if !ok {
+		return err
 	}
-	return err
+	if p, ok := PlaceOf(failed); ok {
+		failed.With("at line %d, column %d of the FHIRPath %s", p.Line, p.Column, excerpt(e.source))
+	}
+	if focus != nil {
+		failed.At(focus.Path()).On(focus.Position())
+	}
+	return failed
 }

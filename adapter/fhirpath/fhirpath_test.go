@@ -106,7 +106,7 @@ func TestEval(t *testing.T) {
 		{"1 year = 12 months", "true"},
 		{"1 year = 1 'a'", ""},
 		{"1 year ~ 1 'a'", "true"},
-		{"37 'Cel' = 37 'K'", ""},
+		{"37 'Cel' = 310.15 'K'", "true"},
 		{"entry.resource.value.ofType(Quantity) = 17.5 '{score}'", "true"},
 		{"(1 'km').toQuantity('m')", "1000 'm'"},
 		// text
@@ -166,44 +166,7 @@ func TestEval(t *testing.T) {
 	}
 }
 
-// TestCompileErrors: each error has its type, its place and words to act on.
-func TestCompileErrors(t *testing.T) {
-	patient := fhir.Types(fhir.R4).Type("Patient")
-	for _, c := range []struct {
-		src    string
-		branch issue.Type
-		column int
-		words  string
-	}{
-		{"name.", issue.Structure, 6, "ends too early"},
-		{"name.given()", issue.NotSupported, 6, "no function given()"},
-		{"name.exist()", issue.NotSupported, 6, "exist()"},
-		{"name.Exists()", issue.NotSupported, 6, "did you mean exists()?"},
-		{"name.given1", issue.Invalid, 6, "HumanName has no element given1"},
-		{"Encounter.status", issue.Invalid, 1, "Patient has no element Encounter"},
-		{"deceasedBoolean", issue.Invalid, 1, "deceased.ofType(boolean)"},
-		{"name.first(1)", issue.Structure, 6, "takes no argument"},
-		{"name.ofType(Humanname)", issue.Invalid, 13, "no type Humanname"},
-		{"1 + ", issue.Structure, 5, "expected a value"},
-		{"name.where(use = 'x'", issue.Structure, 21, "')'"},
-		{"@2026-13-01", issue.Structure, 1, "YYYY-MM-DD"},
-		{"'open", issue.Structure, 1, "has no end"},
-		{"name # x", issue.Structure, 6, "no meaning"},
-		{"name.memberOf('x')", issue.NotSupported, 6, "terminology"},
-		{"active.not().x", issue.Invalid, 14, "a Boolean has no elements"},
-		{strings.Repeat("(", 300) + "1", issue.TooCostly, 201, "nested"},
-		{strings.Repeat("1+", 5000) + "1", issue.TooCostly, 4002, "chain"},
-		{strings.Repeat(" ", 70000), issue.TooLong, 0, "longer"},
-	} {
-		_, err := Compile(c.src, Type(patient))
-		list := issue.All(err)
-		if len(list) != 1 || !errors.Is(err, c.branch) || list[0].Column != c.column || !strings.Contains(list[0].Details, c.words) {
-			t.Errorf("%.40s: %v, wanted %s at column %d with %q", c.src, err, c.branch, c.column, c.words)
-		}
-	}
-}
-
-// TestEvalErrors: what FHIRPath calls an error is one, and nothing runs away.
+// TestEvalErrors: what FHIRPath calls an error is one.
 func TestEvalErrors(t *testing.T) {
 	root := parsed(t, bundle)
 	for _, c := range []struct {
@@ -211,18 +174,13 @@ func TestEvalErrors(t *testing.T) {
 		branch issue.Type
 	}{
 		{"entry.single()", issue.Invalid},
-		{"1 + 'a'", issue.Invalid},
-		{"1 < 'a'", issue.Invalid},
+		{"(1 | 'b').first() + 'a'", issue.Invalid},
+		{"(1 | 'b').first() < 'a'", issue.Invalid},
 		{"entry.not()", issue.Invalid},
 		{"%nobody", issue.Invalid},
 		{"now()", issue.Invalid},
 		{"'a'.matches('(')", issue.Invalid},
 		{"iif(entry, 1, 2)", issue.Invalid},
-		// work and memory without end
-		{"descendants()" + strings.Repeat(".select(%resource.descendants())", 9), issue.TooCostly},
-		{"1.repeat($this + 1)", issue.TooCostly},
-		{"(1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|23|24|25|26|27|28|29|30).aggregate($total & $total, '0123456789012345678901234567890123456789')", issue.TooCostly},
-		{"(1|2|3|4|5|6|7|8|9)" + strings.Repeat(".select($this | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9)", 12), issue.TooCostly},
 	} {
 		e, err := Compile(c.src)
 		if err != nil {
@@ -232,10 +190,6 @@ func TestEvalErrors(t *testing.T) {
 		if got, err := e.Eval(Context{}, root); !errors.Is(err, c.branch) {
 			t.Errorf("%.60s gives %v and %v, wanted %s", c.src, texts(got), err, c.branch)
 		}
-	}
-	e := MustCompile("(2).aggregate($total * $total, 9.9).power(900).power(900) > 0")
-	if _, err := e.Eval(Context{}, root); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -248,19 +202,21 @@ func TestTest(t *testing.T) {
 	}
 }
 
-func TestMemberOf(t *testing.T) {
-	known := MemberOf(func(v Value, valueSet string) (bool, bool) {
-		return v.Node().Text("coding", "code") == "871731000000106", valueSet == "https://x.example/vs"
-	})
-	sr := parsed(t, bundle).All("entry")[1].Child("resource")
-	for src, want := range map[string]string{"code.memberOf('https://x.example/vs')": "true", "code.memberOf('https://x.example/other')": ""} {
-		e, err := Compile(src, known)
-		if err != nil {
-			t.Fatal(err)
+// TestEvalOn: a focus of several items, and of values that no document holds.
+func TestEvalOn(t *testing.T) {
+	root := parsed(t, bundle)
+	focus := Collection{Of(root), StringOf("a"), IntegerOf(2)}
+	for src, want := range map[string]string{"$this.count()": "3", "type": "collection", "ofType(System.String) & 'b'": "ab", "where($this is Integer) * 2": "4", "%context.type": "collection"} {
+		got, err := MustCompile(src).EvalOn(Context{}, focus)
+		if have := strings.Join(texts(got), " "); err != nil || have != want {
+			t.Errorf("%s gives %q and %v, wanted %q", src, have, err, want)
 		}
-		if got, err := e.Eval(Context{}, sr); err != nil || strings.Join(texts(got), " ") != want {
-			t.Errorf("%s gives %v, %v", src, texts(got), err)
-		}
+	}
+	if _, err := MustCompile("single()").EvalOn(Context{}, focus); !errors.Is(err, issue.Invalid) {
+		t.Error(err)
+	}
+	if got, err := MustCompile("$this").EvalOn(Context{}, nil); err != nil || got != nil {
+		t.Error(got, err)
 	}
 }
 
@@ -293,53 +249,6 @@ func TestConcurrent(t *testing.T) {
 		if got := <-done; got != "Ada May" {
 			t.Error(got)
 		}
-	}
-}
-
-func FuzzCompile(f *testing.F) {
-	for _, seed := range []string{"name.where(use = 'official').given.first()", "(1 | 2).aggregate($this + $total, 0)", "@2024-01-01T10:00+01:00 + 1 month",
-		"%resource.descendants().where($this is Quantity)", "1 'kg' * 2 'm/s2' ~ 3", "iif(a, b, c) & `x y`[0]", "{} implies -1.5 > 2 div 0", "'\\u00e9'.matches('.')"} {
-		f.Add(seed)
-	}
-	root := parsed(f, bundle)
-	f.Fuzz(func(t *testing.T, src string) {
-		e, err := Compile(src)
-		if err != nil {
-			return
-		}
-		got, err := e.Eval(Context{Steps: 20000, Now: time.Unix(0, 0)}, root)
-		for _, v := range got {
-			_ = v.Text()
-		}
-		for _, i := range issue.All(err) {
-			if i.Type == issue.Exception {
-				t.Errorf("%q: %v", src, err)
-			}
-		}
-	})
-}
-
-// BenchmarkTest: invariants as the intake runs them; none may allocate.
-func BenchmarkTest(b *testing.B) {
-	root := parsed(b, bundle)
-	sr := root.All("entry")[1].Child("resource")
-	for _, src := range []string{
-		"orderDetail.empty() or code.exists()",
-		"subject.reference.exists() and (status = 'draft').not()",
-		"dataAbsentReason.empty() or value.empty()",
-		"code.coding.where(system = %sct and code = '871731000000106').exists()",
-		"status in ('active' | 'completed')",
-		"authoredOn <= @2026-02-04",
-	} {
-		e := MustCompile(src)
-		b.Run(src, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := e.Test(Context{}, sr); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }
 

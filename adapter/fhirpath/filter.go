@@ -73,8 +73,9 @@ func buildOfType(c call) (code, error) {
 				to++
 			}
 		}
+		work := len(s.stack) - base
 		s.drop(to)
-		return nil
+		return s.spend(work)
 	})
 }
 
@@ -94,6 +95,7 @@ func (k code) whole() code { k.op = k.run(); return k }
 // slice keeps n items from the item number from on.
 func (s *state) slice(base, from, n int) {
 	count := len(s.stack) - base
+	s.steps -= count / 16
 	from = min(max(from, 0), count)
 	n = min(max(n, 0), count-from)
 	copy(s.stack[base:], s.stack[base+from:base+from+n])
@@ -141,7 +143,9 @@ func buildIntersect(c call, common bool) (code, error) {
 		}
 		end := len(s.stack)
 		within := set{items: s.stack[mid:end:end]}
-		within.prepare(s)
+		if err := within.prepare(s); err != nil {
+			return err
+		}
 		to := base
 		for i := base; i < mid; i++ {
 			found, err := within.has(s, s.stack[i])
@@ -168,8 +172,12 @@ func buildCombine(c call, merge bool) (code, error) {
 	}
 	right := other.run()
 	return c.after(c.input.union(other.static), func(s *state, base int) error {
-		if err := right(s); err != nil || !merge {
+		mid := len(s.stack)
+		if err := right(s); err != nil {
 			return err
+		}
+		if !merge {
+			return s.spend(1 + len(s.stack) - mid) // literals among them were free
 		}
 		return s.distinct(base)
 	})

@@ -2,6 +2,8 @@ package fhirpath
 
 import (
 	"slices"
+
+	"spadapter/adapter/issue"
 )
 
 // buildAggregate: http://hl7.org/fhirpath/N1/#aggregates.
@@ -54,7 +56,7 @@ func buildIif(c call) (code, error) {
 		branch[i] = k
 	}
 	if k := branch[0]; k.made && k.system != Boolean {
-		return code{}, fault(c.src, c.term.args[0].start, "invalid", "the criterion of iif() must be a Boolean and is %s", k.system)
+		return code{}, fault(c.src, c.term.args[0].first(), issue.Invalid, "the criterion of iif() must be a Boolean and is %s", k.system)
 	}
 	criterion, then, otherwise := branch[0].condition(), branch[1].run(), op(func(*state) error { return nil })
 	if out = branch[1].static; len(c.term.args) == 3 {
@@ -162,6 +164,12 @@ func buildSort(c call) (code, error) {
 			return err
 		}
 		slices.SortStableFunc(rows, func(a, b row) int {
+			if err == nil {
+				err = s.spend(0) // long texts cost more than was paid
+			}
+			if err != nil {
+				return 0
+			}
 			for i, k := range keys {
 				order, known, problem := 0, true, error(nil)
 				x, y := a.keys[i], b.keys[i]
@@ -172,7 +180,7 @@ func buildSort(c call) (code, error) {
 				case y == empty:
 					return 1
 				default:
-					order, known, problem = compare(x, y)
+					order, known, problem = s.compare(x, y)
 				}
 				if problem != nil && err == nil {
 					err = problem

@@ -1,6 +1,7 @@
 package fhirpath
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,7 +36,8 @@ func register(list map[string]function) {
 func (c *compiler) compileCall(t *term, focus static) (code, error) {
 	f, found := functions[t.name]
 	if !found {
-		return code{}, fault(c.src, t.start, issue.NotSupported, "there is no function %s()%s", t.name, similar(t.name))
+		return code{}, fault(c.src, t.start, issue.NotSupported, "there is no function %s()%s", t.name,
+			similar(t.name, slices.Sorted(maps.Keys(functions)), func(name string) string { return name + "()" }))
 	}
 	if n := len(t.args); n < f.min || n > f.max {
 		return code{}, fault(c.src, t.start, issue.Structure, "%s() takes %s and got %d", t.name, count(f.min, f.max), n)
@@ -56,16 +58,6 @@ func count(low, high int) string {
 		return words[low] + " to " + words[high]
 	}
 	return words[low]
-}
-
-// similar names a function that differs in case only, the usual mistake.
-func similar(name string) string {
-	for have := range functions {
-		if strings.EqualFold(have, name) {
-			return "; did you mean " + have + "()?"
-		}
-	}
-	return ""
 }
 
 // plain compiles argument i, to be evaluated on the focus around the call.
@@ -147,15 +139,25 @@ func converting(out static, f func(s *state, v Value) (Value, bool, error)) func
 
 // with is a function on at most one System value with arguments that are one System
 // value each; the result is empty when the input or an argument that stands is empty.
-func with(low, high int, out static, f func(s *state, v Value, args []Value) (Value, bool, error)) function {
+// wants is the kind of the input, and that of the arguments, where there is only one.
+func with(low, high int, out static, f func(s *state, v Value, args []Value) (Value, bool, error), wants ...Kind) function {
 	return function{low, high, func(c call) (code, error) {
 		in, name := c.input.run(), c.term.name+"()"
-		args := make([]op, len(c.term.args))
-		for i := range args {
-			var err error
-			if args[i], err = c.plain(i); err != nil {
+		if len(wants) > 0 {
+			if err := c.wants(wants[0], c.input.static, c.term.start, "what "+name+" works on"); err != nil {
 				return code{}, err
 			}
+		}
+		args := make([]op, len(c.term.args))
+		for i, t := range c.term.args {
+			arg, err := c.compile(t, c.focus)
+			if err == nil && len(wants) > 1 {
+				err = c.wants(wants[1], arg.static, t.first(), "the argument of "+name)
+			}
+			if err != nil {
+				return code{}, err
+			}
+			args[i] = arg.run()
 		}
 		return code{static: out, op: func(s *state) error {
 			v, ok, err := s.operand(in, name)
@@ -183,15 +185,18 @@ func with(low, high int, out static, f func(s *state, v Value, args []Value) (Va
 // typedOrMember is a name with a capital at the start of a path: the focus where that
 // is its type, else the element.
 func (s *state) typedOrMember(name string) error {
-	base := len(s.stack)
 	for _, v := range s.focus {
+		before := len(s.stack)
 		if n := v.node; n != nil && (n.Type != nil && n.Type.Is(name) || n.Type == nil && n.ResourceType() == name) {
 			s.push(v)
 		} else if n != nil {
 			appendMembers(s, n, name)
 		}
+		if err := s.spend(1 + len(s.stack) - before); err != nil {
+			return err
+		}
 	}
-	return s.spend(len(s.stack) - base + 1)
+	return nil
 }
 
 // isMember reports whether a node is an element of that name: a choice goes by its
@@ -208,6 +213,7 @@ func isMember(c *fhir.Node, name string) bool {
 }
 
 func appendMembers(s *state, n *fhir.Node, name string) {
+	s.steps -= len(n.Children) / 8
 	for _, c := range n.Children {
 		if isMember(c, name) {
 			s.stack = append(s.stack, Value{node: c})
@@ -219,6 +225,7 @@ func appendMembers(s *state, n *fhir.Node, name string) {
 func (s *state) members(base int, name string) error {
 	mid := len(s.stack)
 	for i := base; i < mid; i++ {
+		before := len(s.stack)
 		switch v := s.stack[i]; {
 		case v.node != nil:
 			appendMembers(s, v.node, name)
@@ -231,21 +238,26 @@ func (s *state) members(base int, name string) error {
 		case v.kind == Quantity && (name == "unit" || name == "code"):
 			s.push(StringOf(v.text))
 		}
+		// the same element may be there many times: its members must be paid as they come
+		if err := s.spend(1 + len(s.stack) - before); err != nil {
+			return err
+		}
 	}
-	work := len(s.stack) - base + 1
 	s.keep(base, mid)
-	return s.spend(work)
+	return nil
 }
 
 // walk pushes what lies at the end of a path from the focus.
 func (s *state) walk(path []string) error {
-	base := len(s.stack)
 	for _, v := range s.focus {
+		from := len(s.stack)
 		if v.node != nil {
 			walkNode(s, v.node, path)
+			if err := s.spend(len(s.stack) - from); err != nil {
+				return err
+			}
 			continue
 		}
-		from := len(s.stack)
 		s.push(v)
 		for _, name := range path {
 			if err := s.members(from, name); err != nil {
@@ -253,7 +265,7 @@ func (s *state) walk(path []string) error {
 			}
 		}
 	}
-	return s.spend(len(s.stack) - base + len(path))
+	return s.spend(len(path))
 }
 
 func walkNode(s *state, n *fhir.Node, path []string) {
@@ -261,19 +273,25 @@ func walkNode(s *state, n *fhir.Node, path []string) {
 		appendMembers(s, n, path[0])
 		return
 	}
+	s.steps -= len(n.Children) / 8
 	for _, c := range n.Children {
 		if isMember(c, path[0]) {
+			s.steps--
 			walkNode(s, c, path[1:])
 		}
 	}
 }
 
 // reaches reports whether anything lies at the end of a path.
-func reaches(n *fhir.Node, path []string) bool {
+func (s *state) reaches(n *fhir.Node, path []string) bool {
 	if len(path) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(n.Children, func(c *fhir.Node) bool {
-		return isMember(c, path[0]) && reaches(c, path[1:])
-	})
+	s.steps -= 1 + len(n.Children)/8
+	for _, c := range n.Children {
+		if isMember(c, path[0]) && s.reaches(c, path[1:]) {
+			return true
+		}
+	}
+	return false
 }

@@ -45,7 +45,7 @@ func words(text string) map[string]bool {
 // namespace, of the elements, attributes and links above, and says something.
 func htmlChecks(s *state, items []Value) (truth, error) {
 	for _, v := range items {
-		if v = v.System(); v.kind != String {
+		if v = s.system(v); v.kind != String {
 			return no, nil
 		}
 		if err := s.spend(1 + len(v.text)/32); err != nil {
@@ -232,8 +232,12 @@ func picture(url string) bool {
 	return !remote
 }
 
+// maxScheme is longer than any scheme that a browser knows.
+const maxScheme = 100
+
 // schemeOf gives what stands before the first colon of a URL that is not relative.
 func schemeOf(url string) (scheme string, ok bool) {
+	url = url[:min(len(url), maxScheme)]
 	end := strings.IndexAny(url, ":/?#\\")
 	if end < 0 || url[end] != ':' {
 		return "", false

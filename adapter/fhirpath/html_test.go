@@ -1,6 +1,9 @@
 package fhirpath
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestNarrativeIsSafe holds what may stand in a narrative against what runs or fetches
 // something when a browser shows it.
@@ -80,6 +83,34 @@ func TestNarrativeIsSafe(t *testing.T) {
 		c := htmlChecker{src: tc.div}
 		if got := c.check(); got != tc.want {
 			t.Errorf("%q: %v", tc.div, got)
+		}
+	}
+}
+
+// TestHostileNarratives: what is large or repeats without end is read once.
+func TestHostileNarratives(t *testing.T) {
+	const ns = ` xmlns="http://www.w3.org/1999/xhtml"`
+	const many = 1 << 18
+	for _, c := range []struct {
+		name, div string
+		want      bool
+	}{
+		{"urls of a style", "<div" + ns + `><p style="` + strings.Repeat("url(", many) + `">x</p></div>`, true},
+		{"open elements", "<div" + ns + ">" + strings.Repeat("<p>", many), false},
+		{"closed elements", "<div" + ns + ">" + strings.Repeat("<p>x</p>", many) + "</div>", true},
+		{"open comments", "<div" + ns + ">" + strings.Repeat("<!--", many), false},
+		{"comments", "<div" + ns + ">x" + strings.Repeat("<!---->", many) + "</div>", true},
+		{"ampersands", "<div" + ns + ">" + strings.Repeat("&", many) + "</div>", false},
+		{"entities", "<div" + ns + ">" + strings.Repeat("&amp;", many) + "</div>", true},
+		{"a number without end", "<div" + ns + ">&#" + strings.Repeat("1", many) + ";</div>", true},
+		{"attributes", "<div" + ns + strings.Repeat(` id="x"`, many) + ">x</div>", true},
+		{"a link", "<div" + ns + `><a href="` + strings.Repeat("a", many) + `">x</a></div>`, true},
+		{"an open quote", "<div" + ns + ` id="` + strings.Repeat("'", many), false},
+		{"angle brackets", "<div" + ns + ">" + strings.Repeat("<", many), false},
+	} {
+		checker := htmlChecker{src: c.div}
+		if got := checker.check(); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
-	"unicode/utf8"
 
 	"spadapter/adapter/issue"
 )
@@ -38,17 +37,6 @@ type lexer struct {
 // fail is a syntax error at an offset.
 func (l *lexer) fail(at int, format string, args ...any) *issue.Error {
 	return fault(l.src, at, issue.Structure, format, args...)
-}
-
-// fault is an error of Compile at an offset of the source.
-func fault(src string, at int, t issue.Type, format string, args ...any) *issue.Error {
-	before := src[:min(at, len(src))]
-	line := strings.Count(before, "\n") + 1
-	column := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
-	if len(src) > 300 {
-		src = strings.ToValidUTF8(src[:300], "") + "…"
-	}
-	return issue.Newf(t, "fhirpath", format, args...).On(line, column).With("in the FHIRPath %s", src)
 }
 
 // blank moves over white space and comments.

@@ -193,10 +193,10 @@ func precisionOf(_ *state, v Value) (Value, bool, error) {
 	return v, false, failf("precision() needs a number, date or time, not %s", v.kind)
 }
 
-func isComparable(_ *state, v Value, args []Value) (Value, bool, error) {
+func isComparable(s *state, v Value, args []Value) (Value, bool, error) {
 	if v.kind != Quantity || args[0].kind != Quantity {
 		return v, false, failf("comparable() needs quantities, not %s and %s", v.kind, args[0].kind)
 	}
-	_, known := compareQuantities(v, args[0])
+	_, known := s.compareQuantities(v, args[0])
 	return BooleanOf(known), true, nil
 }

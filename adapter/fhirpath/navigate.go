@@ -19,24 +19,28 @@ func isElement(n *fhir.Node) bool { return n.Kind != fhir.Null && n.Kind != fhir
 func children(s *state, base int) error {
 	mid := len(s.stack)
 	for i := base; i < mid; i++ {
-		if n := s.stack[i].node; n != nil {
-			for _, c := range n.Children {
-				if isElement(c) {
-					s.push(Value{node: c})
-				}
+		n := s.stack[i].node
+		if n == nil {
+			continue
+		}
+		if err := s.spend(1 + len(n.Children)); err != nil {
+			return err
+		}
+		for _, c := range n.Children {
+			if isElement(c) {
+				s.push(Value{node: c})
 			}
 		}
 	}
-	work := len(s.stack) - base + 1
 	s.keep(base, mid)
-	return s.spend(work)
+	return nil
 }
 
 func descendants(s *state, base int) error {
 	mid := len(s.stack)
 	for i := base; i < mid; i++ {
 		if n := s.stack[i].node; n != nil {
-			if err := s.spend(1 + pushDescendants(s, n)); err != nil {
+			if err := s.pushDescendants(n); err != nil {
 				return err
 			}
 		}
@@ -45,15 +49,23 @@ func descendants(s *state, base int) error {
 	return nil
 }
 
-func pushDescendants(s *state, n *fhir.Node) int {
-	count := 0
+func (s *state) pushDescendants(n *fhir.Node) error {
+	if err := s.spend(1 + len(n.Children)); err != nil {
+		return err
+	}
 	for _, c := range n.Children {
-		if isElement(c) {
-			s.push(Value{node: c})
-			count += 1 + pushDescendants(s, c)
+		if !isElement(c) {
+			continue
+		}
+		s.push(Value{node: c})
+		if len(c.Children) == 0 {
+			continue
+		}
+		if err := s.pushDescendants(c); err != nil {
+			return err
 		}
 	}
-	return count
+	return nil
 }
 
 // buildRepeat: the projection of the input, and of what it gives, and so on, each

@@ -14,6 +14,8 @@ const (
 	maxDigits = 60
 	// quotientDigits is the scale of a division; FHIRPath asks for 8 at least.
 	quotientDigits = 16
+	// maxNumber is the length of the longest text that can be a number: sign, point, exponent.
+	maxNumber = maxDigits + 8
 )
 
 // parseNumber reads a number literal: an Integer without a point, else a Decimal.
@@ -29,8 +31,11 @@ func parseNumber(text string) (Value, bool) {
 
 // parseInteger reads a number of 32 bits.
 func parseInteger(text string) (int64, bool) {
+	if len(text) > len("-2147483648") {
+		return 0, false
+	}
 	digits := strings.TrimLeft(text, "+-")
-	if digits == "" || len(text)-len(digits) > 1 || len(digits) > 10 {
+	if digits == "" || len(text)-len(digits) > 1 {
 		return 0, false
 	}
 	i := int64(0)
@@ -48,7 +53,7 @@ func parseInteger(text string) (int64, bool) {
 
 // parseDecimal reads a decimal of FHIR, whose exponent is bounded.
 func parseDecimal(text string) (Value, bool) {
-	if len(text) > maxDigits+8 || text == "" || text[len(text)-1] == '.' {
+	if len(text) > maxNumber || text == "" || text[len(text)-1] == '.' {
 		return Value{}, false
 	}
 	d, err := decimal.NewFromString(text)
@@ -173,21 +178,7 @@ func root(d decimal.Decimal) decimal.Decimal {
 	return short(decimal.NewFromBigInt(scaled.Sqrt(scaled), -quotientDigits))
 }
 
-// mathDigits is the scale of exp, ln, log and power; they are computed further.
-const mathDigits = 20
-
-var (
-	maxExponent = decimal.NewFromInt(128)
-	maxPower    = decimal.NewFromInt(1000)
-)
-
-func logarithm(d decimal.Decimal) (decimal.Decimal, bool) {
-	if !d.IsPositive() {
-		return d, false
-	}
-	l, err := d.Ln(mathDigits)
-	return l, err == nil
-}
+var maxPower = decimal.NewFromInt(1000)
 
 // power is base to the exponent; ok is false where it is no real number or too large.
 func power(base, exponent decimal.Decimal) (decimal.Decimal, bool) {
@@ -226,12 +217,4 @@ func power(base, exponent decimal.Decimal) (decimal.Decimal, bool) {
 		return base, base.IsZero()
 	}
 	return exponential(l.Mul(exponent))
-}
-
-func exponential(d decimal.Decimal) (decimal.Decimal, bool) {
-	if d.Abs().GreaterThan(maxExponent) {
-		return d, false
-	}
-	e, err := d.ExpTaylor(mathDigits)
-	return short(e.Round(quotientDigits)), err == nil
 }

@@ -12,7 +12,13 @@ func (c *compiler) compileUnary(t *term, focus static) (code, error) {
 		return code{}, err
 	}
 	operand, negate := in.run(), t.name == "-"
-	return code{static: in.static, op: func(s *state) error {
+	out := static{}
+	if k, known := in.kind(); known {
+		if out = systemStatic(k); !k.isQuantity() {
+			return code{}, fault(c.src, t.start, issue.Invalid, "a sign needs a number or quantity and got %s", in.article())
+		}
+	}
+	return code{static: out, op: func(s *state) error {
 		v, ok, err := s.operand(operand, "the sign")
 		if err != nil || !ok {
 			return err
@@ -46,6 +52,9 @@ func (c *compiler) compileBinary(t *term, focus static) (code, error) {
 	if err != nil {
 		return code{}, err
 	}
+	if err := c.fits(t, a.static, b.static); err != nil {
+		return code{}, err
+	}
 	switch t.name {
 	case "and", "or", "xor", "implies":
 		return condition(logic(t.name, a.condition(), b.condition())), nil
@@ -66,7 +75,7 @@ func (c *compiler) compileBinary(t *term, focus static) (code, error) {
 	case "&":
 		return code{static: systemStatic(String), op: concatenation(a.run(), b.run())}, nil
 	case "+", "-", "*", "/", "div", "mod":
-		return code{op: calculation(t.name, a.run(), b.run())}, nil
+		return code{static: calculated(t.name, a.static, b.static), op: calculation(t.name, a.run(), b.run())}, nil
 	}
 	return code{}, fault(c.src, t.start, issue.Structure, "there is no operator %s", t.name)
 }
@@ -84,7 +93,7 @@ func comparison(operator string, a, b op) test {
 		if !ok || !ok2 {
 			return unknown, nil
 		}
-		order, known, err := compare(x, y)
+		order, known, err := s.compare(x, y)
 		if err != nil || !known {
 			return unknown, err
 		}
@@ -102,14 +111,15 @@ func comparison(operator string, a, b op) test {
 
 // compare orders two System values; an error where they have no order.
 // Source: http://hl7.org/fhirpath/N1/#comparison.
-func compare(x, y Value) (order int, known bool, err error) {
+func (s *state) compare(x, y Value) (order int, known bool, err error) {
 	switch {
 	case x.kind == String && y.kind == String:
+		s.steps -= min(len(x.text), len(y.text)) / 64
 		return strings.Compare(x.text, y.text), true, nil
 	case isNumber(x) && isNumber(y):
 		return compareNumbers(x, y), true, nil
 	case isQuantity(x) && isQuantity(y):
-		order, known = compareQuantities(asQuantity(x), asQuantity(y))
+		order, known = s.compareQuantities(asQuantity(x), asQuantity(y))
 		return order, known, nil
 	case isDate(x) && isDate(y), x.kind == Time && y.kind == Time:
 		order, known = compareMoments(x, y)
@@ -160,7 +170,7 @@ func (s *state) pushText(text string) error {
 		return err
 	}
 	if len(text) > 1<<20 {
-		return issue.New(issue.TooCostly, "fhirpath-steps", "the FHIRPath expression makes a text of more than a million characters")
+		return issue.New(issue.TooCostly, "fhirpath-steps", "the FHIRPath expression makes a text of more than a million bytes")
 	}
 	s.push(StringOf(text))
 	return nil
@@ -186,7 +196,7 @@ func calculation(operator string, a, b op) op {
 		case isNumber(x) && isNumber(y):
 			v, ok = arithmetic(operator, x, y)
 		case isQuantity(x) && isQuantity(y):
-			v, ok, err = quantityArithmetic(operator, x, y)
+			v, ok, err = s.quantityArithmetic(operator, x, y)
 		case (isDate(x) || x.kind == Time) && y.kind == Quantity && (operator == "+" || operator == "-"):
 			if operator == "-" {
 				y = y.negated()

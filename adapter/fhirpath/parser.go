@@ -110,6 +110,7 @@ func (p *parser) expression(min int) (*term, *issue.Error) {
 		t := &term{kind: binaryTerm, name: name, left: left, start: start}
 		if name == "is" || name == "as" {
 			var of string
+			t.named = p.token.start
 			if of, err = p.typeName(); err != nil {
 				return nil, err
 			}

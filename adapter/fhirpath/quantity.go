@@ -10,11 +10,11 @@ import (
 // compareQuantities orders two quantities, converting units. known is false where the
 // units measure different things, or one is a calendar year or month and the other a
 // UCUM one (http://hl7.org/fhirpath/N1/#quantity-equality).
-func compareQuantities(a, b Value) (order int, known bool) {
+func (s *state) compareQuantities(a, b Value) (order int, known bool) {
 	if sameUnit(a.text, b.text) {
 		return a.exact.Cmp(*b.exact), true
 	}
-	x, y, ok := common(a, b)
+	x, y, ok := s.common(a, b)
 	if !ok {
 		return 0, false
 	}
@@ -30,14 +30,13 @@ func sameUnit(a, b string) bool {
 }
 
 // common gives the values of two quantities in their base units.
-func common(a, b Value) (x, y *big.Rat, ok bool) {
-	m, ok1 := measureOf(a.text)
-	n, ok2 := measureOf(b.text)
+func (s *state) common(a, b Value) (x, y *big.Rat, ok bool) {
+	m, ok1 := s.measure(a.text)
+	n, ok2 := s.measure(b.text)
 	if !ok1 || !ok2 || !m.comparable(n) {
 		return yearsAndMonths(a, b)
 	}
-	x, y = a.exact.Rat(), b.exact.Rat()
-	return x.Mul(x, m.factor), y.Mul(y, n.factor), true
+	return m.base(a.exact.Rat()), n.base(b.exact.Rat()), true
 }
 
 // yearsAndMonths gives two quantities of the calendar units that have no UCUM equal in months.
@@ -61,13 +60,13 @@ func yearsAndMonths(a, b Value) (x, y *big.Rat, ok bool) {
 
 // equivalentQuantities compares at the precision of the less precise operand; a
 // calendar year or month is here the UCUM one.
-func equivalentQuantities(a, b Value) bool {
+func (s *state) equivalentQuantities(a, b Value) bool {
 	a.text, b.text = looseUnit(a.text), looseUnit(b.text)
 	if a.text == b.text {
 		return equivalentDecimals(*a.exact, *b.exact)
 	}
-	m, ok1 := measureOf(a.text)
-	n, ok2 := measureOf(b.text)
+	m, ok1 := s.measure(a.text)
+	n, ok2 := s.measure(b.text)
 	if !ok1 || !ok2 || !m.comparable(n) {
 		return false
 	}
@@ -76,8 +75,7 @@ func equivalentQuantities(a, b Value) bool {
 	if other := new(big.Rat).Mul(decimal.New(1, -scale(*b.exact)).Rat(), n.factor); other.Cmp(step) > 0 {
 		step = other
 	}
-	x, y := a.exact.Rat(), b.exact.Rat()
-	return rounded(x.Mul(x, m.factor), step).Cmp(rounded(y.Mul(y, n.factor), step)) == 0
+	return rounded(m.base(a.exact.Rat()), step).Cmp(rounded(n.base(b.exact.Rat()), step)) == 0
 }
 
 func looseUnit(unit string) string {
@@ -111,7 +109,7 @@ func equivalentDecimals(a, b decimal.Decimal) bool {
 
 // quantityArithmetic is + - * / on two quantities, or one and a number. ok is false
 // where the result is empty: units that do not fit, division by zero.
-func quantityArithmetic(operator string, a, b Value) (Value, bool, error) {
+func (s *state) quantityArithmetic(operator string, a, b Value) (Value, bool, error) {
 	a, b = asQuantity(a), asQuantity(b)
 	x, y := *a.exact, *b.exact
 	switch operator {
@@ -122,9 +120,10 @@ func quantityArithmetic(operator string, a, b Value) (Value, bool, error) {
 		if sameUnit(a.text, b.text) {
 			return quantityResult(x.Add(y), a.text)
 		}
-		m, ok1 := measureOf(a.text)
-		n, ok2 := measureOf(b.text)
-		if !ok1 || !ok2 || !m.comparable(n) {
+		m, ok1 := s.measure(a.text)
+		n, ok2 := s.measure(b.text)
+		// points on two scales of temperature have no sum
+		if !ok1 || !ok2 || !m.comparable(n) || m.offset != nil || n.offset != nil {
 			return Value{}, false, nil
 		}
 		// the finer of the two units, so that no digit is lost
@@ -153,7 +152,7 @@ func asQuantity(v Value) Value {
 
 func quantityResult(d decimal.Decimal, unit string) (Value, bool, error) {
 	v, ok := decimalResult(d)
-	if !ok || len(unit) > 64 {
+	if !ok || len(unit) > maxUnit {
 		return Value{}, false, nil
 	}
 	return QuantityOf(*v.exact, unit), true, nil
@@ -161,9 +160,7 @@ func quantityResult(d decimal.Decimal, unit string) (Value, bool, error) {
 
 // converted is d of one unit in another.
 func converted(d decimal.Decimal, from, to measure) decimal.Decimal {
-	r := d.Rat()
-	r.Mul(r, from.factor)
-	r.Quo(r, to.factor)
+	r := to.from(from.base(d.Rat()))
 	num := decimal.NewFromBigInt(r.Num(), 0)
 	return short(num.DivRound(decimal.NewFromBigInt(r.Denom(), 0), quotientDigits))
 }

@@ -85,13 +85,7 @@ func findContained(root *fhir.Node, reference string, from *fhir.Node) (found *f
 	if !ok {
 		return nil, false
 	}
-	r := root
-	if from != nil {
-		r = from.Resource()
-	}
-	if r != nil && r.Name == "contained" && r.Parent != nil {
-		r = r.Parent.Resource() // contained resources refer to each other through their container
-	}
+	r := container(root, from)
 	if r == nil || id == "" {
 		return r, true // "#" is the container itself
 	}
@@ -101,6 +95,59 @@ func findContained(root *fhir.Node, reference string, from *fhir.Node) (found *f
 		}
 	}
 	return nil, true
+}
+
+// container is the resource whose contained resources from refers to.
+func container(root, from *fhir.Node) *fhir.Node {
+	r := root
+	if from != nil {
+		r = from.Resource()
+	}
+	if r != nil && r.Name == "contained" && r.Parent != nil {
+		r = r.Parent.Resource() // contained resources refer to each other through their container
+	}
+	return r
+}
+
+// finder is Find during one evaluation: its work is counted, and whoever asks for a
+// third reference in the same tree gets an index.
+type finder struct {
+	root  *fhir.Node
+	asked int
+	index func(reference string, from *fhir.Node) *fhir.Node
+}
+
+func (f *finder) find(s *state, reference string, from *fhir.Node) *fhir.Node {
+	if strings.HasPrefix(reference, "#") {
+		if r := container(nil, from); r != nil {
+			s.steps -= looked(r)
+		}
+		return Find(from.Root(), reference, from)
+	}
+	if root := from.Root(); root != f.root {
+		*f = finder{root: root}
+	}
+	if f.index != nil {
+		return f.index(reference, from)
+	}
+	s.steps -= looked(f.root)
+	if f.asked++; f.asked > 2 {
+		f.index = Resolver(f.root)
+		return f.index(reference, from)
+	}
+	return Find(f.root, reference, from)
+}
+
+// looked counts what Find looks at in a Bundle, or in the contained resources of another.
+func looked(r *fhir.Node) int {
+	n := len(r.Children)
+	for _, c := range r.Children {
+		n += len(c.Children) / 4
+		if resource := c.Child("resource"); resource != nil {
+			n += len(resource.Children) / 4
+		}
+	}
+	return n
 }
 
 // absolute is the fullUrl that a reference names: a relative one is taken against the

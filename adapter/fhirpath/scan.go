@@ -24,11 +24,14 @@ func parseDate(text string) (Value, bool) {
 	return Value{kind: Date, precision: p, zone: noZone, number: c.seconds()}, true
 }
 
+// maxMomentText is longer than any dateTime with a fraction that can be told apart.
+const maxMomentText = 64
+
 // parseDateTime reads a dateTime or instant of FHIR, or a DateTime literal, which may
 // end with T or with the hour.
 func parseDateTime(text string) (Value, bool) {
 	c, p, rest, ok := scanDate(text)
-	if !ok {
+	if !ok || len(text) > maxMomentText {
 		return Value{}, false
 	}
 	v := Value{kind: DateTime, precision: p, zone: noZone}
@@ -54,6 +57,9 @@ func parseDateTime(text string) (Value, bool) {
 
 // parseTime reads hh, hh:mm, hh:mm:ss or hh:mm:ss.fff.
 func parseTime(text string) (Value, bool) {
+	if len(text) > maxMomentText {
+		return Value{}, false
+	}
 	c := civil{1970, 1, 1, 0, 0, 0}
 	p, nanos, rest, ok := scanTime(&c, text)
 	if !ok || rest != "" {

@@ -22,6 +22,7 @@ type state struct {
 	steps int
 	ctx   Context
 	first *fhir.Node // the focus of the whole expression
+	found finder
 }
 
 // frame is what $this, $index and $total mean.
@@ -116,9 +117,23 @@ func (s *state) answer(base int, v Value) error {
 // spend counts work and ends evaluations that take too much.
 func (s *state) spend(n int) error {
 	if s.steps -= n; s.steps < 0 {
-		return issue.New(issue.TooCostly, "fhirpath-steps", "the FHIRPath expression needs more work than is allowed; make it more specific")
+		return tooCostly()
 	}
 	return nil
+}
+
+func tooCostly() error {
+	return issue.New(issue.TooCostly, "fhirpath-steps", "the FHIRPath expression needs more work than is allowed; make it more specific")
+}
+
+// system is v.System(), of which the work is counted: a Quantity is looked for among
+// the children. As in all that subtracts from steps and gives no error, the next term
+// or spend tells that there was too much.
+func (s *state) system(v Value) Value {
+	if v.node != nil {
+		s.steps -= len(v.node.Children) / 4
+	}
+	return v.System()
 }
 
 // each runs f with every item from base on as $this and leaves the items where they are.
@@ -150,7 +165,7 @@ func (s *state) singleton(base int) (truth, error) {
 	case 0:
 	case 1:
 		t = yes
-		if v := items[0].System(); v.kind == Boolean {
+		if v := s.system(items[0]); v.kind == Boolean {
 			t = truthOf(v.number != 0)
 		}
 	default:
@@ -162,5 +177,5 @@ func (s *state) singleton(base int) (truth, error) {
 
 // failf is an error of evaluation, of which the words are ours.
 func failf(format string, args ...any) error {
-	return issue.Newf(issue.Invalid, "fhirpath", format, args...)
+	return issue.Newf(issue.Invalid, "fhirpath", format, brief(args)...)
 }

@@ -84,9 +84,39 @@ func (c *compiler) member(t *term, in static) (static, error) {
 				hint = "; FHIRPath writes " + m.Element.Name + ", and " + m.Element.Name + ".ofType(" + m.Type.Name + ") for that type"
 			}
 		}
+		if hint == "" {
+			hint = in.elements(t.name)
+		}
 		return static{}, fault(c.src, t.start, issue.Invalid, "%s has no element %s%s", in.names(), t.name, hint)
 	}
 	return out, nil
+}
+
+// commonElements are those of every resource and element, which a message names last.
+var commonElements = strings.Fields("id meta implicitRules language text contained extension modifierExtension")
+
+// elements lists what the types have instead, the nearest names first: "; it has name,
+// active, gender, …".
+func (a static) elements(name string) string {
+	var own, common []string
+	for _, t := range a.types {
+		for _, e := range t.Elements {
+			switch {
+			case slices.Contains(commonElements, e.Name):
+				common = append(common, e.Name)
+			case !slices.Contains(own, e.Name):
+				own = append(own, e.Name)
+			}
+		}
+	}
+	names, more := nearest(name, append(own, slices.Compact(common)...))
+	if more {
+		names = append(names, "…")
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; it has " + strings.Join(names, ", ")
 }
 
 // typeName is a type that an expression names.
@@ -95,6 +125,11 @@ type typeName struct {
 	fhir   *fhir.Type // nil: no element has it
 	system Kind       // Node: no System value has it
 }
+
+// dataTypes are the types beside resources that expressions ask for, for messages.
+var dataTypes = strings.Fields(`boolean string integer decimal date dateTime instant time code id uri url canonical markdown
+	positiveInt unsignedInt base64Binary oid uuid Address Age Annotation Attachment CodeableConcept Coding ContactPoint Count
+	Distance Dosage Duration Extension HumanName Identifier Meta Money Narrative Period Quantity Range Ratio Reference Signature Timing`)
 
 var systemKinds = map[string]Kind{
 	"Boolean": Boolean, "String": String, "Integer": Integer, "Decimal": Decimal,
@@ -117,7 +152,9 @@ func (c *compiler) typeOf(name string, start int) (typeName, error) {
 	}
 	t := c.system.Type(name)
 	if t == nil {
-		return typeName{}, fault(c.src, start, issue.Invalid, "FHIR %s has no type %s", c.system.Version, name)
+		types := append(c.system.Resources(), dataTypes...)
+		return typeName{}, fault(c.src, start, issue.Invalid, "FHIR %s has no type %s%s", c.system.Version, name,
+			similar(name, types, func(name string) string { return name }))
 	}
 	return typeName{name: name, fhir: t}, nil
 }
@@ -131,7 +168,7 @@ func (c *compiler) typeArgument(t *term) (typeName, error) {
 	} else if t.kind == memberTerm && t.left.kind == memberTerm && t.left.left == nil && (t.left.name == "System" || t.left.name == "FHIR") {
 		name = t.left.name + "." + t.name
 	} else {
-		return typeName{}, fault(c.src, t.start, issue.Structure, "expected the name of a type, such as Patient, FHIR.string or System.Boolean")
+		return typeName{}, fault(c.src, t.first(), issue.Structure, "expected the name of a type, such as Patient, FHIR.string or System.Boolean")
 	}
 	return c.typeOf(name, t.start)
 }

@@ -28,8 +28,18 @@ type term struct {
 	literal Value
 	left    *term
 	args    []*term
-	start   int // offset in the source
+	start   int // offset in the source of the name or operator
+	named   int // offset of the name of the type of a typeTerm
 	depth   int
+}
+
+// first is the offset of the first token of the term, brackets aside.
+func (t *term) first() int {
+	at := t.start
+	for ; t != nil; t = t.left {
+		at = min(at, t.start)
+	}
+	return at
 }
 
 // operators are the words that cannot be an element without backquotes;

@@ -1,9 +1,7 @@
 package fhirpath
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -71,7 +69,7 @@ func stringFunction(n int, out Kind, f func(s *state, in string, args []string) 
 			return v, false, err
 		}
 		return f(s, v.text, texts[:len(args)])
-	})
+	}, String, String)
 }
 
 // position turns an offset in bytes into one in characters, -1 into -1.
@@ -101,7 +99,7 @@ func buildSubstring(c call) (code, error) {
 			to = min(to, from+max(args[1].number, 0))
 		}
 		return StringOf(string(runes[from:to])), true, s.spend(len(runes) / 32)
-	}).build(c)
+	}, String, Integer).build(c)
 }
 
 func replace(s *state, in string, args []string) (Value, bool, error) {
@@ -115,76 +113,12 @@ func replace(s *state, in string, args []string) (Value, bool, error) {
 	return StringOf(strings.ReplaceAll(in, args[0], args[1])), true, nil
 }
 
-// patterns keeps the regular expressions of this process. Expressions name few; one
-// that makes them up as it goes is not remembered beyond the limit.
-var patterns struct {
-	sync.RWMutex
-	compiled map[string]*regexp.Regexp
-}
-
-const maxPatterns, maxPattern = 512, 2048
-
-// pattern compiles a regular expression (Go's RE2: linear in the text, no look-around
-// and no back-references, which PCRE has and FHIR's own expressions do not use).
-func pattern(text string) (*regexp.Regexp, error) {
-	patterns.RLock()
-	re := patterns.compiled[text]
-	patterns.RUnlock()
-	if re != nil {
-		return re, nil
-	}
-	if len(text) > maxPattern {
-		return nil, failf("a regular expression is longer than %d bytes", maxPattern)
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, failf("this regular expression is not supported: RE2 syntax, without look-around and back-references")
-	}
-	patterns.Lock()
-	if patterns.compiled == nil {
-		patterns.compiled = map[string]*regexp.Regexp{}
-	}
-	if len(patterns.compiled) < maxPatterns {
-		patterns.compiled[text] = re
-	}
-	patterns.Unlock()
-	return re, nil
-}
-
-func matching(before, after string) func(s *state, in string, args []string) (Value, bool, error) {
-	return func(s *state, in string, args []string) (Value, bool, error) {
-		if err := s.spend(len(in)*len(args[0])/1024 + len(args[0])/8); err != nil {
-			return Value{}, false, err
-		}
-		re, err := pattern(before + args[0] + after)
-		if err != nil {
-			return Value{}, false, err
-		}
-		return BooleanOf(re.MatchString(in)), true, nil
-	}
-}
-
-// replaceMatches leaves the text alone for an empty pattern, and knows groups as $1.
-func replaceMatches(s *state, in string, args []string) (Value, bool, error) {
-	if args[0] == "" {
-		return StringOf(in), true, nil
-	}
-	if err := s.spend(len(in)*(len(args[0])+len(args[1]))/256 + len(args[0])/8); err != nil {
-		return Value{}, false, err
-	}
-	re, err := pattern("(?s)" + args[0])
-	if err != nil {
-		return Value{}, false, err
-	}
-	return StringOf(re.ReplaceAllString(in, args[1])), true, nil
-}
-
 func toChars(s *state, base int) error {
 	v, ok, err := s.single(base, "toChars()")
 	if err != nil || !ok {
 		return err
 	}
-	if v = v.System(); v.kind != String {
+	if v = s.system(v); v.kind != String {
 		return failf("toChars() needs a String, not %s", v.kind)
 	}
 	if err := s.spend(len(v.text)); err != nil {
@@ -210,7 +144,7 @@ func buildSplit(c call) (code, error) {
 		if err != nil || !ok {
 			return err
 		}
-		if v = v.System(); v.kind != String {
+		if v = s.system(v); v.kind != String {
 			return failf("split() needs a String, not %s", v.kind)
 		}
 		if err := s.spend(len(v.text)); err != nil {
@@ -238,7 +172,7 @@ func buildJoin(c call) (code, error) {
 		}
 		var b strings.Builder
 		for i, v := range s.stack[base:] {
-			if v = v.System(); v.kind != String {
+			if v = s.system(v); v.kind != String {
 				return failf("join() needs Strings, not %s", v.kind)
 			}
 			if err := s.spend(1 + (len(v.text)+len(by))/32); err != nil {

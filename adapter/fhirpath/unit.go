@@ -4,89 +4,124 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-// A measure is what a unit stands for: a factor times a product of base dimensions.
-// An arbitrary unit of UCUM, such as [iU], and a unit with an offset, such as Cel, is
-// a dimension of its own here: it can be compared with itself only.
+// A measure is what a unit stands for: a factor times a product of dimensions. It is
+// shared and never written to.
 //
-// Source: https://ucum.org/ucum, tables 1 to 6; the units that health records of this
-// program's users hold, not all of UCUM.
+// Source: https://ucum.org/ucum, sections 2 to 26.
 type measure struct {
 	factor *big.Rat
-	powers map[string]int
+	powers map[string]int // by dimension; none for a number
+	offset *big.Rat       // of a temperature scale that stands alone; nil for all others
 }
 
-// prefixes are the metric prefixes by power of ten, UCUM section 27.
-var prefixes = map[string]int{
-	"Y": 24, "Z": 21, "E": 18, "P": 15, "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "da": 1,
-	"d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15, "a": -18, "z": -21, "y": -24,
+const (
+	maxUnit       = 200  // bytes of a unit; a longer one is unknown
+	maxUnitPower  = 30   // exponent in a unit
+	maxUnitBits   = 2048 // of the numerator and denominator of its factor
+	maxUnitsKnown = 1024 // units of which the measure is kept
+)
+
+var one = measure{factor: big.NewRat(1, 1)}
+
+// measures keeps the units that were read. Records write few; once it is full,
+// whoever makes more up has them read every time.
+var measures struct {
+	sync.RWMutex
+	known map[string]measure // factor is nil for what is no unit
 }
 
-// atoms are the units by what they are made of; a metric unit takes prefixes.
-var atoms = map[string]struct {
-	factor string
-	of     string // "" for a base dimension
-	metric bool
-}{
-	"m": {"1", "", true}, "g": {"1", "", true}, "s": {"1", "", true}, "K": {"1", "", true},
-	"C": {"1", "", true}, "cd": {"1", "", true}, "rad": {"1", "", true}, "Cel": {"1", "", true},
-	"[degF]": {"1", "", false}, "[iU]": {"1", "", true}, "[arb'U]": {"1", "", false}, "[pH]": {"1", "", false},
-
-	"min": {"60", "s", false}, "h": {"3600", "s", false}, "d": {"86400", "s", false},
-	"wk": {"604800", "s", false}, "mo": {"2629800", "s", false}, "a": {"31557600", "s", false},
-
-	"10*": {"10", "1", false}, "10^": {"10", "1", false}, "%": {"1/100", "1", false},
-	"[ppm]": {"1/1000000", "1", false}, "mol": {"602213670000000000000000", "1", true},
-	"eq": {"1", "mol", true}, "osm": {"1", "mol", true}, "kat": {"1", "mol/s", true},
-	"U": {"1/60000000", "mol/s", true},
-
-	"l": {"1/1000", "m3", true}, "L": {"1/1000", "m3", true}, "ar": {"100", "m2", true}, "t": {"1000000", "g", true},
-	"N": {"1000", "g.m/s2", true}, "Pa": {"1", "N/m2", true}, "bar": {"100000", "Pa", true},
-	"J": {"1", "N.m", true}, "W": {"1", "J/s", true}, "Hz": {"1", "s-1", true},
-	"A": {"1", "C/s", true}, "V": {"1", "J/C", true}, "cal": {"4.184", "J", true}, "[Cal]": {"1000", "cal", false},
-	"m[Hg]": {"133322", "Pa", true}, "m[H2O]": {"9806.65", "Pa", true},
-
-	"[in_i]": {"0.0254", "m", false}, "[ft_i]": {"0.3048", "m", false}, "[yd_i]": {"0.9144", "m", false},
-	"[mi_i]": {"1609.344", "m", false}, "[lb_av]": {"453.59237", "g", false}, "[oz_av]": {"28.349523125", "g", false},
-	"[stone_av]": {"6350.29318", "g", false}, "[pt_br]": {"0.00056826125", "m3", false},
-}
-
-// measureOf reads a UCUM unit or a calendar word; ok is false for one it does not know.
-func measureOf(unit string) (measure, bool) {
+// measureOf reads a UCUM unit or a calendar word; ok is false for one it does not
+// know, which compares with itself only.
+func measureOf(unit string) (m measure, ok bool) {
 	if word, found := calendar[unit]; found {
 		if unit = word.ucum; unit == "" {
 			return measure{}, false
 		}
 	}
-	if len(unit) > 64 {
+	if len(unit) > maxUnit {
 		return measure{}, false
 	}
+	measures.RLock()
+	m, found := measures.known[unit]
+	measures.RUnlock()
+	if found {
+		return m, m.factor != nil
+	}
 	p := &unitParser{src: unit}
-	m, ok := p.term()
-	return m, ok && p.src == ""
+	if m, ok = p.main(); !ok {
+		m = measure{}
+	}
+	measures.Lock()
+	if measures.known == nil {
+		measures.known = map[string]measure{}
+	}
+	if len(measures.known) < maxUnitsKnown {
+		measures.known[strings.Clone(unit)] = m
+	}
+	measures.Unlock()
+	return m, ok
 }
 
-func (m measure) times(n measure, power int) measure {
-	out := measure{factor: new(big.Rat).Set(m.factor), powers: map[string]int{}}
+// measure is measureOf, of which the work is counted.
+func (s *state) measure(unit string) (measure, bool) {
+	s.steps -= 8 + 2*min(len(unit), maxUnit)
+	return measureOf(unit)
+}
+
+// times is m times n to a power. ok is false for a factor without end, and where a
+// temperature scale is multiplied with anything but a number: UCUM gives that no meaning.
+func (m measure) times(n measure, power int) (out measure, ok bool) {
+	if n.offset != nil && (power != 1 || len(m.powers) > 0 || m.offset != nil) ||
+		m.offset != nil && len(n.powers) > 0 {
+		return m, false
+	}
+	out = measure{factor: new(big.Rat).Mul(m.factor, raised(n.factor, power)), powers: make(map[string]int, len(m.powers)+len(n.powers))}
+	if out.offset = m.offset; n.offset != nil {
+		out.offset = n.offset
+	}
 	for k, v := range m.powers {
 		out.powers[k] = v
-	}
-	f := new(big.Rat).Set(n.factor)
-	if power < 0 {
-		f.Inv(f)
-	}
-	for i := power; i != 0; i -= sign(int64(power)) {
-		out.factor.Mul(out.factor, f)
 	}
 	for k, v := range n.powers {
 		if out.powers[k] += v * power; out.powers[k] == 0 {
 			delete(out.powers, k)
 		}
 	}
+	return out, out.factor.Num().BitLen() <= maxUnitBits && out.factor.Denom().BitLen() <= maxUnitBits
+}
+
+// raised is a factor, which is never zero, to a power of at most maxUnitPower.
+func raised(f *big.Rat, power int) *big.Rat {
+	e := big.NewInt(int64(max(power, -power)))
+	num, denom := new(big.Int).Exp(f.Num(), e, nil), new(big.Int).Exp(f.Denom(), e, nil)
+	if power < 0 {
+		num, denom = denom, num
+	}
+	return new(big.Rat).SetFrac(num, denom)
+}
+
+// base is a value of the unit in the base units.
+func (m measure) base(value *big.Rat) *big.Rat {
+	out := new(big.Rat).Mul(value, m.factor)
+	if m.offset != nil {
+		out.Add(out, m.offset)
+	}
 	return out
 }
 
+// from is a value in the base units in the unit.
+func (m measure) from(base *big.Rat) *big.Rat {
+	out := base
+	if m.offset != nil {
+		out = new(big.Rat).Sub(base, m.offset)
+	}
+	return new(big.Rat).Quo(out, m.factor)
+}
+
+// comparable reports whether two units measure the same.
 func (m measure) comparable(n measure) bool {
 	if len(m.powers) != len(n.powers) {
 		return false
@@ -99,98 +134,119 @@ func (m measure) comparable(n measure) bool {
 	return true
 }
 
+// unitParser reads a unit from left to right: units with '.' and '/' between, of which
+// both bind alike. Its depth is that of the brackets, which maxUnit bounds.
 type unitParser struct{ src string }
 
-var one = measure{factor: big.NewRat(1, 1)}
+func (p *unitParser) main() (measure, bool) {
+	m, ok := p.term()
+	return m, ok && p.src == ""
+}
 
 func (p *unitParser) term() (measure, bool) {
-	m := one
-	power := 1
-	if strings.HasPrefix(p.src, "/") {
-		p.src, power = p.src[1:], -1
+	m, power := one, 1
+	if p.took("/") {
+		power = -1
 	}
 	for {
 		c, ok := p.component()
 		if !ok {
 			return m, false
 		}
-		m = m.times(c, power)
+		if m, ok = m.times(c, power); !ok {
+			return m, false
+		}
 		switch {
-		case strings.HasPrefix(p.src, "."):
+		case p.took("."):
 			power = 1
-		case strings.HasPrefix(p.src, "/"):
+		case p.took("/"):
 			power = -1
 		default:
 			return m, true
 		}
-		p.src = p.src[1:]
 	}
 }
 
-func (p *unitParser) component() (measure, bool) {
-	m, ok := one, true
+// took moves over a symbol where it stands next.
+func (p *unitParser) took(symbol string) bool {
+	rest, ok := strings.CutPrefix(p.src, symbol)
+	p.src = rest
+	return ok
+}
+
+// component reads (term), a number or a symbol with its exponent, and an annotation.
+func (p *unitParser) component() (m measure, ok bool) {
 	switch {
-	case strings.HasPrefix(p.src, "("):
-		p.src = p.src[1:]
-		if m, ok = p.term(); !ok || !strings.HasPrefix(p.src, ")") {
+	case p.took("("):
+		if m, ok = p.term(); !ok || !p.took(")") {
 			return m, false
 		}
-		p.src = p.src[1:]
-	case strings.HasPrefix(p.src, "{"):
+	case strings.HasPrefix(p.src, "{"): // an annotation alone is the unit 1
+		m = one
 	default:
-		if m, ok = p.atom(); !ok {
+		if m, ok = p.symbol(); !ok {
 			return m, false
 		}
 	}
-	if strings.HasPrefix(p.src, "{") { // an annotation means nothing
-		end := strings.IndexByte(p.src, '}')
-		if end < 0 {
+	if p.took("{") {
+		var text string
+		text, p.src, ok = strings.Cut(p.src, "}")
+		if !ok || strings.Contains(text, "{") {
 			return m, false
 		}
-		p.src = p.src[end+1:]
 	}
 	return m, true
 }
 
-func (p *unitParser) atom() (measure, bool) {
+func (p *unitParser) symbol() (measure, bool) {
 	end := 0
-	for bracket := false; end < len(p.src); end++ {
+	for inside := false; end < len(p.src); end++ {
 		c := p.src[end]
-		if bracket = c == '[' || bracket && c != ']'; !bracket && strings.IndexByte("./(){}", c) >= 0 {
+		if c <= ' ' || c > '~' {
+			return one, false
+		}
+		if inside = c == '[' || inside && c != ']'; !inside && strings.IndexByte("./(){}", c) >= 0 {
 			break
 		}
 	}
 	text := p.src[:end]
 	p.src = p.src[end:]
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		return measure{factor: big.NewRat(int64(n), 1)}, true
+	if text != "" && strings.Trim(text, "0123456789") == "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n == 0 {
+			return one, false
+		}
+		return measure{factor: big.NewRat(n, 1)}, true
 	}
 	name := strings.TrimRight(text, "0123456789")
-	if strings.HasSuffix(name, "-") || strings.HasSuffix(name, "+") {
-		name = name[:len(name)-1]
-	}
+	exponent := text[len(name):]
 	power := 1
-	if len(name) < len(text) {
-		n, err := strconv.Atoi(text[len(name):])
-		if err != nil || n == 0 || n > 9 || n < -9 {
+	if exponent != "" {
+		if n := len(name); n > 0 && (name[n-1] == '-' || name[n-1] == '+') {
+			name, exponent = name[:n-1], text[n-1:]
+		}
+		n, err := strconv.Atoi(exponent)
+		if err != nil || n == 0 || n > maxUnitPower || n < -maxUnitPower {
 			return one, false
 		}
 		power = n
 	}
-	m, ok := unitAtom(name)
+	m, ok := unitOf(name)
 	if !ok {
 		return one, false
 	}
-	return one.times(m, power), true
+	return one.times(m, power)
 }
 
-func unitAtom(name string) (measure, bool) {
-	tens := 0
+// unitOf looks a symbol up, as it stands first and then with a prefix.
+func unitOf(name string) (measure, bool) {
 	a, found := atoms[name]
-	for n := 1; n <= 2 && !found && n < len(name); n++ {
-		if p, ok := prefixes[name[:n]]; ok {
+	scale := "1"
+	for n := 1; n <= 2 && n < len(name) && !found; n++ {
+		var isPrefix bool
+		if scale, isPrefix = prefixes[name[:n]]; isPrefix {
 			if a, found = atoms[name[n:]]; found && a.metric {
-				tens, name = p, name[n:]
+				name = name[n:]
 			} else {
 				found = false
 			}
@@ -199,15 +255,26 @@ func unitAtom(name string) (measure, bool) {
 	if !found {
 		return one, false
 	}
-	m := measure{factor: big.NewRat(1, 1), powers: map[string]int{name: 1}}
-	if a.of != "" {
-		m, found = measureOf(a.of)
+	m := measure{factor: rational(scale)}
+	if a.of == "" {
+		m.powers = map[string]int{name: 1}
+		return m, true
 	}
-	f, _ := new(big.Rat).SetString(a.factor)
-	scale := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(tens, -tens))), nil))
-	if tens < 0 {
-		scale.Inv(scale)
+	of, ok := measureOf(a.of)
+	if !ok {
+		return one, false
 	}
-	m.factor = new(big.Rat).Mul(m.factor, f.Mul(f, scale))
-	return m, found
+	m.factor.Mul(m.factor, rational(a.factor))
+	m.factor.Mul(m.factor, of.factor)
+	m.powers = of.powers
+	if a.offset != "" {
+		m.offset = rational(a.offset)
+	}
+	return m, true
+}
+
+// rational reads a number of the tables above.
+func rational(text string) *big.Rat {
+	r, _ := new(big.Rat).SetString(text)
+	return r
 }

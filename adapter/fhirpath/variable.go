@@ -1,6 +1,8 @@
 package fhirpath
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -33,7 +35,8 @@ func (c *compiler) compileVariable(t *term) (code, error) {
 		return code{op: func(s *state) error { s.pushNode(s.rootResource()); return nil }}, nil
 	}
 	if c.variables != nil && !c.variables[name] {
-		return code{}, fault(c.src, t.start, issue.Invalid, "there is no variable %%%s", name)
+		names, _ := nearest(name, append(slices.Sorted(maps.Keys(c.variables)), "context", "resource", "rootResource", "sct", "loinc", "ucum"))
+		return code{}, fault(c.src, t.start, issue.Invalid, "there is no variable %%%s; there are %%%s and others", name, strings.Join(names, ", %"))
 	}
 	return code{op: func(s *state) error {
 		values, ok := s.ctx.Variables[name]
