@@ -64,7 +64,7 @@ func TestFaults(t *testing.T) {
 		"in evaluate":                   {`src.name first as n -> tgt.id = evaluate(n, famly);`, `8:45 structure map-expression: the FHIRPath expression does not compile: HumanName has no element famly`},
 		"in a check":                    {`src.name as n check famly.exists() -> tgt.id = 'x';`, `8:21 structure map-expression: the FHIRPath expression does not compile: HumanName has no element famly`},
 		"in a log":                      {`src.name as n log famly -> tgt.id = 'x';`, `8:19 structure map-expression: the FHIRPath expression does not compile: HumanName has no element famly`},
-		"in a default":                  {`src.language default (%nobody) as l -> tgt.language = l;`, `8:23 structure map-expression: the FHIRPath expression does not compile: `},
+		"in a default":                  {`src.language default (%nobody) as l -> tgt.language = l;`, `8:23 structure map-variable: no variable is called nobody here; expected one of l, src, tgt`},
 		"in a constant":                 {`src -> tgt.id = (%bad & 'x') "x";`, `6:12 structure map-expression: the FHIRPath expression does not compile: `},
 		"a constant of itself":          {`src -> tgt.id = (%loop) "x";`, `7:14 structure map-expression: the constant loop is part of its own value`},
 		"no semicolon":                  {`src.name -> tgt.name`, `9:1 structure map-syntax: expected ';' at the end of the rule, found "}"`},
@@ -84,7 +84,7 @@ func TestFaults(t *testing.T) {
 		"a huge cardinality":            {`src.id 0..99999999999 as i -> tgt.id = i;`, `8:11 structure map-syntax: expected a whole number of at most 32 bits`},
 		"a fraction as a cardinality":   {`src.id 0.5..1 as i -> tgt.id = i;`, `8:8 structure map-syntax: expected a whole number`},
 		"a minus of nothing":            {`src -> tgt.id = -x "x";`, `8:18 structure map-syntax: expected a number after '-'`},
-		"a long name":                   {`src.` + strings.Repeat("x", 300) + ` -> tgt.id;`, `8:5 too-long map-syntax: a name is longer than 255 bytes`},
+		"a long name":                   {`src.` + strings.Repeat("x", 300) + ` -> tgt.id;`, `8:5 too-long map-syntax: expected a name of at most 255 bytes`},
 		"then nothing":                  {`src.id then;`, `8:12 structure map-syntax: expected the name of a group, or '{', found ";"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,8 +96,12 @@ uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as target
 let bad = (unknown());
 let loop = (%loop); group main(source src : Patient, target tgt : Patient) {
 ` + c.rules + "\n} group other(source s, target t) {}\n"
-			if got := first(t, text); !strings.HasPrefix(got, c.want) {
+			got := first(t, text)
+			if !strings.HasPrefix(got, c.want) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+			if !strings.Contains(got, "expected") {
+				t.Errorf("%s does not say what was expected", got)
 			}
 		})
 	}
@@ -143,14 +147,14 @@ func TestFaultsOfMaps(t *testing.T) {
 		"no brace":                 {top + "group a(source s, target t)", `2:28 structure map-syntax: expected '{', found the end of the map`},
 		"an open group":            {top + "group a(source s, target t) {", `2:30 structure map-syntax: expected a variable, found the end of the map`},
 		"words after the groups":   {top + "group a(source s, target t) {} uses", `2:32 structure map-syntax: expected 'group' or the end of the map, found "uses"`},
-		"a prefix of nothing":      {top + `conceptmap "a" { s:a == t:b }` + rest, `2:18 structure map-syntax: the prefix s is not declared in this concept map`},
+		"a prefix of nothing":      {top + `conceptmap "a" { s:a == t:b }` + rest, `2:18 structure map-syntax: the prefix s is not declared; expected one that`},
 		"an operator":              {top + `conceptmap "a" { prefix s = "x" s:a => s:b }` + rest, `2:38 structure map-syntax: expected`},
 		"unmapped":                 {top + `conceptmap "a" { prefix s = "x" unmapped for s = fixed }` + rest, `2:50 structure map-syntax: expected provided`},
 		"nested too deep":          {top + "group a(source s, target t) { " + strings.Repeat("s then { ", 100) + strings.Repeat("};", 100) + "}", `2:605 structure map-syntax: rules are nested more than 64 deep`},
-		"brackets too deep":        {top + "group a(source s, target t) { s where " + strings.Repeat("(", 10000) + "1" + strings.Repeat(")", 10000) + " then {}; }", `2:239 structure map-syntax: brackets are nested more than 200 deep`},
+		"brackets too deep":        {top + "group a(source s, target t) { s where " + strings.Repeat("(", 10000) + "1" + strings.Repeat(")", 10000) + " then {}; }", `2:239 structure map-syntax: expected brackets nested at most 200 deep`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := first(t, c.text); !strings.HasPrefix(got, c.want) {
+			if got := first(t, c.text); !strings.HasPrefix(got, c.want) || !strings.Contains(got, "expected") {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
@@ -212,7 +216,7 @@ func TestMapsInARing(t *testing.T) {
 	a := "map \"urn:a\" = \"a\"\nimports \"urn:b\"\n" + uses + "group a(source s : Observation, target t : Observation) { s.id -> t.id; s then b(s, t) \"x\"; }"
 	b := "map \"urn:b\" = \"b\"\nimports \"urn:a\"\ngroup b(source s, target t) { s.status -> t.status; s.component as c then b(c, t) \"y\"; }"
 	b = strings.Replace(b, "s.status -> t.status; ", "", 1)
-	set, err := Compile([]Source{{Name: "a.map", Text: a}, {Name: "b.map", Text: b}}, Env{})
+	_, err := Compile([]Source{{Name: "a.map", Text: a}, {Name: "b.map", Text: b}}, Env{})
 	if err == nil {
 		t.Fatal("a component has no component")
 	}
@@ -220,7 +224,8 @@ func TestMapsInARing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	b = strings.Replace(b, "s.component as c then b(c, t)", "s.contained as c then a(s, t)", 1)
-	if set, err = Compile([]Source{{Name: "a.map", Text: a}, {Name: "b.map", Text: b}}, Env{}); err != nil {
+	set, err := Compile([]Source{{Name: "a.map", Text: a}, {Name: "b.map", Text: b}}, Env{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	root, err := fhir.Parse(fhir.Types(fhir.R4), []byte(`{"resourceType":"Observation","id":"1","contained":[{"resourceType":"Patient"}]}`), fhir.Limits{})
