@@ -1,5 +1,11 @@
 package mapping
 
+import (
+	"slices"
+
+	"spadapter/adapter/fhir"
+)
+
 // chain is a path that an expression reads: below a variable, or below the focus when
 // slot is -1.
 type chain struct {
@@ -43,10 +49,17 @@ func jsonNames(s *scope, focus shape, tokens []token) map[int]string {
 	return out
 }
 
-// unknownMember finds an element below a variable that none of its types has: FHIRPath
-// knows the types of the focus alone.
-func unknownMember(s *scope, tokens []token) (at shape, missing token, ok bool) {
+// unknownMember finds an element, below a variable or below the focus, that none of the
+// types has. Package fhirpath knows the focus alone, and only when it has one type; in
+// brackets, where the focus is another, the rest is its business.
+func unknownMember(s *scope, focus shape, tokens []token) (at shape, missing token, ok bool) {
+	depth := 0
 	for i, t := range tokens {
+		if t.kind == mark && brackets[t.value] != "" {
+			depth++
+		} else if t.kind == mark && (t.value == ")" || t.value == "]" || t.value == "}") {
+			depth--
+		}
 		member := i > 0 && tokens[i-1].kind == mark && tokens[i-1].value == "."
 		call := i+1 < len(tokens) && tokens[i+1].kind == mark && tokens[i+1].value == "("
 		switch {
@@ -56,9 +69,25 @@ func unknownMember(s *scope, tokens []token) (at shape, missing token, ok bool) 
 			}
 		case !member:
 			at = nil
-			if v, found := s.find(t.value); found && (t.delimited || !operatorWords[t.value]) {
-				at = v.shape
+			if !t.delimited && operatorWords[t.value] {
+				continue
 			}
+			if v, found := s.find(t.value); found {
+				at = v.shape
+				continue
+			}
+			if depth > 0 || i > 0 && tokens[i-1].kind != mark && !operatorWords[tokens[i-1].value] || i > 0 && (tokens[i-1].value == "%" || tokens[i-1].value == "is" || tokens[i-1].value == "as") {
+				continue // a unit, a type or a constant
+			}
+			if t.value == "$this" || slices.ContainsFunc(focus, func(ft *fhir.Type) bool { return ft.Is(t.value) }) {
+				at = focus
+				continue
+			}
+			_, types, _, found := focus.elements(t.value)
+			if !found {
+				return focus, t, false
+			}
+			at = types
 		default:
 			_, types, _, found := at.elements(t.value)
 			if !found {

@@ -1,6 +1,9 @@
 package mapping
 
-import "spadapter/adapter/fhir"
+import (
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
 
 // resource is an embedded concept map as a ConceptMap without url.
 func (d *conceptMapDecl) resource() *fhir.Node {
@@ -102,3 +105,41 @@ var operators = func() map[string]string {
 	}
 	return out
 }()
+
+// conceptMaps loads the embedded concept maps under <url of the map>#<id>.
+func (c *compiler) conceptMaps() {
+	var nodes []*fhir.Node
+	codes := c.env.Terminology
+	load := func(m *mapDecl, n *fhir.Node, at int) {
+		id := n.Text("id")
+		n.Set("url", m.url+"#"+id)
+		if _, err := codes.With(n); err != nil {
+			for _, e := range issue.All(err) {
+				c.fail(m, at, e.Type, "map-conceptmap", "the concept map %s cannot be used: %s", clip(id), e.Details)
+			}
+			return
+		}
+		nodes = append(nodes, n)
+	}
+	for _, m := range c.maps {
+		ids := map[string]bool{}
+		for _, d := range m.conceptMaps {
+			if ids[d.id] {
+				c.fail(m, d.at, issue.Duplicate, "map-duplicate", "a concept map of this map is called %s already; expected another id", clip(d.id))
+				continue
+			}
+			ids[d.id] = true
+			load(m, d.resource(), d.at)
+		}
+		for _, inner := range m.contained {
+			line, column := inner.Position()
+			load(m, inner.Clone(), m.file.starts[line-1]+column-1)
+		}
+	}
+	var err error
+	if c.codes, err = codes.With(nodes...); err != nil {
+		for _, e := range issue.All(err) {
+			c.fail(c.maps[0], 0, e.Type, "map-conceptmap", "the concept maps cannot be used together: %s", e.Details)
+		}
+	}
+}

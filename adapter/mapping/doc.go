@@ -13,6 +13,14 @@
 // element names the source, rule and line that made it; Result.Unread holds every
 // source element that no rule read.
 //
+// Format prints a map in the canonical form of the language, Resource as a StructureMap;
+// both read either form.
+//
+// Where the standard leaves something open: dateOp(value, amount, unit) is FHIRPath's date
+// arithmetic; cp(value) infers phone, email or url; escape knows plain, java, xml, json,
+// html and url; a code that no row of a ConceptMap has gives nothing and an informational
+// issue map-untranslated; a default group for Quantity maps an Age too.
+//
 // Source: http://hl7.org/fhir/R4/mapping-language.html,
 // http://hl7.org/fhir/R4/structuremap.html; the grammar of R5 where it adds to R4's.
 //

@@ -57,7 +57,11 @@ func (c *compiler) passage(s *scope, focus shape, from passage) *expression {
 	if err != nil {
 		for _, inner := range issue.All(err) {
 			in, offset := w.place(inner.Line, inner.Column)
-			c.report(in.fault(offset, "the FHIRPath expression does not compile: %s", inner.Details))
+			words := inner.Details
+			if inner.Type == issue.NotSupported {
+				words += "; expected a function of FHIRPath"
+			}
+			c.report(in.fault(offset, "the FHIRPath expression does not compile: %s", words))
 		}
 		return nil
 	}

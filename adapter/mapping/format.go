@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -111,60 +110,6 @@ func (p *printer) mapDecl(m *mapDecl) {
 		p.line("")
 		p.group(g)
 	}
-}
-
-func (p *printer) conceptMap(c *conceptMapDecl) {
-	p.line("conceptmap " + quote("#"+c.id, '"') + " {" + behind(c.doc))
-	p.depth++
-	prefixes := map[string]string{}
-	var order []string
-	prefix := func(system, letter string) {
-		if _, has := prefixes[system]; has {
-			return
-		}
-		name := letter
-		for i := 2; slices.Contains(order, name); i++ {
-			name = letter + strconv.Itoa(i)
-		}
-		prefixes[system] = name
-		order = append(order, name)
-		p.line("prefix " + name + " = " + quote(system, '"'))
-	}
-	for _, r := range c.rows {
-		prefix(r.sourceSystem, "s")
-	}
-	for _, r := range c.rows {
-		if r.equivalence != "unmatched" {
-			prefix(r.targetSystem, "t")
-		}
-	}
-	var unmapped []string
-	for system := range c.unmapped {
-		unmapped = append(unmapped, system)
-	}
-	slices.Sort(unmapped)
-	for _, system := range unmapped {
-		prefix(system, "s")
-	}
-	for _, system := range unmapped {
-		p.line("unmapped for " + prefixes[system] + " = " + c.unmapped[system])
-	}
-	for _, r := range c.rows {
-		text := prefixes[r.sourceSystem] + ":" + code(r.sourceCode) + " " + operators[r.equivalence]
-		if r.equivalence != "unmatched" {
-			text += " " + prefixes[r.targetSystem] + ":" + code(r.targetCode)
-		}
-		p.line(text)
-	}
-	p.depth--
-	p.line("}")
-}
-
-func code(code string) string {
-	if plainName(code) && !keywords[code] {
-		return code
-	}
-	return quote(code, '"')
 }
 
 func (p *printer) group(g *groupDecl) {

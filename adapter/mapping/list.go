@@ -34,7 +34,7 @@ func (r *run) mayList(t *target, ru *rule, parent *fhir.Node, e *fhir.Element) b
 	if had == nil || had.file == ru.file && had.line == ru.line && had.name == ru.name {
 		return true
 	}
-	r.fail(ru.issue(issue.MultipleMatches, "map-list", "another rule (%s) has put its items %s in %s; expected one", had.place(), t.list, e.Path), nil)
+	r.fail(ru.issue(issue.MultipleMatches, "map-list-mode", "another rule (%s) has put its items %s in %s; expected one", had.place(), t.list, e.Path), nil)
 	return false
 }
 

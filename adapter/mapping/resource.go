@@ -261,7 +261,7 @@ func (p *resourceParser) elements(n *fhir.Node) []string {
 	}
 	out := strings.Split(e.Value, ".")
 	if len(out) > maxNesting {
-		p.stop(e, issue.Structure, "a path has more than %d elements", maxNesting)
+		p.stop(e, issue.Structure, "expected a path of at most %d elements", maxNesting)
 	}
 	for _, name := range out {
 		if name == "" || len(name) > maxName {

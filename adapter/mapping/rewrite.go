@@ -50,7 +50,7 @@ func (w *rewriting) put(from passage, start int, text string) {
 // rewrite adds a passage. within names the constants that it is part of.
 func (c *compiler) rewrite(w *rewriting, s *scope, focus shape, from passage, tokens []token, within []string) error {
 	text, last := from.text, 0
-	if at, missing, ok := unknownMember(s, tokens); !ok {
+	if at, missing, ok := unknownMember(s, focus, tokens); !ok {
 		return c.stop(from.fault(missing.start, "the FHIRPath expression does not compile: %s has no element %s; expected one of %s", at, clip(missing.value), at.names()))
 	}
 	choices := jsonNames(s, focus, tokens)
@@ -86,12 +86,20 @@ func (c *compiler) rewrite(w *rewriting, s *scope, focus shape, from passage, to
 				replace(start, "%"+w.variable(t.value, v.slot))
 				continue
 			}
+			if !percent {
+				continue
+			}
 			k, ok := c.constant(from.file, t.value)
-			if !ok || !percent {
+			if !ok {
+				if !standardVariable(t.value) {
+					e := from.fault(start, "no variable is called %s here; expected one of %s", clip(t.value), s.visible())
+					e.Rule = "map-variable"
+					return c.stop(e)
+				}
 				continue
 			}
 			if w.Len() > maxRewritten || len(within) > maxExpression {
-				return c.stop(from.file.fail(from.offset(t.start), "map-expression", "the constants in an expression make it longer than %d bytes, or are nested more than %d deep", maxRewritten, maxExpression))
+				return c.stop(from.file.fail(from.offset(t.start), "map-expression", "expected constants that make an expression at most %d bytes long and are nested at most %d deep", maxRewritten, maxExpression))
 			}
 			if slices.Contains(within, t.value) {
 				return c.stop(from.file.fail(from.offset(t.start), "map-expression", "the constant %s is part of its own value; expected a value without it", clip(t.value)))
@@ -121,14 +129,23 @@ var operatorWords = words("and or xor implies in contains is as div mod true fal
 // there get another.
 func (w *rewriting) variable(name string, slot int) string {
 	bound := name
-	if name == "context" || name == "resource" || name == "rootResource" || name == "sct" || name == "loinc" || name == "ucum" ||
-		strings.HasPrefix(name, "vs-") || strings.HasPrefix(name, "ext-") {
+	if standardVariable(name) {
 		bound += " of the map"
 	}
 	if !slices.Contains(w.uses, binding{bound, slot}) {
 		w.uses = append(w.uses, binding{bound, slot})
 	}
 	return member(bound)
+}
+
+// standardVariable reports whether FHIRPath itself has the variable.
+// Source: http://hl7.org/fhir/R4/fhirpath.html#variables.
+func standardVariable(name string) bool {
+	switch name {
+	case "context", "resource", "rootResource", "sct", "loinc", "ucum":
+		return true
+	}
+	return strings.HasPrefix(name, "vs-") || strings.HasPrefix(name, "ext-")
 }
 
 func (f passage) offset(in int) int {

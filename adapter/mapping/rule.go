@@ -48,8 +48,8 @@ type arg struct {
 	literal *fhir.Node
 }
 
-// maxRules is how many rules are compiled, a group once for each combination of types:
-// the shipped dialects need a tenth of a hundredth.
+// maxRules is how many rules are compiled, a group once for each combination of types that
+// it is called with; a shipped dialect needs under 500.
 const maxRules = 50_000
 
 func (c *compiler) rule(outer *scope, d *ruleDecl) *rule {

@@ -127,7 +127,7 @@ func scan(file *file) ([]token, error) {
 			for i++; i < len(src) && (letter(src[i]) || digit(src[i])); i++ {
 			}
 			if i-start > maxName {
-				e := file.fail(start, "map-syntax", "a name is longer than %d bytes", maxName)
+				e := file.fail(start, "map-syntax", "expected a name of at most %d bytes", maxName)
 				e.Type = issue.TooLong
 				return nil, e
 			}
@@ -144,7 +144,7 @@ func scan(file *file) ([]token, error) {
 		}
 		if i == start+1 && strings.IndexByte("(){}[]<>,;:.=+-*/|&%~!", c) < 0 {
 			r, _ := utf8.DecodeRuneInString(src[start:])
-			return nil, file.fail(start, "map-syntax", "the character %q has no meaning here", r)
+			return nil, file.fail(start, "map-syntax", "the character %q has no meaning here; expected a name, a literal, an operator or a bracket", r)
 		}
 		add(token{kind: mark, value: src[start:i], start: start, stop: i})
 	}
@@ -228,7 +228,7 @@ func newFile(name, text string) *file {
 // legible reports what no map can hold: bytes that are no text, or too many.
 func (f *file) legible() error {
 	if len(f.text) > maxText {
-		e := f.fail(0, "map-syntax", "the map is longer than %d bytes", maxText)
+		e := f.fail(0, "map-syntax", "expected a map of at most %d bytes", maxText)
 		e.Type = issue.TooLong
 		return e
 	}

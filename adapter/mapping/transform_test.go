@@ -92,6 +92,7 @@ func TestTransforms(t *testing.T) {
 		"append of expressions":       {"Basic", `src.name first as n -> tgt.code as c, c.text = append((n.given.first()), ' ', n.family) "x";`, `"code":{"text":"Ann Test"}`},
 		"reference":                   {"Observation", `src -> tgt.subject as r, r.reference = reference(src) "x";`, `"subject":{"reference":"Patient/p1"}`},
 		"pointer without an entry":    {"Observation", `src -> tgt.subject as r, r.reference = pointer(src) "x";`, `"subject":{"reference":"Patient/p1"}`},
+		"pointer to an entry":         {"Bundle", `src -> tgt.entry as e, e.fullUrl = 'urn:uuid:1', e.resource = create('Patient') as p, p.id = 'x' then { src -> tgt.entry as f, f.resource = create('Basic') as b, b.subject as r, r.reference = pointer(p), b.author as a, a.reference = reference(p) "f"; } "x";`, `"entry":[{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Patient","id":"x"}},{"resource":{"resourceType":"Basic","subject":{"reference":"urn:uuid:1"},"author":{"reference":"Patient/x"}}}]`},
 		"dateOp over a leap day":      {"Patient", `src -> tgt.deceased = cast('2020-02-29', 'dateTime') as b then { src -> tgt.extension as e, e.url = 'urn:x', e.value = (%b + 1 year) "y"; } "x";`, `"extension":[{"url":"urn:x","valueDateTime":"2021-02-28"}],"deceasedDateTime":"2020-02-29"`},
 		"dateOp in months":            {"Patient", `src.deceased : dateTime as d -> tgt.deceased = dateOp(d, 1, 'months');`, `"deceasedDateTime":"2026-03-03T10:00:00Z"`},
 		"evaluate of the rule's own":  {"Basic", `src.name first as n -> tgt.code as c, c.text = (given.last()) "x";`, `"code":{"text":"Cis"}`},
@@ -249,7 +250,7 @@ func TestCheckAndLog(t *testing.T) {
 func TestTwoRulesFirst(t *testing.T) {
 	for _, mode := range []string{"first", "last"} {
 		_, err := runRules(t, "Basic", `src -> tgt.identifier as i `+mode+`, i.value = 'a' "a"; src -> tgt.identifier as i `+mode+`, i.value = 'b' "b";`)
-		if all := issue.All(err); len(all) != 1 || all[0].Rule != "map-list" || !strings.Contains(all[0].Details, "rule a") || !strings.Contains(all[0].Details, "rule b") {
+		if all := issue.All(err); len(all) != 1 || all[0].Rule != "map-list-mode" || !strings.Contains(all[0].Details, "rule a") || !strings.Contains(all[0].Details, "rule b") {
 			t.Errorf("%s: %v", mode, err)
 		}
 	}
