@@ -88,6 +88,10 @@ type Context struct {
 	Now   time.Time // now(), today() and timeOfDay(); zero: they are errors
 	Steps int       // work allowed, about one per term evaluated and per element touched; default 1,000,000
 
+	// Budget is the work allowed for several evaluations together, one after the other:
+	// each takes from it what it used. Nil: Steps alone bounds each.
+	Budget *int
+
 	// Trace receives what trace() sees, when not nil. values is valid during the call.
 	Trace func(name string, values Collection)
 }
@@ -99,7 +103,7 @@ const defaultSteps = 1_000_000
 //
 // Errors are *issue.Error: invalid where FHIRPath says that evaluation ends with an
 // error (several items where one is needed, operands of the wrong type); too-costly
-// when the work exceeds Context.Steps. Expression, Line and Column are those of the
+// when the work exceeds Context.Steps or what is left of Context.Budget. Expression, Line and Column are those of the
 // focus in its document, zero without a focus; PlaceOf gives the place inside e.
 func (e *Expression) Eval(ctx Context, focus *fhir.Node) (Collection, error) {
 	s := begin(ctx, focus)

@@ -20,6 +20,7 @@ type state struct {
 	base  int // where the result of the expression starts; the focus lies below
 	high  int // how far the stack was used, for clearing
 	steps int
+	given int // the steps it began with
 	ctx   Context
 	first *fhir.Node // the focus of the whole expression
 	found finder
@@ -75,6 +76,10 @@ func begin(ctx Context, focus *fhir.Node) *state {
 	if s.steps <= 0 {
 		s.steps = defaultSteps
 	}
+	if ctx.Budget != nil {
+		s.steps = min(s.steps, max(*ctx.Budget, 0))
+	}
+	s.given = s.steps
 	if focus != nil {
 		s.stack = append(s.stack, Value{node: focus})
 		s.focus = s.stack[:1:1]
@@ -85,6 +90,9 @@ func begin(ctx Context, focus *fhir.Node) *state {
 
 // end gives the state back; nothing of the tree may stay in the pool.
 func (s *state) end() {
+	if s.ctx.Budget != nil {
+		*s.ctx.Budget -= s.given - s.steps
+	}
 	if cap(s.stack) > 1<<14 {
 		return // one large evaluation must not hold its memory for good
 	}

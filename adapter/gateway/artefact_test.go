@@ -109,7 +109,7 @@ func TestStructureMaps(t *testing.T) {
 		}
 	}
 	text := w.do("GET", "/fhir/R4/StructureMap/plain", "", "as gp").Body.String()
-	if _, err := mapping.Compile([]mapping.Source{{Name: "plain.json", Text: text}}, mapping.Env{}); err != nil {
+	if _, err := mapping.Compile([]mapping.Source{{Name: "plain.json", Text: text}}, mapping.Env{Terminology: testTerminology()}); err != nil {
 		t.Errorf("what was read does not compile: %v", err)
 	}
 	if !strings.Contains(text, "own") {

@@ -31,7 +31,7 @@ func claims(statement *fhir.Node) []string {
 }
 
 // artefactIDs has an id for each type whose resources are part of the program.
-var artefactIDs = map[string]string{"ConceptMap": "letters", "OperationDefinition": "convert"}
+var artefactIDs = map[string]string{"ConceptMap": "letters", "StructureMap": "plain", "OperationDefinition": "convert"}
 
 // TestEveryClaimAnswers does what the CapabilityStatement says can be done.
 func TestEveryClaimAnswers(t *testing.T) {

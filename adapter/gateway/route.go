@@ -109,6 +109,7 @@ func (g *gateway) artefactRoutes() []*route {
 			&route{method: http.MethodPost, path: path + "/_search", resource: resource, interactions: []string{"search-type"}, body: mediaForm, handle: searchArtefacts})
 	}
 	if g.Conversions != nil {
+		serve("StructureMap")
 		invoke(http.MethodPost, "/$convert", "", mediaMessage, convertOperation, convert)
 		for _, path := range []string{"/StructureMap/$transform", "/StructureMap/:id/$transform"} {
 			invoke(http.MethodPost, path, "StructureMap", mediaMessage, transformOperation, transform)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"math"
+	"slices"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/mapping"
@@ -45,6 +46,8 @@ func (x *exchange) structureMapOf(m *mapping.Map) (*fhir.Node, error) {
 	}
 	if n.Child("id") == nil && fhir.Lexical("id", mapID(m)) {
 		n.Set("id", mapID(m))
+		last := len(n.Children) - 1 // an id stands first
+		n.Children = slices.Insert(n.Children[:last], 0, n.Children[last])
 	}
 	// many read it from now on: a tree that was parsed is one that nobody changes
 	if n, err = fhir.Parse(n.System(), fhir.Encode(n), fhir.Limits{Bytes: math.MaxInt32, Nodes: math.MaxInt32}); err != nil {

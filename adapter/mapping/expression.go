@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -14,8 +15,7 @@ type expression struct {
 	compiled *fhirpath.Expression
 	uses     []binding // the variables it names
 	reads    []chain   // the paths it reads, for the report of loss
-	file     *file
-	at       int
+	written  *rewriting
 }
 
 type binding struct {
@@ -39,7 +39,7 @@ func (c *compiler) passage(s *scope, focus shape, from passage) *expression {
 	if err := c.rewrite(w, s, focus, from, tokens, nil); err != nil {
 		return nil
 	}
-	e := &expression{file: from.file, at: from.at, uses: w.uses, reads: c.chains(s, tokens)}
+	e := &expression{written: w, uses: w.uses, reads: c.chains(s, tokens)}
 	owner := s.group.owner
 	options := []fhirpath.Option{fhirpath.Types(c.system(owner, "source")), fhirpath.MemberOf(c.memberOf), fhirpath.ConformsTo(conformsTo)}
 	if t := focus.single(); t != nil {
@@ -56,7 +56,8 @@ func (c *compiler) passage(s *scope, focus shape, from passage) *expression {
 	}
 	if err != nil {
 		for _, inner := range issue.All(err) {
-			in, offset := w.place(inner.Line, inner.Column)
+			at, _ := fhirpath.PlaceOf(inner) // one without a place is about the whole
+			in, offset := w.place(at.Offset)
 			words := inner.Details
 			if inner.Type == issue.NotSupported {
 				words += "; expected a function of FHIRPath"
@@ -136,7 +137,7 @@ func conformsTo(n *fhir.Node, profile string) (conforms, known bool) {
 
 func (e *expression) context(r *run, f int, focus *fhir.Node) fhirpath.Context {
 	r.focus = focus
-	ctx := fhirpath.Context{Now: r.in.Now, Resolve: r.find}
+	ctx := fhirpath.Context{Now: r.in.Now, Resolve: r.find, Budget: &r.budget}
 	if len(e.uses) > 0 {
 		ctx.Variables = make(map[string]fhirpath.Collection, len(e.uses))
 		for _, u := range e.uses {
@@ -229,9 +230,14 @@ func (r *run) system(v fhirpath.Value) *fhir.Node {
 }
 
 func (r *run) expressionFailed(e *expression, focus *fhir.Node, err error) {
-	line, _ := e.file.place(e.at)
 	for _, inner := range issue.All(err) {
-		failed := issue.Newf(issue.Processing, "map-expression", "%s:%d: the FHIRPath expression cannot be evaluated: %s", e.file.name, line, inner.Details).Because(inner)
+		at, _ := fhirpath.PlaceOf(inner) // one without a place is about the whole
+		in, offset := e.written.place(at.Offset)
+		line, column := in.file.place(in.offset(offset))
+		failed := issue.Newf(issue.Processing, "map-expression", "%s:%d:%d: the FHIRPath expression cannot be evaluated: %s", in.file.name, line, column, inner.Details).Because(inner)
+		if errors.Is(inner, issue.TooCostly) {
+			failed.Type, r.halted = issue.TooCostly, true // the next one would cost as much
+		}
 		r.fail(failed, focus)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +161,66 @@ func TestTransformEndsWithContext(t *testing.T) {
 	defer cancel()
 	if _, err := m.Transform(ctx, Input{Source: parsed(t, many(10_000))}); !errors.Is(err, issue.Timeout) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestWorkIsBounded: a condition that looks at all repeats, for each of them, costs the
+// square of the message. The transform ends with an issue instead, at once.
+func TestWorkIsBounded(t *testing.T) {
+	set, err := Compile([]Source{{Name: "square.map", Text: `map "https://test.example/square" = "square"
+uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as source
+uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as target
+group main(source src : Patient, target tgt : Patient) {
+  src.name as n where (%src.name.where(family = 'x' or family = 'y').empty()) -> tgt.name = n "each";
+}`}}, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transform := func(names int) error {
+		body := `{"resourceType":"Patient","name":[` + strings.TrimSuffix(strings.Repeat(`{"family":"Ashgrove"},`, names), ",") + `]}`
+		root, err := fhir.Parse(fhir.Types(fhir.R4), []byte(body), fhir.Limits{Bytes: 8 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = set.Maps()[0].Transform(context.Background(), Input{Source: root})
+		return err
+	}
+	if err := transform(500); err != nil {
+		t.Errorf("500 names are too many: %v", err)
+	}
+	all := issue.All(transform(50_000))
+	if len(all) != 1 || all[0].Type != issue.TooCostly || all[0].Expression == "" || !strings.Contains(all[0].Details, "square.map:5:") {
+		t.Errorf("50,000 names: %d issues, first %v", len(all), all[:min(1, len(all))])
+	}
+}
+
+// TestNotesAreBounded: a map that logs every repeat does not answer with more than it was
+// sent, and says how much more there was.
+func TestNotesAreBounded(t *testing.T) {
+	set, err := Compile([]Source{{Name: "talk.map", Text: `map "https://test.example/talk" = "talk"
+uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as source
+uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as target
+group main(source src : Patient, target tgt : Patient) {
+  src.identifier as i log (value) -> tgt.identifier = i "each";
+}`}}, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := fhir.Parse(fhir.Types(fhir.R4), []byte(many(2500)), fhir.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := set.Maps()[0].Transform(context.Background(), Input{Source: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged := 0
+	for _, e := range result.Issues {
+		if e.Rule == "map-log" {
+			logged++
+		}
+	}
+	if said := slices.IndexFunc(result.Issues, func(e *issue.Error) bool { return e.Rule == "map-notes" }); logged != maxNotes || said < 0 || !strings.Contains(result.Issues[said].Details, "1500 more") {
+		t.Errorf("%d are listed of 2500, the rest at %d", logged, said)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"spadapter/adapter/issue"
 )
@@ -155,21 +154,8 @@ func (f passage) offset(in int) int {
 	return f.at + in
 }
 
-// place is where a line and column of the rewritten text, counted in characters, come from.
-func (w *rewriting) place(line, column int) (passage, int) {
-	text := w.String()
-	offset := 0
-	for ; line > 1; line-- {
-		next := strings.IndexByte(text[offset:], '\n')
-		if next < 0 {
-			break
-		}
-		offset += next + 1
-	}
-	for ; column > 1 && offset < len(text); column-- {
-		_, n := utf8.DecodeRuneInString(text[offset:])
-		offset += n
-	}
+// place is where an offset of the rewritten text comes from.
+func (w *rewriting) place(offset int) (passage, int) {
 	i := len(w.spans) - 1
 	for i > 0 && w.spans[i].to > offset {
 		i--

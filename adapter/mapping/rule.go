@@ -225,6 +225,9 @@ func (s *source) visit(r *run, f int, ru *rule, i int, n *fhir.Node, path []stri
 			return
 		}
 	}
+	if r.ended() {
+		return
+	}
 	if s.where != nil {
 		r.stack[f+s.slot] = n
 		if !s.where.test(r, f, n) {

@@ -31,9 +31,11 @@ type run struct {
 	tracing bool
 	trace   []Step
 	issues  []*issue.Error
+	notes   int // how many issues there would be without a bound
 	failed  []*issue.Error
 	work    int // elements looked at
 	check   int // when to look at ctx again
+	budget  int // work left for expressions
 	halted  bool
 	depth   int
 }
@@ -46,6 +48,18 @@ type shareKey struct {
 // maxFaults is how many faults one transform reports before it gives up; a map with a
 // mistake in a loop would otherwise fill the memory.
 const maxFaults = 100
+
+// maxNotes is how many notices of its rules one transform keeps: a rule that logs each of
+// many repeats would otherwise answer with more than it was sent.
+const maxNotes = 1000
+
+// Expressions may take this much work in one transform, and this much more for each
+// element of the sources: a message of many repeats under a condition that looks at all of
+// them would otherwise cost the square of its size.
+const (
+	leastBudget   = 5_000_000
+	elementBudget = 200
+)
 
 // maxDepth is how deep groups may call each other: more than any message is nested, and
 // far from the end of the stack.
@@ -72,7 +86,12 @@ func (m *Map) Transform(ctx context.Context, in Input) (*Result, error) {
 
 func (m *Map) transform(ctx context.Context, in Input, around *envelope) (*Result, error) {
 	r := &run{ctx: ctx, codes: m.codes, in: &in, around: around, tracing: in.Trace, stack: make([]*fhir.Node, 0, 256), scratch: make([]made, 0, 8)}
-	r.find = r.resolve
+	r.find, r.budget = r.resolve, leastBudget
+	for _, n := range append([]*fhir.Node{in.Source}, in.More...) {
+		if n != nil {
+			r.budget += elementBudget * n.Size()
+		}
+	}
 	g := m.entry
 	f := r.push(g.slots)
 	sources := append([]*fhir.Node{in.Source}, in.More...)
@@ -114,6 +133,9 @@ func (m *Map) transform(ctx context.Context, in Input, around *envelope) (*Resul
 	for _, n := range r.created {
 		arrange(n)
 	}
+	if more := r.notes - maxNotes; more > 0 {
+		r.issues = append(r.issues, issue.Newf(issue.Informational, "map-notes", "the map has %d more things to say; only the first %d are listed", more, maxNotes).Graded(issue.SeverityInformation))
+	}
 	out := &Result{Map: m, Source: in.Source, Trace: r.steps(), Work: r.work, Issues: r.issues, targets: targets}
 	if len(targets) > 0 {
 		out.Target = targets[0]
@@ -145,15 +167,20 @@ func (r *run) stopped() bool {
 			r.halted = true
 		}
 	}
-	return r.halted || len(r.failed) >= maxFaults
+	return r.ended()
 }
+
+// ended reports whether nothing more is to be done.
+func (r *run) ended() bool { return r.halted || len(r.failed) >= maxFaults }
 
 func (r *run) fail(e *issue.Error, at *fhir.Node) {
 	r.failed = append(r.failed, located(e, r.around.original(at)))
 }
 
 func (r *run) note(e *issue.Error, at *fhir.Node) {
-	r.issues = append(r.issues, located(e, r.around.original(at)))
+	if r.notes++; r.notes <= maxNotes {
+		r.issues = append(r.issues, located(e, r.around.original(at)))
+	}
 }
 
 func located(e *issue.Error, at *fhir.Node) *issue.Error {

@@ -137,12 +137,13 @@ func (r *run) untranslated(ru *rule, n *fhir.Node, codings []*fhir.Node, url str
 	if len(codes) == 0 {
 		return // nothing was there to translate
 	}
+	at := r.around.original(n)
 	e := located(ru.issue(issue.NotFound, "map-untranslated", "no row of the ConceptMap %s has this code; it is not translated", url).
-		Graded(issue.SeverityInformation).With("code %s", strings.Join(codes, ", ")), n)
+		Graded(issue.SeverityInformation).With("code %s", strings.Join(codes, ", ")), at)
 	for i := len(r.issues) - 1; i >= 0 && r.issues[i].Expression == e.Expression; i-- {
 		if r.issues[i].Rule == e.Rule && r.issues[i].Details == e.Details {
 			return
 		}
 	}
-	r.issues = append(r.issues, e)
+	r.note(e, at)
 }
