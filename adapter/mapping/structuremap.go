@@ -30,7 +30,8 @@ import (
 // imports and constants are left out.
 //
 // Errors: those of parsing; structure, value and others of fhir.Check for what no
-// StructureMap can hold, such as a url with blanks.
+// StructureMap can hold, such as a url with blanks, with the FHIRPath of the element and
+// no line.
 //
 // Source: http://hl7.org/fhir/R4/structuremap.html.
 func Resource(src Source) (*fhir.Node, error) {
@@ -48,8 +49,12 @@ func Resource(src Source) (*fhir.Node, error) {
 	if err != nil {
 		return nil, named(src.Name, err)
 	}
-	if err := issue.Failures(fhir.Check(checked)); err != nil {
-		return nil, named(src.Name, err)
+	if all := issue.All(issue.Failures(fhir.Check(checked))); len(all) > 0 {
+		for _, e := range all {
+			e.Details = src.Name + ": " + e.Details
+			e.Line, e.Column = 0, 0 // the place is of the result, which nobody sees
+		}
+		return nil, issue.Join(all)
 	}
 	return checked, nil
 }
@@ -90,6 +95,7 @@ func (w *resourceWriter) named(c *fhir.Node, name string) {
 
 func (w *resourceWriter) id(name string) string {
 	if fhir.Lexical("id", name) {
+		w.taken[name] = true
 		return name
 	}
 	if id := w.ids[name]; id != "" {

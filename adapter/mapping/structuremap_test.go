@@ -182,7 +182,11 @@ group none(source s, target t) {}`
 		"a url with blanks": strings.Replace(text, "/forms'", "/f orms'", 1),
 		"the syntax":        "map",
 	} {
-		if _, err := Resource(Source{Name: "b.map", Text: bad}); !errors.Is(err, issue.Invalid) {
+		_, err := Resource(Source{Name: "b.map", Text: bad})
+		if !errors.Is(err, issue.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if e := issue.All(err)[0]; !strings.HasPrefix(e.Details, "b.map: ") || (e.Line == 0) != (e.Expression == "StructureMap.url") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
