@@ -24,9 +24,19 @@ func TestOneSourceForMany(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := dialects(t)["ukcore-r4-to-referral"].Map
-	in := mapping.Input{Source: root, Identity: "m"}
-	first, err := m.Transform(context.Background(), in)
+	request := root.All("entry")[0].Child("resource")
+	for _, e := range root.All("entry") {
+		if r := e.Child("resource"); r.ResourceType() == "ServiceRequest" {
+			request = r
+		}
+	}
+	alone, err := fhir.Parse(fhir.Types(fhir.R4), fhir.Encode(request), fhir.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := dialects(t)["ukcore-r4-to-referral"]
+	in := mapping.Input{Source: root, Trace: true}
+	first, err := d.Convert(context.Background(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,10 +45,16 @@ func TestOneSourceForMany(t *testing.T) {
 	for range 8 {
 		wait.Go(func() {
 			for range 20 {
-				result, err := m.Transform(context.Background(), in)
+				result, err := d.Convert(context.Background(), in)
 				if err != nil || !bytes.Equal(fhir.Encode(result.Target), want) {
 					t.Errorf("another result: %v", err)
 					return
+				}
+				if _, ok := first.Origin(first.Target.Child("type")); !ok {
+					t.Error("no rule made the type")
+				}
+				if _, err := d.Convert(context.Background(), mapping.Input{Source: alone}); err != nil {
+					t.Error(err)
 				}
 			}
 		})

@@ -61,7 +61,7 @@ func (d *Dialect) Convert(ctx context.Context, in Input) (*Result, error) {
 	for _, e := range faults {
 		if e.Rule == "bundle-reference" && (len(result.Unread) > 0 || alone) {
 			// the sender named something that is not in the message or not taken: information
-			warning := traced.blame(e, issue.Value, "map-reference", "the reference leads to what is not in the result").Graded(issue.SeverityWarning)
+			warning := traced.blame(e, issue.Value, "map-reference", "the result refers to what is not in it").Graded(issue.SeverityWarning)
 			if !slices.ContainsFunc(result.Issues, func(have *issue.Error) bool { // copied twice, told once
 				return have.Rule == warning.Rule && have.Expression == warning.Expression
 			}) {
