@@ -57,6 +57,7 @@ func cases(t *testing.T) map[string][]byte {
 	if files, err = filepath.Glob("../mappings/*-to-referral/*.txtar"); err != nil || len(files) < 5 {
 		t.Fatal(files, err)
 	}
+	files = append(files, "../testdata/medication-is-reported.txtar")
 	for _, file := range files {
 		archive, err := txtar.ParseFile(file)
 		if err != nil {
