@@ -23,7 +23,7 @@ var lexical = map[string]func(text string) bool{
 	"code":         isCode,
 	"id":           isID,
 	"base64Binary": isBase64,
-	"decimal":      func(string) bool { return true }, // any JSON number
+	"decimal":      isNumber,
 	"integer":      func(s string) bool { return isInteger(s, true) },
 	"unsignedInt":  func(s string) bool { return isInteger(s, false) },
 	"positiveInt":  func(s string) bool { return isInteger(s, false) && s != "0" },
@@ -35,7 +35,7 @@ var lexical = map[string]func(text string) bool{
 
 // forms says in words what each primitive looks like, for error messages.
 var forms = map[string]string{
-	"boolean":      "true or false, without quotes",
+	"boolean":      "true or false",
 	"string":       "text with at least one visible character and without control characters",
 	"markdown":     "text with at least one visible character and without control characters",
 	"xhtml":        "XHTML that starts with <div and ends with </div>",
@@ -47,6 +47,7 @@ var forms = map[string]string{
 	"code":         "a code without leading, trailing or double spaces and without control characters",
 	"id":           "1 to 64 of the characters A-Z a-z 0-9 - .",
 	"base64Binary": "base64",
+	"decimal":      "a decimal number such as 12.50, without leading zeros and without a plus sign",
 	"integer":      "a whole number of at most 32 bits, without leading zeros",
 	"unsignedInt":  "a whole number of 0 or more, without leading zeros",
 	"positiveInt":  "a whole number of 1 or more, without leading zeros",
@@ -157,6 +158,12 @@ func isBase64(s string) bool {
 		}
 	}
 	return digits > 0 && padding <= 2 && (digits+padding)%4 == 0
+}
+
+// isNumber: what JSON writes as a number. XML is held to the same form.
+func isNumber(s string) bool {
+	p := parser{src: s}
+	return p.number() && p.pos == len(s)
 }
 
 func isInteger(s string, negative bool) bool {
