@@ -61,12 +61,12 @@ func Read(system *System, body []byte, limits Limits) (*Node, error) {
 	return Parse(system, body, limits)
 }
 
-// Reread reads the resource n once more from the text that its tree was parsed from, in
+// Reread reads n, a resource, once more from the text that its tree was parsed from, in
 // the format and limits of then and with the types of system. It becomes the root of a
 // tree of its own, whose elements keep their lines and columns. Errors: those of Parse;
 // exception for a node that was not parsed.
 func (n *Node) Reread(system *System) (*Node, error) {
-	if n.doc == nil || n.Order < 0 || n.resourceType == "" {
+	if n.doc == nil || n.Order < 0 {
 		return nil, issue.New(issue.Exception, "reread", "only a resource that was parsed can be read again")
 	}
 	doc := &document{system: system, source: n.doc.source, limits: n.doc.limits, xml: n.doc.xml}
