@@ -44,17 +44,26 @@ var xmlExclusions = map[string]string{
 // texts with the same are the same resource, whatever the order of their members.
 func canonical(t *testing.T, body []byte) string {
 	t.Helper()
+	out := canonicalBytes(body)
+	if out == nil {
+		t.Fatalf("no JSON: %s", body)
+	}
+	return string(out)
+}
+
+// canonicalBytes is canonical, nil for what is no JSON.
+func canonicalBytes(body []byte) []byte {
 	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\uFEFF"))))
 	decoder.UseNumber()
 	var v any
 	if err := decoder.Decode(&v); err != nil {
-		t.Fatal(err)
+		return nil
 	}
 	out, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		return nil
 	}
-	return string(out)
+	return out
 }
 
 // xmlProblem says how a resource in JSON differs from what comes back from XML, "" when
