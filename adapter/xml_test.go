@@ -94,3 +94,14 @@ func TestAMessageInXMLIsTheSameReferral(t *testing.T) {
 		gp.do(http.MethodPost, "/fhir/R4", []byte(`<!DOCTYPE x>`+string(fhir.EncodeXML(checked(t, s.message())))), "Content-Type", xmlType).want(http.StatusBadRequest).fromXML()
 	})
 }
+
+// The command takes a message in XML as it takes one in JSON.
+func TestConvertAFileInXML(t *testing.T) {
+	message := someone(practiceA).message()
+	dir := write(t, map[string][]byte{"a.json": message, "b.xml": inXML(t, message)})
+	fromJSON := command(t, dir, nil, "convert", "a.json").want(t, 0)
+	fromXML := command(t, dir, nil, "convert", "-loss", "b.xml").want(t, 0, "nothing was lost")
+	if fromXML.out != fromJSON.out {
+		t.Errorf("from XML\n%s\nfrom JSON\n%s", fromXML.out, fromJSON.out)
+	}
+}

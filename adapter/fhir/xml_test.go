@@ -90,10 +90,10 @@ func TestXMLForms(t *testing.T) {
 func TestXMLFaults(t *testing.T) {
 	for xml, want := range map[string]string{
 		"<gender value='male'/>\n<active value='true'/>":                       "xml-order Patient.active 2:15",
-		"<name/>\n<gender value='male'/><name><text value='x'/></name>":        "json-empty Patient.name[0] 1:38|xml-order Patient.name[1] 2:24",
+		"<name/>\n<gender value='male'/><name><text value='x'/></name>":        "json-empty Patient.name[0] 1:38|xml-order Patient.name[1] 2:23",
 		"<gender value='male'/>\n <gender value='male'/>":                      "xml-repeat Patient.gender 2:16",
 		"<gender>male</gender>":                                                "xml-text Patient.gender 1:46",
-		"<gender>woman</gender>":                                               "xml-text Patient.gender 1:46|required-code Patient.gender 1:38",
+		"<gender>woman</gender>":                                               "required-code Patient.gender 1:38|xml-text Patient.gender 1:46",
 		"<name>\n x <text value='x'/> y</name>":                                "xml-text Patient.name[0] 2:2|xml-text Patient.name[0] 2:22",
 		"<gender value=''/>":                                                   "lexical-code Patient.gender 1:52",
 		"<gender/>":                                                            "json-null Patient.gender 1:38",
@@ -107,7 +107,7 @@ func TestXMLFaults(t *testing.T) {
 		"<extension><url value='http://x'/><valueCode value='x'/></extension>": "xml-attribute Patient.extension[0].url 1:49",
 		"<contained id='x'><Group/></contained>":                               "xml-attribute Patient.contained[0] 1:49",
 		"<contained><Group/>\n<Group/></contained>":                            "xml-resource Patient.contained[0] 2:1",
-		"<contained/>":                                                         "json-resource-type Patient.contained[0] 1:38",
+		"<contained/>":                                                         "json-resource-type Patient.contained[0] 1:38|contained-id Patient.contained[0] 1:38",
 		"<gendre value='male'/>":                                               "unknown-element Patient.gendre 1:52",
 		"<x xmlns='urn:x'><gender value='male'/></x><gender value='male'/>":    "xml-namespace Patient 1:38",
 		"<text><status value='empty'/><div>x</div></text>":                     "xml-namespace Patient.text 1:67",
@@ -187,10 +187,10 @@ func TestXMLRefusals(t *testing.T) {
 		"UTF-16":            {"\xFF\xFE<\x00P\x00", "xml-utf8", 1, 1},
 		"latin 1":           {xmlPatient + "<id value='\xE9'/></Patient>", "xml-utf8", 1, 49},
 		"control character": {xmlPatient + "<id value='\x01'/></Patient>", "xml", 1, 49},
-		"control reference": {xmlPatient + "<id value='&#1;'/></Patient>", "xml", 1, 52},
+		"control reference": {xmlPatient + "<id value='&#1;'/></Patient>", "xml", 1, 53},
 		"deep":              {deep(32), "depth-limit", 1, 627},
 		"attributes":        {"<Patient " + many(" a%d='1'", 65) + " xmlns='http://hl7.org/fhir'/>", "xml-attribute-limit", 1, 1},
-		"namespaces":        {"<Patient xmlns='http://hl7.org/fhir'" + many(" xmlns:a%d='1'", 60) + "><name" + many(" xmlns:b%d='1'", 60) + "/></Patient>", "xml-namespace-limit", 1, 873},
+		"namespaces":        {"<Patient xmlns='http://hl7.org/fhir'" + many(" xmlns:a%d='1'", 60) + "><name" + many(" xmlns:b%d='1'", 60) + "/></Patient>", "xml-namespace-limit", 1, 868},
 	} {
 		_, err := ParseXML(Types(R4), []byte(c.xml), Limits{})
 		all := issue.All(err)
@@ -351,7 +351,7 @@ func FuzzParseXML(f *testing.F) {
 	})
 }
 
-func BenchmarkParse(b *testing.B) {
+func BenchmarkFormats(b *testing.B) {
 	root, err := Parse(Types(R4), []byte(sampleBundle()), Limits{})
 	if err != nil {
 		b.Fatal(err)

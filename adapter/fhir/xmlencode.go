@@ -100,9 +100,11 @@ func (w *xmlWriter) element(name string, n *Node, depth int) {
 		return
 	}
 	extension := isExtension(n)
+	var id, url bool // an attribute stands once
 	for _, c := range n.Children {
-		if c.HasValue() && attributeOf(c, extension) && firstOf(n, c) {
+		if c.HasValue() && attributeOf(c, extension) && !(id && c.Name == "id") && !(url && c.Name == "url") {
 			w.attribute(c.Name, c.Value)
+			id, url = id || c.Name == "id", url || c.Name == "url"
 		}
 	}
 	if n.HasValue() {
@@ -114,15 +116,6 @@ func (w *xmlWriter) element(name string, n *Node, depth int) {
 // attributeOf reports whether XML writes a child as an attribute.
 func attributeOf(c *Node, extension bool) bool {
 	return c.Name == "id" || c.Name == "url" && extension
-}
-
-func firstOf(n, c *Node) bool {
-	for _, other := range n.Children {
-		if other.Name == c.Name && other.HasValue() {
-			return other == c
-		}
-	}
-	return false
 }
 
 // children writes those of an element or resource, and its end; its tag is not closed yet.
@@ -198,11 +191,15 @@ func isName(s string) bool {
 // Source: XML 1.0, section 2.2.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
+		if forbidden(r) {
 			return utf8.RuneError
 		}
 		return r
 	}, s)
+}
+
+func forbidden(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 }
 
 // appendXML writes the text of an attribute or element. Line ends and tabs are character

@@ -44,7 +44,7 @@ func (x *xmlParser) capture(n *Node, t xmlToken) (string, error) {
 				out.WriteString(` xmlns="` + spaceXHTML + `"`)
 			}
 		case t.kind == tokenEnd && t.from != t.to && t.name.Space != "": // an empty element ends in its own tag
-			if b, _ := x.bound(t.name.Space); b.space == spaceXHTML {
+			if t.space == spaceXHTML {
 				cut(t.from+2, len(t.name.Space)+1)
 			}
 		}

@@ -23,7 +23,7 @@ type xmlToken struct {
 	kind     tokenKind
 	from, to int // bytes of the source
 	name     xml.Name
-	space    string     // namespace of an element that starts
+	space    string     // namespace of the element
 	attrs    []xml.Attr // of an element that starts, as they stand
 	text     []byte     // until the next token
 }
@@ -90,7 +90,7 @@ func (x *xmlParser) next() (xmlToken, error) {
 			return t, x.start(&t)
 		case xml.EndElement:
 			t.name = token.Name
-			return t, x.end(t)
+			return t, x.end(&t)
 		case xml.CharData:
 			t.kind, t.text = tokenText, token
 			return t, nil
@@ -120,6 +120,9 @@ func (x *xmlParser) malformed(err error, from int) *issue.Error {
 			_ = e.With("the element is %s", clip(written(x.open[len(x.open)-1])))
 		}
 		return e
+	}
+	if i := strings.IndexFunc(x.src[from:at], forbidden); i >= 0 {
+		return x.at(from+i, "xml", "XML has no place for this control character")
 	}
 	if i := strings.LastIndexByte(x.src[from:at], '&'); i >= 0 {
 		reference := x.src[from+i : at]
@@ -181,7 +184,7 @@ func (x *xmlParser) bound(prefix string) (binding, bool) {
 	return binding{}, prefix == ""
 }
 
-func (x *xmlParser) end(t xmlToken) error {
+func (x *xmlParser) end(t *xmlToken) error {
 	last := len(x.open) - 1
 	if last < 0 || x.open[last] != t.name {
 		e := x.at(t.from, "xml", "this end tag closes nothing that is open here; every element is closed by its own end tag, the inner one first")
@@ -190,6 +193,8 @@ func (x *xmlParser) end(t xmlToken) error {
 		}
 		return e
 	}
+	b, _ := x.bound(t.name.Space)
+	t.space = b.space
 	for len(x.spaces) > 0 && x.spaces[len(x.spaces)-1].depth > last {
 		x.spaces = x.spaces[:len(x.spaces)-1]
 	}
