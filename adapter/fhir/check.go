@@ -15,7 +15,7 @@ const maxIssues = 200
 // Check is the structural validation of a parsed resource against the base standard:
 // unknown elements, JSON kinds, arrays, required elements, choices, the lexical form
 // of every primitive, required codes, reference forms and targets, contained
-// resources, and the rules of a Bundle. It runs no FHIRPath.
+// resources, and the rules of a Bundle, a document and a message. It runs no FHIRPath.
 //
 // It returns every fault it finds (at most 200) as one joined error, each with the
 // FHIRPath of its element, line and column, and the rule; nil when there is none.
@@ -214,8 +214,14 @@ func (c *checker) element(n *Node) {
 		c.report(issue.Structure, n, "json-resource-type", label(n)+" is a "+n.Type.Name+", which has no resourceType")
 	}
 	c.children(n)
-	if n.Type.Name == "Reference" {
+	switch n.Type.Name {
+	case "Reference":
 		c.reference(n)
+	case "Extension":
+		if url := n.Child("url"); url != nil && strings.Contains(url.Value, "|") {
+			c.report(issue.Value, url, "extension-url", "Extension.url must not carry a version; leave out the | and what follows").
+				With("got %s", clip(url.Value))
+		}
 	}
 }
 

@@ -177,6 +177,10 @@ func TestLexicalAgreesWithTheStandard(t *testing.T) {
 		"uri ": true, "url ": true, "canonical ": true, // an empty value: json.html
 		"integer 2147483648": true, "unsignedInt 2147483648": true, "positiveInt 2147483648": true,
 		"integer 9999999999": true, "unsignedInt 9999999999": true, "positiveInt 9999999999": true, // 32 bits: stated in words
+		// what stands behind urn:oid: and urn:uuid: is stated in words
+		"uri urn:oid:1.02.3": true, "url urn:oid:1.02.3": true, "canonical urn:oid:1.02.3": true,
+		"uri urn:oid:3.1": true, "url urn:oid:3.1": true, "canonical urn:oid:3.1": true,
+		"uri urn:oid:1": true, "url urn:oid:1": true, "canonical urn:oid:1": true,
 		"integer -0": true, // the pattern allows what the words exclude
 	}
 	// STU3 states patterns that R4 corrected; the corrected forms hold for both

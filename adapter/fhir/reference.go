@@ -135,6 +135,9 @@ func (c *checker) contained(n *Node) {
 
 // walk visits the elements below n, not going into resources other than contained ones.
 func walk(n *Node, visit func(*Node)) {
+	if n == nil {
+		return
+	}
 	for _, child := range n.Children {
 		if child.resourceType != "" && child.Name != "contained" {
 			continue
