@@ -101,8 +101,8 @@ func (c *checker) children(n *Node) {
 			return
 		}
 		if child.Element == nil {
-			if child.Kind == Array && child.Name == "" {
-				continue
+			if child.Kind == Array && child.Name == "" || child.List && i > 0 && n.Children[i-1].Name == child.Name {
+				continue // one member is one fault, however many values it has
 			}
 			c.report(issue.Structure, child, "unknown-element", "this element does not exist in "+t.Name+suggestion(t, child.Name)).
 				With("element %s", clip(child.Name))

@@ -202,6 +202,36 @@ func TestLexicalAgreesWithTheStandard(t *testing.T) {
 
 const reference = "../../../shared/reference/real"
 
+// TestParseNamesTheElement: a fault of the JSON itself has its element too.
+func TestParseNamesTheElement(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"resourceType":"Patient","name":[{"family":"A"},{"given":["B",]}]}`:                                          "Patient.name[1].given[1] a value is missing before this ']'",
+		`{"resourceType":"Patient","name":[{"family":"A" "given":["B"]}]}`:                                             "Patient.name[0] a comma is missing before this",
+		`{"resourceType":"Patient","active":True}`:                                                                     "Patient.active this is not a JSON value",
+		`{"resourceType":"Patient","gender":'male'}`:                                                                   "Patient.gender text needs double quotes",
+		`{"resourceType":"Patient",gender:"male"}`:                                                                     "Patient a member name needs double quotes",
+		`{"resourceType":"Patient","active":true,}`:                                                                    "Patient there is a comma before this '}'",
+		`{"resourceType":"Patient","active":true // why` + "\n}":                                                       "Patient JSON has no comments",
+		`{"resourceType":"Observation","valueQuantity":{"value":+1}}`:                                                  "Observation.value.value this is not a JSON number",
+		`{"resourceType":"Observation","valueQuantity":{"value":01}}`:                                                  "Observation.value.value this is not a JSON number",
+		`{"resourceType":"Patient","_gender":{"id":"a","id":"b"}}`:                                                     "Patient.gender.id a member name occurs twice",
+		`{"resourceType":"Bundle","entry":[{},{"resource":{"resourceType":"Task","note":[{"text":"a","text":"b"}]}}]}`: "Bundle.entry[1].resource.note[0].text a member name occurs twice",
+		`{"id":"\u12"}`:                         "id a \\u escape",
+		`{"resourceType":"Patient","name":[[{]`: "Patient.name[0] a member name needs",
+	} {
+		_, err := Parse(Types(R4), []byte(body), Limits{})
+		all := issue.All(err)
+		if len(all) != 1 || !strings.HasPrefix(all[0].Expression+" "+all[0].Details, want) {
+			t.Errorf("%s\ngot  %v\nwant %s", body, err, want)
+		}
+	}
+	// what was found before the reading ended is told as well
+	_, err := Parse(Types(R4), []byte(`{"resourceType":"Patient","name":[{"text":"a","text":"b"}],"contact":[{"gender":}]}`), Limits{})
+	if all := issue.All(err); len(all) != 2 || all[0].Expression != "Patient.name[0].text" || all[1].Expression != "Patient.contact[0].gender" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzParseCheck(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add([]byte(`{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Task"}}]}`))

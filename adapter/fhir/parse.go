@@ -40,7 +40,7 @@ type fault struct {
 // FHIR is for Check to say, all at once. body is not kept and may be reused.
 //
 // A byte order mark at the start is ignored (RFC 8259 section 8.1). Errors, each with
-// line and column: structure when the body is not one JSON object, when it is not
+// line and column, and the FHIRPath of the element they lie in: structure when the body is not one JSON object, when it is not
 // UTF-8, when an object has a name twice (the first maxDuplicates of them), or when
 // resourceType is missing;
 // too-long over Limits.Bytes; too-costly over Limits.Depth or Limits.Nodes.
@@ -67,11 +67,12 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 		return nil, p.fail("json", "the body must be one FHIR resource: a JSON object that starts with '{'")
 	}
 	root, err := p.object(1)
+	p.located(err)
 	if len(p.duplicates) > maxDuplicates { // the last of them says that reading stopped
 		return nil, issue.Join(p.duplicates)
 	}
 	if err != nil {
-		return nil, err
+		return nil, issue.Join(append(p.duplicates, issue.All(err)...))
 	}
 	p.blank()
 	if p.pos != len(p.src) {
@@ -111,6 +112,8 @@ type parser struct {
 	count      int
 	stack      []*Node // children of the objects being read
 	duplicates []*issue.Error
+	trails     []trail // of the duplicates, then of the error that ended the reading
+	root       string  // resourceType of the resource itself, "" while it is not read
 }
 
 func (p *parser) fail(rule, text string) *issue.Error {
@@ -123,10 +126,12 @@ func (p *parser) duplicate(name string, at int) error {
 	if len(p.duplicates) < maxDuplicates {
 		p.duplicates = append(p.duplicates, issue.New(issue.Structure, "json-duplicate",
 			"a member name occurs twice in one object; keep one of them").On(p.doc.position(at)).With("member %s", clip(name)))
+		p.trails = append(p.trails, trail{{name, -1}})
 		return nil
 	}
 	more := p.fail("json-duplicate", "more member names occur twice in one object; the body was read to this place only")
 	p.duplicates = append(p.duplicates, more)
+	p.trails = append(p.trails, trail{{name, -1}})
 	return more
 }
 
@@ -164,6 +169,12 @@ func (p *parser) next(want byte, where string) *issue.Error {
 	if p.pos == len(p.src) {
 		return p.fail("json", "the JSON ends too early: expected '"+string(want)+"' "+where)
 	}
+	switch c := p.src[p.pos]; {
+	case c == '/' || c == '#':
+		return p.fail("json", noComments)
+	case c == '"' && want != ':':
+		return p.fail("json", "a comma is missing before this")
+	}
 	return p.fail("json", "expected '"+string(want)+"' "+where)
 }
 
@@ -190,7 +201,7 @@ func (p *parser) object(depth int) (*Node, error) {
 			break
 		}
 		if p.pos == len(p.src) || p.src[p.pos] != '"' {
-			return nil, p.fail("json", "expected a member name in double quotes")
+			return nil, p.noName()
 		}
 		at := p.pos
 		name, err := p.text()
@@ -223,6 +234,9 @@ func (p *parser) object(depth int) (*Node, error) {
 		if name == "resourceType" && p.pos < len(p.src) && p.src[p.pos] == '"' {
 			if n.resourceType, err = p.text(); err != nil {
 				return nil, err
+			}
+			if depth == 1 {
+				p.root = n.resourceType
 			}
 		} else if err := p.member(name, depth); err != nil {
 			return nil, err
@@ -265,7 +279,11 @@ func (p *parser) member(name string, depth int) error {
 				p.pos++
 				break
 			}
+			before := len(p.trails)
 			c, err := p.value(depth + 2)
+			if err != nil || len(p.trails) > before {
+				p.within(name, count, before, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -292,7 +310,11 @@ func (p *parser) member(name string, depth int) error {
 		}
 		return nil
 	}
+	before := len(p.trails)
 	c, err := p.value(depth + 1)
+	if err != nil || len(p.trails) > before {
+		p.within(name, -1, before, err)
+	}
 	if err != nil {
 		return err
 	}

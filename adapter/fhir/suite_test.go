@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,9 +154,11 @@ func TestRealFiles(t *testing.T) {
 		if root == nil {
 			continue
 		}
-		// what JSON cannot say in a tree (an object where a primitive stands) is refused, so
-		// only accepted files must come back
-		if again := sorted(t, Encode(root)); got == accept && again != sorted(t, []byte(strings.TrimPrefix(string(body), "\uFEFF"))) {
+		// an array _name that is too short is refused, and filled with null when written
+		if slices.ContainsFunc(issue.All(why), func(e *issue.Error) bool { return e.Rule == "json-primitive" }) {
+			continue
+		}
+		if again := sorted(t, Encode(root)); again != sorted(t, []byte(strings.TrimPrefix(string(body), "\uFEFF"))) {
 			t.Errorf("%s is not the same after reading and writing", row.file)
 		}
 	}
