@@ -205,12 +205,12 @@ const reference = "../../../shared/reference/real"
 // TestParseNamesTheElement: a fault of the JSON itself has its element too.
 func TestParseNamesTheElement(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"resourceType":"Patient","name":[{"family":"A"},{"given":["B",]}]}`:                                          "Patient.name[1].given[1] a value is missing before this ']'",
+		`{"resourceType":"Patient","name":[{"family":"A"},{"given":["B",]}]}`:                                          "Patient.name[1].given[1] there is nothing between this comma and the ']'",
 		`{"resourceType":"Patient","name":[{"family":"A" "given":["B"]}]}`:                                             "Patient.name[0] a comma is missing before this",
 		`{"resourceType":"Patient","active":True}`:                                                                     "Patient.active this is not a JSON value",
 		`{"resourceType":"Patient","gender":'male'}`:                                                                   "Patient.gender text needs double quotes",
 		`{"resourceType":"Patient",gender:"male"}`:                                                                     "Patient a member name needs double quotes",
-		`{"resourceType":"Patient","active":true,}`:                                                                    "Patient there is a comma before this '}'",
+		`{"resourceType":"Patient","active":true,}`:                                                                    "Patient there is nothing between this comma and the '}'",
 		`{"resourceType":"Patient","active":true // why` + "\n}":                                                       "Patient JSON has no comments",
 		`{"resourceType":"Observation","valueQuantity":{"value":+1}}`:                                                  "Observation.value.value this is not a JSON number",
 		`{"resourceType":"Observation","valueQuantity":{"value":01}}`:                                                  "Observation.value.value this is not a JSON number",

@@ -105,12 +105,17 @@ func entities(s string) bool {
 	}
 }
 
-// isURI: a URN that names a UUID or an OID has its form, in either case.
+// isURI: a URN that names a UUID or an OID has its form, in either case, before any
+// fragment.
 // Source: http://hl7.org/fhir/R4/datatypes.html#uri.
 func isURI(s string) bool {
 	if s == "" || strings.IndexByte(s, ' ') >= 0 || controls(s, false) {
 		return false
 	}
+	if !strings.HasPrefix(s, "urn:") {
+		return true
+	}
+	s, _, _ = strings.Cut(s, "#")
 	if rest, ok := strings.CutPrefix(s, "urn:uuid:"); ok {
 		return uuidForm(rest, true)
 	}

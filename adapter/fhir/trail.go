@@ -89,7 +89,7 @@ func (p *parser) noName() error {
 	}
 	switch c := p.src[p.pos]; {
 	case c == '}':
-		return p.fail("json", "there is a comma before this '}'; take the comma out")
+		return p.comma(c)
 	case c == '/' || c == '#':
 		return p.fail("json", noComments)
 	case c == '{' || c == '[':
@@ -98,11 +98,25 @@ func (p *parser) noName() error {
 	return p.fail("json", "a member name needs double quotes around it")
 }
 
+// comma says that the list that c closes ends with a comma, at the comma, or else that a
+// value is missing.
+func (p *parser) comma(c byte) error {
+	at := p.pos - 1
+	for at > 0 && strings.IndexByte(" \t\r\n", p.src[at]) >= 0 {
+		at--
+	}
+	if p.src[at] != ',' {
+		return p.fail("json", "a value is missing before this '"+string(c)+"'")
+	}
+	p.pos = at
+	return p.fail("json", "there is nothing between this comma and the '"+string(c)+"' after it; take the comma out")
+}
+
 // noValue says what stands where a value should be.
 func (p *parser) noValue() error {
 	switch c := p.src[p.pos]; {
 	case c == ']' || c == '}':
-		return p.fail("json", "a value is missing before this '"+string(c)+"'; take the comma out if one is too many")
+		return p.comma(c)
 	case c == ',':
 		return p.fail("json", "a value is missing before this ','")
 	case c == '/' || c == '#':
