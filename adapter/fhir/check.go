@@ -28,7 +28,10 @@ func Check(root *Node) error {
 	c := &checker{system: root.System()}
 	if root.doc != nil {
 		for _, f := range root.doc.faults {
-			c.report(issue.Structure, f.node, f.rule, f.text)
+			if c.full() {
+				break
+			}
+			c.found = append(c.found, issue.New(issue.Structure, f.rule, f.text).At(f.path()).On(f.node.Position()))
 		}
 	}
 	c.resource(root)
@@ -207,7 +210,7 @@ func (c *checker) element(n *Node) {
 		return
 	}
 	if n.Kind != Object {
-		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be an object (%s), not a %s", label(n), n.Type.Name, n.Kind))
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be an object (%s), not %s", label(n), n.Type.Name, kindWords[n.Kind]))
 		return
 	}
 	if n.resourceType != "" {
@@ -244,8 +247,7 @@ func (c *checker) primitive(n *Node) {
 		return
 	}
 	if n.Kind != t.json {
-		want := map[Kind]string{String: "a string in double quotes", Number: "a number without quotes", Boolean: "true or false without quotes", Object: "an object"}
-		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be %s (%s), not a %s", label(n), want[t.json], t.Name, n.Kind))
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be %s (%s), not %s", label(n), wantedWords[t.json], t.Name, kindWords[n.Kind]))
 		return
 	}
 	if ok := lexical[t.Name]; ok != nil && !ok(n.Value) {
@@ -257,6 +259,12 @@ func (c *checker) primitive(n *Node) {
 			With("got %s", clip(n.Value))
 	}
 }
+
+// wantedWords says how a primitive is written, kindWords what was found instead.
+var (
+	wantedWords = map[Kind]string{String: "a string in double quotes", Number: "a number without quotes", Boolean: "true or false without quotes"}
+	kindWords   = map[Kind]string{Object: "an object", String: "a string", Number: "a number", Boolean: "true or false", Null: "null", Absent: "an id or extension alone", Array: "an array"}
+)
 
 // clip quotes a sender's value for diagnostics, shortened.
 func clip(s string) string {

@@ -33,6 +33,26 @@ type fault struct {
 	node *Node
 	rule string
 	text string
+
+	// where the element would be, for a node that is in no tree
+	owner *Node
+	name  string
+	index int // within its array
+}
+
+// path is the FHIRPath of what is at fault.
+func (f fault) path() string {
+	if f.owner == nil {
+		return f.node.Path()
+	}
+	name := abbreviate(f.name)
+	if m, ok := f.owner.member(f.name); ok {
+		name = m.Element.Name
+	}
+	if f.node.List {
+		name += "[" + strconv.Itoa(f.index) + "]"
+	}
+	return f.owner.Path() + "." + name
 }
 
 // Parse reads one resource in JSON into a tree of that type system. It accepts every
@@ -231,7 +251,7 @@ func (p *parser) object(depth int) (*Node, error) {
 			return nil, err
 		}
 		p.blank()
-		if name == "resourceType" && p.pos < len(p.src) && p.src[p.pos] == '"' {
+		if name == "resourceType" && p.pos+1 < len(p.src) && p.src[p.pos] == '"' && p.src[p.pos+1] != '"' {
 			if n.resourceType, err = p.text(); err != nil {
 				return nil, err
 			}
@@ -254,7 +274,7 @@ func (p *parser) object(depth int) (*Node, error) {
 	}
 	children := p.stack[base:]
 	if underscore {
-		children = p.merge(children)
+		children = p.merge(n, children)
 	}
 	if len(children) > 0 {
 		n.Children = make([]*Node, len(children))

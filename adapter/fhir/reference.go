@@ -85,7 +85,10 @@ func (c *checker) target(n, at *Node, resourceType string) {
 	if resourceType == "" || len(targets) == 0 || slices.Contains(targets, "Resource") || slices.Contains(targets, resourceType) {
 		return
 	}
-	c.report(issue.Value, at, "reference-target", label(n)+" must refer to "+strings.Join(targets, ", ")+", not to "+safeType(c.system, resourceType))
+	e := c.report(issue.Value, at, "reference-target", label(n)+" must refer to "+strings.Join(targets, ", ")+", not to "+safeType(c.system, resourceType))
+	if literal := n.Child("reference"); literal != nil && literal.HasValue() {
+		e.With("got %s", clip(literal.Value))
+	}
 }
 
 // safeType gives a resource type's name only when it is one, since the text is ours.
