@@ -148,7 +148,9 @@ func inContained(e *issue.Error, _ []*issue.Error) bool {
 }
 
 func besideNoObject(e *issue.Error, all []*issue.Error) bool {
-	return slices.ContainsFunc(all, func(other *issue.Error) bool { return other.Rule == "json-primitive" && other.Expression == e.Expression })
+	return slices.ContainsFunc(all, func(other *issue.Error) bool {
+		return other.Rule == "json-primitive" && other.Expression == e.Expression
+	})
 }
 
 func urnOrBlank(e *issue.Error, _ []*issue.Error) bool {
@@ -176,12 +178,16 @@ var laxities = []laxity{
 	{"lexical-markdown", "text of blanks alone is taken; json.html wants content", nil},
 	{"lexical-base64Binary", "blanks alone are taken", func(e *issue.Error, _ []*issue.Error) bool { return e.Diagnostics == `got " "` }},
 	{"lexical-code", "a TAB, a line feed or blanks alone are taken for a code; R4 allows single spaces inside",
-		func(e *issue.Error, _ []*issue.Error) bool { return e.Diagnostics == `got " "` || strings.Contains(e.Diagnostics, `\t`) || strings.Contains(e.Diagnostics, `\n`) }},
+		func(e *issue.Error, _ []*issue.Error) bool {
+			return e.Diagnostics == `got " "` || strings.Contains(e.Diagnostics, `\t`) || strings.Contains(e.Diagnostics, `\n`)
+		}},
 	{"lexical-", "a value is not checked where a member _name that is no object stands beside it", besideNoObject},
 	{"required-code", "a value is not checked where a member _name that is no object stands beside it", besideNoObject},
 	{"json-kind", "a value is not checked where a member _name that is no object stands beside it", besideNoObject},
 	{"reference-target", "the type of a target is looked at in Type/id alone, not in an absolute URL, a urn: or Reference.type",
-		func(e *issue.Error, _ []*issue.Error) bool { return e.Diagnostics == "" || strings.Contains(e.Diagnostics, ":") }},
+		func(e *issue.Error, _ []*issue.Error) bool {
+			return e.Diagnostics == "" || strings.Contains(e.Diagnostics, ":")
+		}},
 	{"reference-form", "a reference of no known form is kept as a URI", nil},
 	{"contained-", "contained resources and references to them are not checked", nil},
 	{"dom-2", "contained resources are not checked", nil},
