@@ -76,7 +76,7 @@ func (c *checker) resource(n *Node) {
 		return
 	}
 	if n.Type == nil {
-		c.report(issue.Structure, n, "resource-type", "resourceType must be a resource type of FHIR "+string(c.system.Version)).
+		c.report(issue.Structure, n, "resource-type", "resourceType must be a resource type of FHIR "+string(c.system.Version)+c.system.meantResource(n.resourceType)).
 			With("resourceType %s", clip(n.resourceType))
 		return
 	}
@@ -107,7 +107,7 @@ func (c *checker) children(n *Node) {
 			if child.Kind == Array && child.Name == "" || child.List && i > 0 && n.Children[i-1].Name == child.Name {
 				continue // one member is one fault, however many values it has
 			}
-			c.report(issue.Structure, child, "unknown-element", "this element does not exist in "+t.Name+suggestion(t, child.Name)).
+			c.report(issue.Structure, child, "unknown-element", "this element does not exist in "+t.Name+t.meant(child.Name)).
 				With("element %s", clip(child.Name))
 			continue
 		}
@@ -138,14 +138,15 @@ func (c *checker) required(n *Node, e *Element) {
 		return
 	}
 	text := e.Path + " is required"
-	if e.Choice {
-		names := make([]string, len(e.Types))
-		for i, t := range e.Types {
-			names[i] = e.JSONName(t)
-		}
-		text = e.Path + "[x] is required: one of " + strings.Join(names, ", ")
-	} else if len(e.Codes) > 0 {
+	switch {
+	case e.Choice:
+		text = e.Path + "[x] is required; one of " + codeList(e.jsonNames())
+	case len(e.Codes) > 0:
 		text += "; one of " + codeList(e.Codes)
+	case e.Types[0].Name == "Reference":
+		text += " (a Reference to " + targetList(e.Targets) + ")"
+	case e.Types[0].Kind == Primitive || e.Types[0].Kind == Complex:
+		text += " (" + e.Types[0].Name + ")"
 	}
 	err := issue.New(issue.Required, "required", text).On(n.Position())
 	if path := n.Path(); path != "" {
@@ -159,7 +160,7 @@ func codeList(codes []string) string {
 	if len(codes) <= shown {
 		return strings.Join(codes, ", ")
 	}
-	return fmt.Sprintf("%s, … (%d codes)", strings.Join(codes[:shown], ", "), len(codes))
+	return fmt.Sprintf("%s, … (%d in all)", strings.Join(codes[:shown], ", "), len(codes))
 }
 
 // repetition checks arrays and choices at the first node of a group of one name.
@@ -183,7 +184,7 @@ func (c *checker) repetition(n *Node, i int, child *Node) {
 
 func (c *checker) element(n *Node) {
 	if n.Kind == Array {
-		text := label(n) + " must not be an array inside an array"
+		text := label(n) + " must not be an array inside an array; write one array"
 		if len(n.Children) == 0 {
 			text = label(n) + " must not be an empty array; leave the element out"
 		}
@@ -230,6 +231,10 @@ func (c *checker) element(n *Node) {
 
 func (c *checker) primitive(n *Node) {
 	t := n.Type
+	if n.Kind == Object { // what is inside belongs to something else
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be %s (%s), not an object", label(n), wantedWords[t.json], t.Name))
+		return
+	}
 	for _, child := range n.Children {
 		if c.full() {
 			return
@@ -255,7 +260,7 @@ func (c *checker) primitive(n *Node) {
 		return
 	}
 	if e := n.Element; e.Codes != nil && !e.HasCode(n.Value) {
-		c.report(issue.CodeInvalid, n, "required-code", fmt.Sprintf("%s must be one of %s (%s)", e.Path, codeList(e.Codes), e.ValueSet)).
+		c.report(issue.CodeInvalid, n, "required-code", fmt.Sprintf("%s must be one of %s (%s)%s", e.Path, codeList(e.Codes), e.ValueSet, meantCode(e.Codes, n.Value))).
 			With("got %s", clip(n.Value))
 	}
 }
@@ -273,43 +278,4 @@ func clip(s string) string {
 		return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:most], ""))
 	}
 	return fmt.Sprintf("%q", s)
-}
-
-// suggestion names the element that was probably meant.
-func suggestion(t *Type, name string) string {
-	const limit = 3
-	best, distance := "", limit
-	for member := range t.members {
-		if d := edits(name, member, limit); d < distance || d == distance && d < limit && member < best {
-			best, distance = member, d
-		}
-	}
-	if best == "" {
-		return "; check its spelling and place"
-	}
-	return "; did you mean " + best + "?"
-}
-
-// edits is the Levenshtein distance of two names without regard to case, at most limit.
-func edits(a, b string, limit int) int {
-	if d := len(a) - len(b); d > limit || -d > limit || len(a) > 64 {
-		return limit
-	}
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost = 1 + min(diagonal, row[j], row[j-1])
-			}
-			diagonal, row[j] = row[j], cost
-		}
-	}
-	return min(row[len(b)], limit)
 }

@@ -18,38 +18,44 @@ var carried = map[string]bool{
 // alone. Index is more lenient: it also finds by type and id.
 type entries struct {
 	index *Index
-	byURL map[string][]*Node // fullUrl to resources
+	count map[entryKey]int
 }
 
-// find gives the entries that a reference means, and whether there is another of the
-// same type and id under another fullUrl.
+// entryKey is a fullUrl, alone or with the version of its resource.
+type entryKey struct{ url, version string }
+
+func newEntries(bundle *Node) *entries {
+	e := &entries{NewIndex(bundle), map[entryKey]int{}}
+	for _, entry := range bundle.All("entry") {
+		if resource := entry.Child("resource"); resource != nil {
+			url := entry.Text("fullUrl")
+			e.count[entryKey{url, ""}]++
+			if version := resource.Text("meta", "versionId"); version != "" {
+				e.count[entryKey{url, version}]++
+			}
+		}
+	}
+	return e
+}
+
+// find gives how many entries a reference means, and whether there is one of the same
+// type and id under another fullUrl.
 // Source: http://hl7.org/fhir/R4/bundle.html#references.
-func (e *entries) find(reference string, from *Node) (found []*Node, namesake bool) {
+func (e *entries) find(reference string, from *Node) (found int, namesake bool) {
 	url, version, _ := strings.Cut(reference, "/_history/")
 	relative := !absolute(url)
 	namesake = relative && e.index.byID[url] != nil
 	if relative {
 		url = e.index.base(from) + url
 	}
-	for _, r := range e.byURL[url] {
-		if version == "" || r.Text("meta", "versionId") == version {
-			found = append(found, r)
-		}
-	}
-	return found, namesake
+	return e.count[entryKey{url, version}], namesake
 }
 
 // included checks that a document or a message holds what its first resource is about.
 // References by urn: are the business of references, those to contained resources of
 // contained. A message may be about something that its receiver has already.
 func (c *checker) included(bundle *Node, kind string) {
-	e := &entries{NewIndex(bundle), map[string][]*Node{}}
-	for _, entry := range bundle.All("entry") {
-		if resource := entry.Child("resource"); resource != nil {
-			url := entry.Text("fullUrl")
-			e.byURL[url] = append(e.byURL[url], resource)
-		}
-	}
+	e := newEntries(bundle)
 	walk(bundle.Descend("entry", "resource"), func(m *Node) {
 		if m.Type == nil || m.Element == nil || !carried[m.Element.Path] || c.full() {
 			return
@@ -62,13 +68,13 @@ func (c *checker) included(bundle *Node, kind string) {
 			return // reported as such
 		}
 		switch found, namesake := e.find(literal.Value, m); {
-		case len(found) > 1:
+		case found > 1:
 			c.report(issue.Value, literal, "bundle-reference", label(m)+" is ambiguous: several entries have this fullUrl; refer to one version with /_history/ and its meta.versionId").
 				With("got %s", clip(literal.Value))
-		case len(found) == 0 && namesake:
+		case found == 0 && namesake:
 			c.report(issue.Value, literal, "bundle-reference", label(m)+" misses its entry: one has this type and id, but another fullUrl or version; write the reference as its fullUrl").
 				With("got %s", clip(literal.Value))
-		case len(found) == 0 && kind == "document":
+		case found == 0 && kind == "document":
 			c.report(issue.Value, literal, "bundle-reference", label(m)+" leads nowhere: a document must hold what its Composition refers to; add the entry").
 				With("got %s", clip(literal.Value))
 		}

@@ -46,15 +46,15 @@ var forms = map[string]string{
 	"uuid":         "urn:uuid: and a UUID in lower case",
 	"code":         "a code without leading, trailing or double spaces and without control characters",
 	"id":           "1 to 64 of the characters A-Z a-z 0-9 - .",
-	"base64Binary": "base64",
+	"base64Binary": "base64: A-Z a-z 0-9 + / in groups of four, the last filled with =",
 	"decimal":      "a number of at most 28 digits, with an exponent, if any, between -999 and 999",
 	"integer":      "a whole number of at most 32 bits, without leading zeros",
 	"unsignedInt":  "a whole number of 0 or more, without leading zeros",
 	"positiveInt":  "a whole number of 1 or more, without leading zeros",
 	"date":         "YYYY, YYYY-MM or YYYY-MM-DD, a day that exists",
 	"dateTime":     "a day that exists: YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
-	"instant":      "YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
-	"time":         "hh:mm:ss",
+	"instant":      "a day that exists with its time: YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
+	"time":         "hh:mm:ss on a clock of 24 hours, without an offset",
 }
 
 // isString: no control characters but TAB, CR and LF.

@@ -157,7 +157,7 @@ func (p *parser) duplicate(name string, at int) error {
 
 func (p *parser) node(start int) (*Node, error) {
 	if p.count++; p.count > p.limits.Nodes {
-		e := p.fail("node-limit", "the resource has too many elements")
+		e := p.fail("node-limit", "the resource has more than "+strconv.Itoa(p.limits.Nodes)+" elements; send it in parts")
 		e.Type = issue.TooCostly
 		return nil, e
 	}
