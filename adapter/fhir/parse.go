@@ -78,7 +78,7 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 		p.pos = firstInvalid(source)
 		return nil, p.fail("json-utf8", "the body is not UTF-8 at this place; send UTF-8 without any other encoding")
 	}
-	p.slab = make([]Node, 0, min(len(source)/24+8, 4096))
+	p.slab = make([]Node, 0, p.guess())
 	p.blank()
 	if p.pos == len(p.src) {
 		return nil, p.fail("json", "the body is empty; send one FHIR resource as a JSON object")
@@ -129,6 +129,7 @@ type parser struct {
 	pos        int
 	limits     Limits
 	slab       []Node
+	lists      []*Node // block of lists of children
 	count      int
 	stack      []*Node // children of the objects being read
 	duplicates []*issue.Error
@@ -162,10 +163,26 @@ func (p *parser) node(start int) (*Node, error) {
 		return nil, e
 	}
 	if len(p.slab) == cap(p.slab) {
-		p.slab = make([]Node, 0, 512)
+		p.slab = make([]Node, 0, p.guess())
 	}
-	p.slab = append(p.slab, Node{start: int32(start), doc: p.doc})
-	return &p.slab[len(p.slab)-1], nil
+	p.slab = p.slab[:len(p.slab)+1] // zero as it was made; an append would copy a Node
+	n := &p.slab[len(p.slab)-1]
+	n.start, n.doc = int32(start), p.doc
+	return n, nil
+}
+
+// guess is how many elements are to come, by the length of those that come in compact
+// JSON: a block that is much too long costs more than one more block.
+func (p *parser) guess() int { return min((len(p.src)-p.pos)/22+8, 2048) }
+
+// children gives a list of its own, cut from a block, to what an object holds.
+func (p *parser) children(of []*Node) []*Node {
+	if len(p.lists)+len(of) > cap(p.lists) {
+		p.lists = make([]*Node, 0, max(len(of), p.guess()))
+	}
+	from := len(p.lists)
+	p.lists = append(p.lists, of...)
+	return p.lists[from:len(p.lists):len(p.lists)]
 }
 
 func (p *parser) blank() {
@@ -212,7 +229,7 @@ func (p *parser) object(depth int) (*Node, error) {
 	base := len(p.stack)
 	underscore := false
 	var seen map[string]struct{}
-	var few [12]string
+	var few [20]string
 	names := few[:0]
 	for {
 		p.blank()
@@ -277,8 +294,7 @@ func (p *parser) object(depth int) (*Node, error) {
 		children = p.merge(n, children)
 	}
 	if len(children) > 0 {
-		n.Children = make([]*Node, len(children))
-		copy(n.Children, children)
+		n.Children = p.children(children)
 		for _, c := range n.Children {
 			c.Parent = n
 		}
