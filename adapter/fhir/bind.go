@@ -1,5 +1,34 @@
 package fhir
 
+import "strconv"
+
+// fault is something that JSON allows and FHIR does not; Check reports it.
+type fault struct {
+	node *Node
+	rule string
+	text string
+
+	// where the element would be, for a node that is in no tree
+	owner *Node
+	name  string
+	index int // within its array
+}
+
+// path is the FHIRPath of what is at fault.
+func (f fault) path() string {
+	if f.owner == nil {
+		return f.node.Path()
+	}
+	name := abbreviate(f.name)
+	if m, ok := f.owner.member(f.name); ok {
+		name = m.Element.Name
+	}
+	if f.node.List {
+		name += "[" + strconv.Itoa(f.index) + "]"
+	}
+	return f.owner.Path() + "." + name
+}
+
 // merge joins the two JSON members of each primitive, "birthDate" and "_birthDate",
 // into one element. Source: http://hl7.org/fhir/R4/json.html#primitive.
 //

@@ -238,15 +238,52 @@ func FuzzParseCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		root, err := Parse(Types(R4), body, Limits{})
 		if err != nil {
+			sound(t, err, maxDuplicates+1)
 			return
 		}
 		checked := Check(root)
+		sound(t, checked, maxIssues)
 		encoded := Encode(root)
 		again, err := Parse(Types(R4), encoded, Limits{})
 		if checked == nil && (err != nil || string(Encode(again)) != string(encoded)) {
 			t.Fatalf("does not survive writing and reading: %v\n%s", err, encoded)
 		}
 	})
+}
+
+// sound wants issues that a sender can act on, and not too many of them.
+func sound(t *testing.T, err error, most int) {
+	t.Helper()
+	all := issue.All(err)
+	if len(all) > most {
+		t.Fatalf("%d issues", len(all))
+	}
+	for _, e := range all {
+		placed := e.Line > 0 && e.Column > 0 || e.Type == issue.TooLong
+		if !placed || e.Rule == "" || e.Details == "" || !e.Type.Valid() || !e.Failure() || len(e.Diagnostics) > 500 {
+			t.Fatalf("%+v", e)
+		}
+	}
+}
+
+// TestBundleRulesByVersion: what R4 obliges and STU3 does not.
+func TestBundleRulesByVersion(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient"}}]}`:          "bdl-3",
+		`{"resourceType":"Bundle","type":"batch-response","entry":[{"resource":{"resourceType":"Patient"}}]}`: "bdl-4",
+		`{"resourceType":"Bundle","type":"document","identifier":{"system":"http://example.org","value":"1"},"entry":[{"resource":{"resourceType":"Composition","status":"final","type":{"text":"x"},"date":"2026","title":"t","subject":{"display":"a"},"author":[{"display":"b"}]}}]}`: "bdl-10",
+	} {
+		for version, rule := range map[Version]string{R4: want, STU3: ""} {
+			_, _, err := judge(version, []byte(body))
+			got := ""
+			for _, e := range issue.All(err) {
+				got += e.Rule
+			}
+			if got != rule {
+				t.Errorf("%s %s: got %q, want %q", version, body, got, rule)
+			}
+		}
+	}
 }
 
 // TestCloneIsApart: what is done to a copy is not done to the original, nor to a

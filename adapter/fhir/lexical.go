@@ -33,30 +33,6 @@ var lexical = map[string]func(text string) bool{
 	"time":         func(s string) bool { p, ok := timePart(s); return ok && p == len(s) },
 }
 
-// forms says in words what each primitive looks like, for error messages.
-var forms = map[string]string{
-	"boolean":      "true or false, without quotes",
-	"string":       "text with at least one visible character and without control characters",
-	"markdown":     "text with at least one visible character and without control characters",
-	"xhtml":        "XHTML in one <div>…</div>, with no entities but &amp; &lt; &gt; &quot; &apos; and character references such as &#160;",
-	"uri":          "a URI without blanks and control characters; behind urn:uuid: a UUID, behind urn:oid: an object identifier",
-	"url":          "a URL without blanks and control characters, such as https://example.org/page",
-	"canonical":    "a canonical URL without blanks and control characters, with |version behind it if need be",
-	"oid":          "urn:oid: and an object identifier",
-	"uuid":         "urn:uuid: and a UUID in lower case",
-	"code":         "a code without leading, trailing or double spaces and without control characters",
-	"id":           "1 to 64 of the characters A-Z a-z 0-9 - .",
-	"base64Binary": "base64: A-Z a-z 0-9 + / in groups of four, the last filled with =",
-	"decimal":      "a number of at most 28 digits, with an exponent, if any, between -999 and 999",
-	"integer":      "a whole number of at most 32 bits, without leading zeros",
-	"unsignedInt":  "a whole number of 0 or more, without leading zeros",
-	"positiveInt":  "a whole number of 1 or more, without leading zeros",
-	"date":         "YYYY, YYYY-MM or YYYY-MM-DD, a day that exists",
-	"dateTime":     "a day that exists: YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
-	"instant":      "a day that exists with its time: YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
-	"time":         "hh:mm:ss on a clock of 24 hours, without an offset",
-}
-
 // isString: no control characters but TAB, CR and LF.
 // Source: http://hl7.org/fhir/R4/datatypes.html#string.
 func isString(s string) bool {

@@ -28,33 +28,6 @@ func (l Limits) orDefaults() Limits {
 	return l
 }
 
-// fault is something that JSON allows and FHIR does not; Check reports it.
-type fault struct {
-	node *Node
-	rule string
-	text string
-
-	// where the element would be, for a node that is in no tree
-	owner *Node
-	name  string
-	index int // within its array
-}
-
-// path is the FHIRPath of what is at fault.
-func (f fault) path() string {
-	if f.owner == nil {
-		return f.node.Path()
-	}
-	name := abbreviate(f.name)
-	if m, ok := f.owner.member(f.name); ok {
-		name = m.Element.Name
-	}
-	if f.node.List {
-		name += "[" + strconv.Itoa(f.index) + "]"
-	}
-	return f.owner.Path() + "." + name
-}
-
 // Parse reads one resource in JSON into a tree of that type system. It accepts every
 // tree that JSON can hold, whatever its elements are called: what is wrong with it as
 // FHIR is for Check to say, all at once. body is not kept and may be reused.
@@ -154,35 +127,6 @@ func (p *parser) duplicate(name string, at int) error {
 	p.duplicates = append(p.duplicates, more)
 	p.trails = append(p.trails, trail{{name, -1}})
 	return more
-}
-
-func (p *parser) node(start int) (*Node, error) {
-	if p.count++; p.count > p.limits.Nodes {
-		e := p.fail("node-limit", "the resource has more than "+strconv.Itoa(p.limits.Nodes)+" elements; send it in parts")
-		e.Type = issue.TooCostly
-		return nil, e
-	}
-	if len(p.slab) == cap(p.slab) {
-		p.slab = make([]Node, 0, p.guess())
-	}
-	p.slab = p.slab[:len(p.slab)+1] // zero as it was made; an append would copy a Node
-	n := &p.slab[len(p.slab)-1]
-	n.start, n.doc = int32(start), p.doc
-	return n, nil
-}
-
-// guess is how many elements are to come, by the length of those that come in compact
-// JSON: a block that is much too long costs more than one more block.
-func (p *parser) guess() int { return min((len(p.src)-p.pos)/22+8, 2048) }
-
-// children gives a list of its own, cut from a block, to what an object holds.
-func (p *parser) children(of []*Node) []*Node {
-	if len(p.lists)+len(of) > cap(p.lists) {
-		p.lists = make([]*Node, 0, max(len(of), p.guess()))
-	}
-	from := len(p.lists)
-	p.lists = append(p.lists, of...)
-	return p.lists[from:len(p.lists):len(p.lists)]
 }
 
 func (p *parser) blank() {
