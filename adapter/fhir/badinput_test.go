@@ -43,6 +43,8 @@ func TestBadInput(t *testing.T) {
 		{"50 MB", within(`"name":[{"text":"` + strings.Repeat("a", 50_000_000) + `"}]`), issue.TooLong, "body-limit", "", 0},
 		{"a name twice", "{\"resourceType\":\"Patient\",\n\"gender\":\"male\",\n\"gender\":\"female\"}", issue.Structure, "json-duplicate", "Patient.gender", 3},
 		{"resourceType twice", "{\"resourceType\":\"Patient\",\n\"resourceType\":\"Task\"}", issue.Structure, "json-duplicate", "Task.resourceType", 2},
+		{"a primitive twice beside its companion", within(`"gender":"male","_gender":{"id":"a"},"gender":"female"`), issue.Structure, "json-duplicate", "Patient.gender", 1},
+		{"a companion twice", within(`"gender":"male","_gender":{"id":"a"},"_gender":[]`), issue.Structure, "json-duplicate", "Patient.gender", 1},
 		{"a byte order mark", "\uFEFF" + within(`"active":true`), "", "", "", 0},
 		{"two byte order marks", "\uFEFF\uFEFF" + within(`"active":true`), issue.Structure, "json", "", 1},
 		{"a byte order mark inside", within("\uFEFF" + `"active":true`), issue.Structure, "json", "Patient", 1},

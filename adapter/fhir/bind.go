@@ -60,7 +60,8 @@ func (p *parser) merge(owner *Node, nodes []*Node) []*Node {
 	out := make([]*Node, 0, all)
 	for _, m := range members {
 		out = append(out, m.nodes...)
-		if i, ok := byName[m.name]; ok {
+		// a name that stands twice takes its companion once
+		if i, ok := byName[m.name]; ok && companions[i].nodes != nil {
 			out = p.attach(owner, out, m.name, m.nodes, companions[i].nodes)
 			companions[i].nodes = nil
 		}
