@@ -74,7 +74,7 @@ func (n *Node) Reread(system *System) (*Node, error) {
 		return newXMLParser(doc).document(int(n.start))
 	}
 	p := &parser{doc: doc, src: doc.source, limits: doc.limits, pos: int(n.start)}
-	return p.root()
+	return p.alone()
 }
 
 // Source is the text that the root of a parsed tree was read from, without what stands
@@ -94,9 +94,13 @@ func (n *Node) Faults() error {
 	}
 	var found []*issue.Error
 	for _, f := range n.doc.faults {
-		for m := f.node; m != nil; m = m.Parent {
+		m := f.node
+		if f.owner != nil { // the node itself is in no tree
+			m = f.owner
+		}
+		for ; m != nil; m = m.Parent {
 			if m == n || m.Order == n.Order {
-				found = append(found, issue.New(issue.Structure, f.rule, f.text).At(f.node.Path()).On(f.node.Position()))
+				found = append(found, issue.New(issue.Structure, f.rule, f.text).At(f.path()).On(f.node.Position()))
 				break
 			}
 		}

@@ -62,7 +62,7 @@ func (x *xmlParser) finish(root *Node) *Node {
 	for _, f := range x.faults {
 		n := *f.node
 		n.start = int32(f.at)
-		x.doc.faults = append(x.doc.faults, fault{&n, f.rule, f.text})
+		x.doc.faults = append(x.doc.faults, fault{node: &n, rule: f.rule, text: f.text})
 	}
 	return root
 }
