@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"spadapter/adapter/issue"
@@ -31,7 +32,8 @@ type xmlToken struct {
 // What one element may have: more is an attack.
 const (
 	maxAttributes = 64
-	maxSpaces     = 64 // namespaces that are in force at one place
+	maxSpaces     = 64   // namespaces that are in force at one place
+	maxOpen       = 1000 // elements around one place, which a narrative may have beyond Limits.Depth
 )
 
 // binding is a prefix, "" for the default, and what it stands for down from an element.
@@ -75,6 +77,7 @@ func (x *xmlParser) costly(offset int, rule, text string) *issue.Error {
 func (x *xmlParser) next() (xmlToken, error) {
 	for {
 		t := xmlToken{from: int(x.decoder.InputOffset())}
+		x.pos = t.from
 		token, err := x.decoder.RawToken()
 		t.to = int(x.decoder.InputOffset())
 		if err == io.EOF && len(x.open) == 0 {
@@ -136,6 +139,9 @@ func (x *xmlParser) malformed(err error, from int) *issue.Error {
 
 // start takes an element that starts: its namespaces, and that its attributes are unique.
 func (x *xmlParser) start(t *xmlToken) error {
+	if len(x.open) == maxOpen {
+		return x.costly(t.from, "depth-limit", "the XML is nested more than "+strconv.Itoa(maxOpen)+" deep")
+	}
 	x.open = append(x.open, t.name)
 	if len(t.attrs) > maxAttributes {
 		return x.costly(t.from, "xml-attribute-limit", "the element has too many attributes")
@@ -238,6 +244,9 @@ func (x *xmlParser) attribute(t xmlToken, i int) attributePlace {
 	}
 }
 
+// blank replaces what layout an attribute may have.
+var blank = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ")
+
 // value is that of the i-th attribute of t. Line ends and tabs that stand in it are
 // blanks; those that are written as character references stay.
 // Source: XML 1.0, section 3.3.3.
@@ -246,7 +255,7 @@ func (x *xmlParser) value(t xmlToken, i int, p attributePlace) string {
 	if !strings.ContainsAny(raw, "\t\r\n") {
 		return t.attrs[i].Value
 	}
-	plain := `<a v=` + strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ").Replace(raw) + `/>`
+	plain := `<a v=` + blank.Replace(raw) + `/>`
 	if token, err := xml.NewDecoder(strings.NewReader(plain)).RawToken(); err == nil {
 		if start, ok := token.(xml.StartElement); ok && len(start.Attr) == 1 {
 			return start.Attr[0].Value
