@@ -3,6 +3,8 @@ package fhir
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -317,6 +319,20 @@ func FuzzParseXML(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	for _, row := range manifest(f) {
+		body, err := os.ReadFile(filepath.Join(reference, row.file))
+		if err != nil {
+			f.Fatal(err)
+		}
+		switch filepath.Ext(row.file) {
+		case ".xml":
+			f.Add(body)
+		case ".json": // what is long is slow to change, and says little more
+			if root, err := Parse(Types(R4), body, Limits{}); err == nil && len(body) < 8<<10 {
+				f.Add(EncodeXML(root))
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		limits := Limits{Nodes: 20_000}
 		root, err := ParseXML(Types(R4), body, limits)
@@ -328,8 +344,17 @@ func FuzzParseXML(f *testing.F) {
 			}
 			return
 		}
-		if n := len(issue.All(Check(root))); n > maxIssues {
-			t.Fatalf("%d issues", n)
+		all := issue.All(Check(root))
+		if len(all) > maxIssues {
+			t.Fatalf("%d issues", len(all))
+		}
+		for _, e := range all {
+			if e.Line == 0 || e.Column == 0 || e.Rule == "" || e.Expression == "" {
+				t.Fatalf("an issue without its place: %+v", e)
+			}
+		}
+		if same, err := root.Reread(root.System()); err != nil || !bytes.Equal(Encode(same), Encode(root)) || len(issue.All(Check(same))) != len(all) {
+			t.Fatalf("read again it is another: %v", err)
 		}
 		text := EncodeXML(root)
 		again, err := ParseXML(Types(R4), text, Limits{Bytes: 64 << 20, Depth: 10_000})

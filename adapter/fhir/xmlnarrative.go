@@ -43,7 +43,7 @@ func (x *xmlParser) capture(n *Node, t xmlToken) (string, error) {
 				cut(t.from+1+len(written(t.name)), 0)
 				out.WriteString(` xmlns="` + spaceXHTML + `"`)
 			}
-		case t.kind == tokenText && strings.HasPrefix(x.src[t.from:t.to], "<![CDATA["):
+		case t.kind == tokenText && strings.HasPrefix(x.src[t.from:t.to], cdata):
 			// it is text in XML, and would be read as something else in HTML
 			cut(t.from, t.to-t.from)
 			out.Write(appendXML(nil, string(t.text)))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 
 	"spadapter/adapter/issue"
 )
@@ -35,6 +36,9 @@ const (
 	maxSpaces     = 64   // namespaces that are in force at one place
 	maxOpen       = 1000 // elements around one place, which a narrative may have beyond Limits.Depth
 )
+
+// cdata is how a section of plain text starts.
+const cdata = "<![CDATA["
 
 // binding is a prefix, "" for the default, and what it stands for down from an element.
 type binding struct {
@@ -90,13 +94,16 @@ func (x *xmlParser) next() (xmlToken, error) {
 		switch token := token.(type) {
 		case xml.StartElement:
 			t.kind, t.name, t.attrs = tokenStart, token.Name, token.Attr
+			if err := x.references(t); err != nil {
+				return t, err
+			}
 			return t, x.start(&t)
 		case xml.EndElement:
 			t.name = token.Name
 			return t, x.end(&t)
 		case xml.CharData:
 			t.kind, t.text = tokenText, token
-			return t, nil
+			return t, x.references(t)
 		case xml.Directive:
 			return t, x.at(t.from, "xml-dtd", "document type definitions and what they declare are not read; send the resource without <!DOCTYPE")
 		case xml.ProcInst:
@@ -105,6 +112,31 @@ func (x *xmlParser) next() (xmlToken, error) {
 			}
 			return t, x.at(t.from, "xml-instruction", "processing instructions are not read; only an XML declaration may stand, at the very start of the body")
 		}
+	}
+}
+
+// references refuses a character reference to half of a surrogate pair, which the decoder
+// reads as U+FFFD.
+func (x *xmlParser) references(t xmlToken) error {
+	raw := x.src[t.from:t.to]
+	if strings.HasPrefix(raw, cdata) {
+		return nil
+	}
+	for at := 0; ; {
+		next := strings.Index(raw[at:], "&#")
+		if next < 0 {
+			return nil
+		}
+		at += next
+		number, _, _ := strings.Cut(raw[at+2:min(at+64, len(raw))], ";")
+		base := 10
+		if hex, ok := strings.CutPrefix(number, "x"); ok {
+			number, base = hex, 16
+		}
+		if code, err := strconv.ParseUint(number, base, 32); err == nil && utf16.IsSurrogate(rune(code)) {
+			return x.at(t.from+at, "xml", "this is half of a pair; write the number of the whole character")
+		}
+		at += 2
 	}
 }
 
