@@ -36,8 +36,8 @@ type convertMessage struct {
 // adapter takes over HTTP, and keeps a file that is no NDJSON from filling the memory.
 const maxDocument = 256 << 20
 
-// convertInputs lists the files of the paths: a folder gives its .json, .ndjson and
-// .jsonl files, in the order of their names, folders below it included, but not the one
+// convertInputs lists the files of the paths: a folder gives its .json, .xml, .ndjson
+// and .jsonl files, in the order of their names, folders below it included, but not the one
 // for the results.
 func convertInputs(paths []string, results string) ([]convertInput, error) {
 	var out []convertInput
@@ -61,7 +61,7 @@ func convertInputs(paths []string, results string) ([]convertInput, error) {
 			if err == nil && entry.IsDir() && results != "" && sameFile(file, results) {
 				return filepath.SkipDir // it holds what an earlier run made
 			}
-			if err != nil || entry.IsDir() || !isNDJSON(file) && !strings.EqualFold(filepath.Ext(file), ".json") {
+			if err != nil || entry.IsDir() || !isNDJSON(file) && !isXML(file) && !strings.EqualFold(filepath.Ext(file), ".json") {
 				return err
 			}
 			info, err := entry.Info()
@@ -77,7 +77,7 @@ func convertInputs(paths []string, results string) ([]convertInput, error) {
 			return nil
 		})
 		if err == nil && found == 0 {
-			err = fmt.Errorf("%s: the folder holds no .json, .ndjson or .jsonl file", path)
+			err = fmt.Errorf("%s: the folder holds no .json, .xml, .ndjson or .jsonl file", path)
 		}
 		errs = append(errs, err)
 	}
@@ -96,6 +96,8 @@ func sameFile(a, b string) bool {
 func isNDJSON(path string) bool {
 	return slices.Contains([]string{".ndjson", ".jsonl"}, strings.ToLower(filepath.Ext(path)))
 }
+
+func isXML(path string) bool { return strings.EqualFold(filepath.Ext(path), ".xml") }
 
 // read hands the messages of an input to yield, until it returns false.
 func (in convertInput) read(ctx context.Context, number int, yield func(convertMessage) bool) {
