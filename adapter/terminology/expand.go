@@ -1,8 +1,14 @@
 package terminology
 
 import (
+	"cmp"
+	"context"
 	"slices"
 	"strings"
+	"unicode"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
 )
 
 // Expand lists the codes of a value set that are known from what is loaded, sorted by
@@ -11,75 +17,306 @@ import (
 //
 // Source: http://hl7.org/fhir/R4/valueset-operation-expand.html.
 func (r *Registry) Expand(valueSet string) (concepts []Concept, complete bool) {
-	if r == nil {
+	s := r.set(valueSet)
+	if s == nil {
 		return nil, false
 	}
-	s, ok := find(r.sets, valueSet)
-	if !ok {
-		return nil, false
-	}
-	candidates := map[Concept]bool{}
-	complete = s.candidates(candidates, 0)
-	type key struct{ system, code string }
-	seen := map[key]bool{}
-	for c := range candidates {
-		k := key{c.System, c.Code}
-		if seen[k] {
-			continue
+	complete = s.members(0, nil, func(c Concept, _ *listed) bool {
+		if c.Display == "" {
+			known, _ := r.Lookup(c.System, c.Code)
+			c.Display = known.Display
 		}
-		seen[k] = true
-		switch s.holds(c.System, c.Code, 0) {
-		case unknown:
-			complete = false
-		case yes:
-			if known, ok := r.Lookup(c.System, c.Code); ok {
-				concepts = append(concepts, known)
-			} else {
-				concepts = append(concepts, Concept{System: c.System, Code: c.Code})
-			}
-		}
-	}
+		concepts = append(concepts, c)
+		return true
+	})
 	slices.SortFunc(concepts, func(a, b Concept) int {
-		if n := strings.Compare(a.System, b.System); n != 0 {
-			return n
-		}
-		return strings.Compare(a.Code, b.Code)
+		return cmp.Or(strings.Compare(a.System, b.System), strings.Compare(a.Code, b.Code))
 	})
 	return concepts, complete
 }
 
-// candidates collects every code that s could hold, and says whether these are all.
-func (s *valueSet) candidates(out map[Concept]bool, depth int) bool {
-	if s == nil || depth > 16 {
+// Wanted is what the operation $expand asks: which value set, and what of it.
+type Wanted struct {
+	ValueSet string     // canonical, with its version or without
+	Resource *fhir.Node // the value set itself, instead of one that is loaded
+
+	Text           string   // words of which each begins a word of the display or of a designation; "" for any
+	Offset         int      // how many codes to leave out at the beginning
+	Count          int      // how many codes to give at most, -1 for all
+	ActiveOnly     bool     // leave out what is known to be out of use
+	Choosable      bool     // leave out abstract concepts
+	Language       string   // of the displays, BCP 47; "" for the best
+	ExcludeSystems []string // canonicals of code systems
+	Designations   bool     // give them
+}
+
+// Expansion is a value set as a list.
+type Expansion struct {
+	Resource *fhir.Node // the value set, nil for one that SNOMED CT implies; shared: read only
+	URL      string
+	Total    int // codes that Wanted selects, of which Members may be a page
+	Members  []Member
+	Systems  []string // canonicals of the code systems that were used, with their version where one is stated, sorted
+}
+
+// Member is one code of an expansion.
+type Member struct {
+	Concept
+	Abstract     bool
+	Inactive     bool // false also where that is not known
+	Designations []Designation
+}
+
+// MaxMembers is how many codes one expansion gives. More are given in pages.
+const MaxMembers = 10_000
+
+// maxCandidates is how many codes an expansion may look at: the whole of SNOMED CT and
+// its terms.
+const maxCandidates = 2_000_000
+
+// List expands a value set in the order of its definition: what it lists in the order of
+// the list, what it takes of a code system in the order of that, flat, each code once.
+//
+// Errors: not-found when the value set is not loaded, and when it draws on content that is
+// not, since a part would be taken for the whole; too-costly for more than MaxMembers
+// codes in one answer; timeout when ctx ends.
+//
+// Source: http://hl7.org/fhir/R4/valueset-operation-expand.html.
+func (r *Registry) List(ctx context.Context, w Wanted) (*Expansion, error) {
+	s, err := r.asked(w.ValueSet, w.Resource)
+	if err != nil {
+		return nil, err
+	}
+	out := &Expansion{Resource: s.node, URL: s.url}
+	var why doubts
+	seen, ended := 0, error(nil)
+	limit := w.Count
+	if limit < 0 || limit > MaxMembers {
+		limit = MaxMembers + 1
+	}
+	complete := s.members(0, &why, func(c Concept, l *listed) bool {
+		if seen++; seen%1024 == 0 && ctx.Err() != nil {
+			ended = issue.New(issue.Timeout, "expansion-time", "the expansion was given up, because nobody waits for it any more").Because(ctx.Err())
+			return false
+		}
+		if seen > maxCandidates {
+			ended = issue.Newf(issue.TooCostly, "expansion-size", "the value set has more than %d codes; ask whether it holds a code with $validate-code", maxCandidates)
+			return false
+		}
+		if slices.ContainsFunc(w.ExcludeSystems, func(system string) bool { return sameCanonical(system, r.canonicalOf(c.System)) }) {
+			return true
+		}
+		if !r.passes(c, l, w) {
+			return true
+		}
+		if out.Total++; out.Total > w.Offset && len(out.Members) < limit {
+			out.Members = append(out.Members, r.memberOf(c, l, w))
+		}
+		return true
+	})
+	switch {
+	case ended != nil:
+		return nil, ended
+	case !complete:
+		return nil, issue.New(issue.NotFound, "expansion-incomplete", "the value set cannot be expanded whole: "+why.String())
+	case len(out.Members) > MaxMembers:
+		return nil, issue.Newf(issue.TooCostly, "expansion-size", "the value set has %d codes, and one answer at most %d; ask for pages with count and offset, or for some of the codes with filter", out.Total, MaxMembers)
+	}
+	out.Systems = r.used(s)
+	return out, nil
+}
+
+// passes says whether a code is wanted.
+func (r *Registry) passes(c Concept, l *listed, w Wanted) bool {
+	if w.Text == "" && !w.ActiveOnly && !w.Choosable {
+		return true
+	}
+	m := r.memberOf(c, l, Wanted{Designations: w.Text != "", Language: w.Language})
+	if w.ActiveOnly && m.Inactive || w.Choosable && m.Abstract {
+		return false
+	}
+	if w.Text == "" || matches(m.Display, w.Text) || strings.EqualFold(m.Code, w.Text) {
+		return true
+	}
+	return slices.ContainsFunc(m.Designations, func(d Designation) bool { return matches(d.Value, w.Text) })
+}
+
+// matches reports whether each word of a text begins a word of a name.
+func matches(name, text string) bool {
+	split := func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }
+	have := strings.FieldsFunc(strings.ToLower(name), split)
+	for want := range strings.FieldsFuncSeq(strings.ToLower(text), split) {
+		if !slices.ContainsFunc(have, func(h string) bool { return strings.HasPrefix(h, want) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// memberOf says of a code what the value set says of it, and its code system then.
+func (r *Registry) memberOf(c Concept, l *listed, w Wanted) Member {
+	m := Member{Concept: c}
+	if l != nil {
+		m.Abstract, m.Inactive = l.abstract, l.inactive
+		m.Designations = l.designations
+	}
+	if s := r.source(c.System); s != nil {
+		if w.Designations || w.Language != "" {
+			if d := s.describe(c.Code); d != nil {
+				m.Abstract, m.Inactive = m.Abstract || d.Abstract, m.Inactive || d.Inactive
+				m.Designations = append(slices.Clip(m.Designations), d.Designations...)
+				if m.Display == "" {
+					m.Display = d.Display
+				}
+			}
+		} else {
+			m.Inactive = m.Inactive || s.active(c.Code) == no
+			if cs, ok := s.(*codeSystem); ok {
+				known := cs.concepts[cs.key(c.Code)]
+				m.Abstract = m.Abstract || known != nil && known.abstract
+			}
+			if m.Display == "" {
+				known, _ := s.find(c.Code)
+				m.Display = known.Display
+			}
+		}
+	}
+	if w.Language != "" {
+		if i := slices.IndexFunc(m.Designations, func(d Designation) bool { return speaks(d.Language, w.Language) }); i >= 0 {
+			m.Display = m.Designations[i].Value
+		}
+	}
+	if !w.Designations {
+		m.Designations = nil
+	}
+	return m
+}
+
+// speaks reports whether a text in one language is in the wanted one: "en-GB" is "en".
+func speaks(have, wanted string) bool {
+	return have != "" && len(have) >= len(wanted) && strings.EqualFold(have[:len(wanted)], wanted) && (len(have) == len(wanted) || have[len(wanted)] == '-')
+}
+
+// canonicalOf is a code system with the version that is loaded.
+func (r *Registry) canonicalOf(system string) string {
+	if s := r.source(system); s != nil && s.edition() != "" {
+		return system + "|" + s.edition()
+	}
+	return system
+}
+
+// used lists the code systems of a value set.
+func (r *Registry) used(s *valueSet) []string {
+	var out []string
+	for system := range s.systems(0) {
+		out = append(out, r.canonicalOf(system))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// systems gives the code systems that the codes of s can be of.
+func (s *valueSet) systems(depth int) map[string]bool {
+	out := map[string]bool{}
+	if s.circular || depth > maxImports {
+		return out
+	}
+	for _, l := range s.listed {
+		out[l.System] = true
+	}
+	for _, c := range s.includes {
+		if c.system != "" {
+			out[c.system] = true
+			continue
+		}
+		for _, inner := range c.linked {
+			if inner != nil {
+				for system := range inner.systems(depth + 1) {
+					out[system] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// members yields every code that s is known to hold, once, until yield says false; with
+// what s itself says of it, nil for nothing. It reports whether these are all: when it
+// does not, why says what is missing.
+func (s *valueSet) members(depth int, why *doubts, yield func(Concept, *listed) bool) bool {
+	if s.circular || depth > maxImports {
+		why.add("the value set %s imports itself", s.url)
 		return false
 	}
 	if s.expansion != nil {
-		for k := range s.expansion {
-			if system, code, _ := strings.Cut(k, "|"); system != "" {
-				out[Concept{System: system, Code: code}] = true
+		for _, l := range s.listed {
+			if !yield(l.Concept, l) {
+				break
 			}
 		}
 		return true
 	}
-	all := true
-	for _, c := range s.includes {
-		switch {
-		case c.codes != nil:
-			for code := range c.codes {
-				out[Concept{System: c.system, Code: code}] = true
-			}
-		case c.system == "":
-			for _, inner := range c.linked { // a code must be in all of them
-				all = inner.candidates(out, depth+1) && all
-			}
-		case c.code == nil:
-			all = false
-		default:
-			for _, concept := range c.code.concepts {
-				out[Concept{System: c.system, Code: concept.Code}] = true
-			}
-			all = all && c.code.complete
+	complete, more := true, true
+	for i, c := range s.includes {
+		if !more {
+			break
 		}
+		all := c.candidates(depth, why, func(system, code string, l *listed) bool {
+			a := c.holds(system, code, depth, why)
+			if a == no || s.earlier(i, system, code, depth) {
+				return true
+			}
+			for _, x := range s.excludes {
+				if a != no {
+					a = both(a, not(x.holds(system, code, depth, why)))
+				}
+			}
+			switch a {
+			case unknown:
+				complete = false
+			case yes:
+				concept := Concept{System: system, Code: code}
+				if l != nil {
+					concept.Display = l.Display
+				}
+				more = yield(concept, l)
+			}
+			return more
+		})
+		complete = complete && all
 	}
-	return all
+	return complete
+}
+
+// earlier reports whether an include before the one at i has a code.
+func (s *valueSet) earlier(i int, system, code string, depth int) bool {
+	return slices.ContainsFunc(s.includes[:i], func(c *clause) bool { return c.holds(system, code, depth, nil) == yes })
+}
+
+// candidates yields every code that c could hold, and says whether these are all.
+func (c *clause) candidates(depth int, why *doubts, yield func(system, code string, l *listed) bool) bool {
+	switch {
+	case c.codes != nil:
+		for _, l := range c.order {
+			if !yield(c.system, l.Code, l) {
+				break
+			}
+		}
+		return true
+	case c.system == "":
+		for i, inner := range c.linked { // a code must be in all of them
+			if inner != nil {
+				return inner.members(depth+1, why, func(m Concept, l *listed) bool { return yield(m.System, m.Code, l) }) && !slices.Contains(c.linked[i:], nil)
+			}
+			why.add("the value set %s is not loaded", c.sets[i])
+		}
+		return len(c.linked) == 0
+	case c.code == nil:
+		why.add("the code system %s is not loaded", c.canonical())
+		return false
+	case c.pinned:
+		why.add("the code system %s is loaded, but not known to be in this version", c.canonical())
+		return false
+	}
+	return c.code.candidates(c.filters, why, func(code string) bool { return yield(c.system, code, nil) })
 }

@@ -11,12 +11,14 @@ import (
 )
 
 // Registry holds compiled code systems, value sets and concept maps, each under its
-// canonical URL. It is read-only after loading and safe for concurrent use. The nil
+// canonical URL, and what is loaded of SNOMED CT. It is read-only after loading and safe for concurrent use. The nil
 // Registry is empty.
 type Registry struct {
 	systems map[string]*codeSystem
 	sets    map[string]*valueSet
 	maps    map[string]*conceptMap
+	release *release // of SNOMED CT; nil when none is loaded
+	implied *implied
 }
 
 // Load compiles the CodeSystem, ValueSet and ConceptMap resources among the given
@@ -30,13 +32,28 @@ func Load(resources ...*fhir.Node) (*Registry, error) { return (*Registry)(nil).
 // With is a Registry that has everything r has and these resources too. A resource
 // replaces the one r has under its url. Errors are those of Load.
 func (r *Registry) With(resources ...*fhir.Node) (*Registry, error) {
-	out := &Registry{systems: map[string]*codeSystem{}, sets: map[string]*valueSet{}, maps: map[string]*conceptMap{}}
+	return r.with(nil, resources)
+}
+
+// with is With, and a release of SNOMED CT in place of the one r has, unless it is nil.
+func (r *Registry) with(snomed *release, resources []*fhir.Node) (*Registry, error) {
+	out := &Registry{
+		systems: map[string]*codeSystem{}, sets: map[string]*valueSet{}, maps: map[string]*conceptMap{},
+		release: snomed, implied: &implied{sets: map[string]*valueSet{}},
+	}
 	if r != nil {
+		if snomed == nil {
+			out.release = r.release
+		}
 		for url, s := range r.systems {
 			out.systems[url] = s
 		}
+		copies := map[*valueSet]*valueSet{} // one is there by its url and by its version
 		for url, s := range r.sets {
-			out.sets[url] = s.copy()
+			if copies[s] == nil {
+				copies[s] = s.copy()
+			}
+			out.sets[url] = copies[s]
 		}
 		for url, m := range r.maps {
 			out.maps[url] = m
@@ -52,6 +69,7 @@ func (r *Registry) With(resources ...*fhir.Node) (*Registry, error) {
 	for _, s := range out.sets {
 		s.link(out)
 	}
+	markCircles(out.sets)
 	return out, nil
 }
 

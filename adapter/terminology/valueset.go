@@ -17,58 +17,121 @@ const (
 
 // valueSet is a compiled ValueSet.
 type valueSet struct {
-	url       string
-	includes  []*clause
-	excludes  []*clause
-	expansion map[string]bool // when there is no compose: what the expansion lists
+	url, version string
+	node         *fhir.Node // nil for one that SNOMED CT implies
+	includes     []*clause
+	excludes     []*clause
+	expansion    map[string]bool // when there is no compose: what the expansion lists
+	listed       []*listed       // the same in its order
+	circular     bool            // it imports itself, by whatever way
 }
 
 // clause is one compose.include or compose.exclude.
 type clause struct {
 	system  string
 	version string
-	codes   map[string]bool // nil when every code of the system is meant
-	filters []filter
+	codes   map[string]*listed // nil when every code of the system is meant
+	order   []*listed
+	filters []*filter
 	sets    []string // canonicals of the value sets that must also hold the code
+	active  bool     // compose.inactive is false: a code that is not for use is out
 
-	code   *codeSystem // linked
+	code   source      // linked; nil when it is not loaded
+	pinned bool        // another version than that of code is asked for
 	linked []*valueSet // nil where one is not loaded
 }
 
-type filter struct{ property, op, value string }
+// listed is a code that a value set lists itself.
+type listed struct {
+	Concept
+	abstract     bool
+	inactive     bool
+	designations []Designation
+}
 
 // ValidateCode says whether a value set holds a code. known is false when that cannot
 // be decided from what is loaded: the value set is not here, it takes a whole code
 // system that is not here, or it filters by what is not here. system "" matches any
-// system, as for a code element whose system the binding implies.
+// system, as for a code element whose system the binding implies. Validate says why.
 //
 // Source: http://hl7.org/fhir/R4/valueset-operation-validate-code.html,
 // http://hl7.org/fhir/R4/valueset.html#compositions.
 func (r *Registry) ValidateCode(valueSet, system, code string) (ok, known bool) {
-	if r == nil {
+	s := r.set(valueSet)
+	if s == nil {
 		return false, false
 	}
-	s, found := find(r.sets, valueSet)
-	if !found {
-		return false, false
-	}
-	a := s.holds(system, code, 0)
+	a := s.holds(system, code, 0, nil)
 	return a == yes, a != unknown
 }
 
-func (s *valueSet) holds(system, code string, depth int) answer {
-	if s == nil || depth > 16 { // not loaded, or value sets that name each other
+// HasCode says whether a value set holds a coded element, as a binding asks: a Coding or
+// a Quantity by its system and code, a CodeableConcept by one of its codings at least, a
+// primitive by its text, whose system the value set implies. known is false when that
+// cannot be decided from what is loaded, and when there is no code to decide on. A Coding
+// without system is in no value set.
+//
+// Source: http://hl7.org/fhir/R4/terminologies.html#4.1.
+func (r *Registry) HasCode(valueSet string, n *fhir.Node) (ok, known bool) {
+	switch {
+	case n == nil:
+		return false, false
+	case n.IsPrimitive():
+		if !n.HasValue() {
+			return false, false
+		}
+		return r.ValidateCode(valueSet, "", n.Value)
+	case n.Type != nil && n.Type.Is("CodeableConcept") || n.Child("coding") != nil:
+		known = r.set(valueSet) != nil
+		for _, c := range n.All("coding") {
+			held, decided := r.HasCode(valueSet, c)
+			if held {
+				return true, true
+			}
+			known = known && decided
+		}
+		return false, known
+	}
+	system, code := n.Text("system"), n.Text("code")
+	if system == "" || code == "" {
+		return false, r.set(valueSet) != nil
+	}
+	return r.ValidateCode(valueSet, system, code)
+}
+
+// set finds a value set by its canonical, or makes the one that SNOMED CT implies; nil
+// when there is none. One that is loaded in another version only is not the one that is
+// asked for.
+func (r *Registry) set(canonical string) *valueSet {
+	if r == nil {
+		return nil
+	}
+	s, ok := find(r.sets, canonical)
+	if !ok {
+		return r.implicit(canonical)
+	}
+	if s.version != "" {
+		if _, version, _ := strings.Cut(canonical, "|"); !sameVersion(version, s.version) {
+			return nil
+		}
+	}
+	return s
+}
+
+// maxImports is how deep value sets may import each other. Published ones go to four.
+const maxImports = 16
+
+func (s *valueSet) holds(system, code string, depth int, why *doubts) answer {
+	if s.circular || depth > maxImports {
+		why.add("the value set %s imports itself", s.url)
 		return unknown
 	}
 	if s.expansion != nil {
-		if s.expansion[system+"|"+code] || system == "" && s.expansion["|"+code] {
-			return yes
-		}
-		return no
+		return truth(s.expansion[system+"|"+code] || system == "" && s.expansion["|"+code])
 	}
 	result := no
 	for _, c := range s.includes {
-		if a := c.holds(system, code, depth); a == yes {
+		if a := c.holds(system, code, depth, why); a == yes {
 			result = yes
 			break
 		} else if a == unknown {
@@ -79,7 +142,7 @@ func (s *valueSet) holds(system, code string, depth int) answer {
 		return no
 	}
 	for _, c := range s.excludes {
-		switch c.holds(system, code, depth) {
+		switch c.holds(system, code, depth, why) {
 		case yes:
 			return no
 		case unknown:
@@ -89,19 +152,24 @@ func (s *valueSet) holds(system, code string, depth int) answer {
 	return result
 }
 
-func (c *clause) holds(system, code string, depth int) answer {
+func (c *clause) holds(system, code string, depth int, why *doubts) answer {
 	result := yes
 	if c.system != "" {
 		if system != "" && system != c.system {
 			return no
 		}
-		result = c.selects(code)
+		result = c.selects(code, why)
 		if result == no {
 			return no
 		}
 	}
-	for _, s := range c.linked {
-		switch s.holds(system, code, depth+1) {
+	for i, s := range c.linked {
+		if s == nil {
+			why.add("the value set %s is not loaded", c.sets[i])
+			result = unknown
+			continue
+		}
+		switch s.holds(system, code, depth+1, why) {
 		case no:
 			return no
 		case unknown:
@@ -111,63 +179,53 @@ func (c *clause) holds(system, code string, depth int) answer {
 	return result
 }
 
-func (c *clause) selects(code string) answer {
+func (c *clause) selects(code string, why *doubts) answer {
 	if c.codes != nil {
-		if c.codes[code] || c.code != nil && c.code.folded && c.codes[fold(code)] {
-			return yes
+		if c.entry(code) == nil {
+			return no
 		}
-		return no
+		// a listed code is taken as it is: only what is known to be out of use falls out
+		return truth(!c.active || c.code == nil || c.code.active(code) != no)
 	}
 	if c.code == nil {
+		why.add("the code system %s is not loaded", c.canonical())
 		return unknown
 	}
-	if _, has := c.code.concepts[c.code.key(code)]; !has {
-		if c.code.complete {
-			return no
-		}
+	if c.pinned {
+		why.add("the code system %s is loaded, but not known to be in this version", c.canonical())
 		return unknown
 	}
-	result := yes
-	for _, f := range c.filters {
-		switch a := c.code.filter(f, code); a {
+	result := c.code.selects(c.filters, code, why)
+	if c.active && result != no {
+		switch c.code.active(code) {
 		case no:
 			return no
 		case unknown:
-			result = unknown
+			why.add("which codes of %s are for use is not loaded", c.system)
+			return unknown
 		}
 	}
 	return result
 }
 
-// filter evaluates the filters that the hierarchy decides; every other one is unknown.
-// Source: http://hl7.org/fhir/R4/valueset-filter-operator.html.
-func (s *codeSystem) filter(f filter, code string) answer {
-	if f.property != "concept" && f.property != "code" || !s.complete {
-		return unknown
+// entry is what the clause itself says of a code that it lists, nil when it does not
+// list it.
+func (c *clause) entry(code string) *listed {
+	if l := c.codes[code]; l != nil {
+		return l
 	}
-	truth := func(b bool) answer {
-		if b {
-			return yes
-		}
-		return no
+	if s, ok := c.code.(*codeSystem); ok && s.folded {
+		return c.codes[fold(code)]
 	}
-	switch f.op {
-	case "is-a":
-		return truth(s.within(code, f.value, 0))
-	case "descendent-of":
-		return truth(s.key(code) != s.key(f.value) && s.within(code, f.value, 0))
-	case "is-not-a":
-		return truth(!s.within(code, f.value, 0))
-	case "=":
-		return truth(s.key(code) == s.key(f.value))
-	case "in", "not-in":
-		in := false
-		for _, v := range strings.Split(f.value, ",") {
-			in = in || s.key(strings.TrimSpace(v)) == s.key(code)
-		}
-		return truth(in == (f.op == "in"))
+	return nil
+}
+
+// canonical is the code system with the version that is wanted.
+func (c *clause) canonical() string {
+	if c.version == "" {
+		return c.system
 	}
-	return unknown
+	return c.system + "|" + c.version
 }
 
 // copy is s with clauses that can be linked anew.
@@ -190,36 +248,89 @@ func copyClauses(list []*clause) []*clause {
 func (s *valueSet) link(r *Registry) {
 	for _, list := range [][]*clause{s.includes, s.excludes} {
 		for _, c := range list {
-			name := c.system
-			if c.version != "" {
-				name += "|" + c.version
+			if c.system != "" {
+				c.code = r.source(c.canonical())
+				c.pinned = c.code != nil && c.otherVersion(c.code)
 			}
-			c.code, _ = find(r.systems, name)
 			c.linked = make([]*valueSet, len(c.sets))
 			for i, url := range c.sets {
-				c.linked[i], _ = find(r.sets, url)
+				c.linked[i] = r.set(url)
 			}
 		}
 	}
 }
 
+// otherVersion says whether the clause asks for another version than is loaded. What is
+// loaded of SNOMED CT states no version: an edition may be asked for, a dated one not. Any
+// other code system without a version has one only.
+func (c *clause) otherVersion(loaded source) bool {
+	if c.system == SNOMED {
+		return strings.Contains(c.version, "/version/") && loaded != source(none)
+	}
+	return !sameVersion(c.version, loaded.edition())
+}
+
+// markCircles finds the value sets that lead back to themselves.
+func markCircles(sets map[string]*valueSet) {
+	const under, done = 1, 2
+	state := map[*valueSet]int{}
+	var path []*valueSet
+	var visit func(s *valueSet)
+	visit = func(s *valueSet) {
+		switch state[s] {
+		case done:
+			return
+		case under:
+			for i := len(path) - 1; i >= 0; i-- {
+				path[i].circular = true
+				if path[i] == s {
+					return
+				}
+			}
+			return
+		}
+		state[s] = under
+		path = append(path, s)
+		for _, list := range [][]*clause{s.includes, s.excludes} {
+			for _, c := range list {
+				for _, to := range c.linked {
+					if to != nil {
+						visit(to)
+					}
+				}
+			}
+		}
+		path = path[:len(path)-1]
+		state[s] = done
+	}
+	for _, s := range sets {
+		s.circular = false
+	}
+	for _, s := range sets {
+		visit(s)
+	}
+}
+
 func (l *loader) valueSet(n *fhir.Node) *valueSet {
-	s := &valueSet{url: n.Text("url")}
+	s := &valueSet{url: n.Text("url"), version: n.Text("version"), node: n}
 	compose := n.Child("compose")
+	active := compose.Text("inactive") == "false"
 	for _, c := range compose.All("include") {
-		s.includes = append(s.includes, newClause(c))
+		s.includes = append(s.includes, newClause(c, active))
 	}
 	for _, c := range compose.All("exclude") {
-		s.excludes = append(s.excludes, newClause(c))
+		s.excludes = append(s.excludes, newClause(c, false))
 	}
 	if expansion := n.Child("expansion"); compose == nil && expansion != nil {
 		s.expansion = map[string]bool{}
 		var walk func(at *fhir.Node)
 		walk = func(at *fhir.Node) {
 			for _, c := range at.All("contains") {
-				if c.Text("abstract") != "true" {
-					s.expansion[c.Text("system")+"|"+c.Text("code")] = true
-					s.expansion["|"+c.Text("code")] = true
+				l := newListed(c, c.Text("system"))
+				if l.abstract, l.inactive = c.Text("abstract") == "true", c.Text("inactive") == "true"; !l.abstract {
+					s.listed = append(s.listed, l)
+					s.expansion[l.System+"|"+l.Code] = true
+					s.expansion["|"+l.Code] = true
 				}
 				walk(c)
 			}
@@ -229,21 +340,27 @@ func (l *loader) valueSet(n *fhir.Node) *valueSet {
 	return s
 }
 
-func newClause(n *fhir.Node) *clause {
-	c := &clause{system: n.Text("system"), version: n.Text("version")}
+func newListed(n *fhir.Node, system string) *listed {
+	return &listed{Concept: Concept{System: system, Code: n.Text("code"), Display: n.Text("display")}, designations: designations(n)}
+}
+
+func newClause(n *fhir.Node, active bool) *clause {
+	c := &clause{system: n.Text("system"), version: n.Text("version"), active: active}
 	if concepts := n.All("concept"); len(concepts) > 0 {
-		c.codes = make(map[string]bool, len(concepts))
+		c.codes = make(map[string]*listed, len(concepts))
 		for _, concept := range concepts {
-			c.codes[concept.Text("code")] = true
+			l := newListed(concept, c.system)
+			if c.codes[l.Code] == nil {
+				c.order = append(c.order, l)
+			}
+			c.codes[l.Code] = l
 		}
 	}
 	for _, f := range n.All("filter") {
-		c.filters = append(c.filters, filter{f.Text("property"), f.Text("op"), f.Text("value")})
+		c.filters = append(c.filters, newFilter(f, c.system))
 	}
 	for _, v := range n.All("valueSet") {
 		c.sets = append(c.sets, v.Value)
 	}
 	return c
 }
-
-func fold(code string) string { return strings.ToLower(code) }

@@ -1,0 +1,292 @@
+package terminology
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+)
+
+// Folder is a folder of terminology that a deployment brings: RF2 snapshot files of SNOMED
+// CT, lists of reference set members, FHIR resources, and archives (.zip) of these. The
+// package documentation describes the forms.
+type Folder struct {
+	FS fs.FS
+
+	// Package reads the resources of a FHIR package (.tgz). nil: such a file is passed over.
+	Package func(from io.Reader, name string) ([]*fhir.Node, error)
+
+	// Progress is told how far a long load is; nil for nobody.
+	Progress func(Progress)
+}
+
+// Progress is how far the reading of one file is.
+type Progress struct {
+	File string
+	Rows int
+	Read int64 // bytes
+	Size int64 // bytes of the whole file
+}
+
+// File says what one file of a folder gave.
+type File struct {
+	Name     string // in the folder; within an archive, after its name and a colon
+	Kind     string // in words, such as "RF2 descriptions"; "" for one that was passed over
+	Rows     int    // of a table: its rows; else its resources
+	Inactive int    // of the rows
+	Passed   string // why it was passed over, "" when it was read
+}
+
+// WithFolder is With for what lies in a folder, its subfolders included. What is loaded of
+// SNOMED CT takes the place of what r has. It also says, by name, what each file gave and
+// which files were passed over.
+//
+// A file with a fault is refused, and with it the folder: there is never half of anything.
+// Errors, all faults up to 20 of a file and 200 together, with file and line in Details:
+// structure for what is no table, no JSON or has another header; value for a wrong
+// identifier or word; required for a missing one; too-long and too-costly for what is over
+// a limit; duplicate for two releases of one file; those of Load.
+func (r *Registry) WithFolder(f Folder) (*Registry, []File, error) {
+	l := &folderLoader{folder: f, variants: map[string]string{}}
+	l.release = newReleaseBuilder(&l.faults)
+	if err := l.walk(f.FS, ""); err != nil {
+		return nil, nil, err
+	}
+	l.release.whole()
+	l.faults.end()
+	if err := issue.Join(l.faults.list); err != nil {
+		return nil, nil, err
+	}
+	out, err := r.with(l.release.build(), l.resources)
+	return out, l.files, err
+}
+
+// folderLoader is one folder on its way.
+type folderLoader struct {
+	folder    Folder
+	faults    faults
+	release   *releaseBuilder
+	resources []*fhir.Node
+	files     []File
+	variants  map[string]string // RF2 file names without their date → the file
+}
+
+// Limits of what is read whole.
+const (
+	maxResourceBytes = 64 << 20
+	maxArchives      = 100
+)
+
+// parsers read resources, by the ending of a file's name.
+var parsers = map[string]func(*fhir.System, []byte, fhir.Limits) (*fhir.Node, error){".json": fhir.Parse}
+
+// walk reads the files of a folder or archive in the order of their names. prefix is what
+// comes before the names of an archive's files.
+func (l *folderLoader) walk(fsys fs.FS, prefix string) error {
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if base := path.Base(name); d.IsDir() || strings.HasPrefix(base, ".") || strings.HasPrefix(name, "__MACOSX/") {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		from, err := fsys.Open(name)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		l.faults.in(prefix + name)
+		return l.file(prefix+name, from, info.Size())
+	})
+	if err != nil {
+		return issue.New(issue.NotFound, "terminology-load", "the folder of terminology cannot be read: "+prefix).Because(err)
+	}
+	return nil
+}
+
+func (l *folderLoader) file(name string, from io.Reader, size int64) error {
+	switch ending := strings.ToLower(path.Ext(name)); {
+	case ending == ".txt" || ending == ".csv" || ending == ".tsv":
+		l.table(name, from, size)
+	case ending == ".zip":
+		return l.archive(name, from, size)
+	case ending == ".tgz":
+		l.packaged(name, from)
+	case parsers[ending] != nil:
+		l.resource(name, from, parsers[ending])
+	default:
+		l.pass(name, "it is no form that is read here")
+	}
+	return nil
+}
+
+func (l *folderLoader) pass(name, why string) {
+	l.files = append(l.files, File{Name: name, Passed: why})
+}
+
+// table reads an RF2 file or a list of members.
+func (l *folderLoader) table(name string, from io.Reader, size int64) {
+	var form *table
+	if rf, ok := rf2(name); ok {
+		switch form = rf.table(); {
+		case rf.release != "Snapshot":
+			l.pass(name, "a "+rf.release+" file has other versions of its rows than the one in force; the Snapshot is read")
+			return
+		case form == nil:
+			l.pass(name, "this content of a release is not used here")
+			return
+		case l.variants[rf.variant] != "":
+			l.faults.add(0, issue.Duplicate, "rf2-twice", "the folder has another file of the same content, %s; keep one release", l.variants[rf.variant])
+			return
+		}
+		l.variants[rf.variant] = name
+	}
+	again := &peeked{from: from}
+	if form == nil {
+		header := again.line()
+		switch form = headed(bytes.TrimPrefix(header, []byte("\ufeff"))); {
+		case form != nil:
+		case listHeader(header) != nil:
+			l.list(name, again, size)
+			return
+		default:
+			l.pass(name, "its header is neither that of RF2 nor one of a list of members: refsetId and referencedComponentId")
+			return
+		}
+	}
+	rows, inactive := l.release.load(form, again, l.progress(name, size))
+	l.files = append(l.files, File{Name: name, Kind: form.kind, Rows: rows, Inactive: inactive})
+}
+
+func (l *folderLoader) list(name string, from io.Reader, size int64) {
+	rows, inactive := l.release.list(from, l.progress(name, size))
+	l.files = append(l.files, File{Name: name, Kind: "list of reference set members", Rows: rows, Inactive: inactive})
+}
+
+func (l *folderLoader) progress(name string, size int64) func(rows int, read int64) {
+	if l.folder.Progress == nil {
+		return nil
+	}
+	return func(rows int, read int64) {
+		l.folder.Progress(Progress{File: name, Rows: rows, Read: read, Size: size})
+	}
+}
+
+// resource reads one FHIR resource. What is none is passed over: folders hold other
+// files, too, such as the manifest of a package.
+func (l *folderLoader) resource(name string, from io.Reader, parse func(*fhir.System, []byte, fhir.Limits) (*fhir.Node, error)) {
+	body, err := io.ReadAll(io.LimitReader(from, maxResourceBytes+1))
+	switch {
+	case err != nil:
+		l.faults.add(0, issue.NotFound, "terminology-load", "the file cannot be read to its end")
+		return
+	case len(body) > maxResourceBytes:
+		l.faults.add(0, issue.TooCostly, "terminology-size", "the file is larger than %d MiB", maxResourceBytes>>20)
+		return
+	}
+	n, err := parse(fhir.Types(fhir.R4), body, fhir.Limits{Bytes: maxResourceBytes, Nodes: 10_000_000})
+	if err != nil {
+		for _, e := range issue.All(err) {
+			l.faults.add(e.Line, e.Type, e.Rule, "%s", e.Details)
+		}
+		return
+	}
+	l.keep(name, "FHIR "+n.ResourceType(), []*fhir.Node{n})
+}
+
+// packaged reads a FHIR package.
+func (l *folderLoader) packaged(name string, from io.Reader) {
+	if l.folder.Package == nil {
+		l.pass(name, "packages are not read here; unpack it")
+		return
+	}
+	nodes, err := l.folder.Package(from, path.Base(name))
+	if err != nil {
+		for _, e := range issue.All(err) {
+			l.faults.add(0, e.Type, e.Rule, "%s", e.Details)
+		}
+		return
+	}
+	l.keep(name, "FHIR package", nodes)
+}
+
+func (l *folderLoader) keep(name, kind string, nodes []*fhir.Node) {
+	before := len(l.resources)
+	for _, n := range nodes {
+		switch n.ResourceType() {
+		case "CodeSystem", "ValueSet", "ConceptMap", "Bundle":
+			l.resources = append(l.resources, n)
+		}
+	}
+	if len(l.resources) == before {
+		l.pass(name, "it has no CodeSystem, ValueSet or ConceptMap")
+		return
+	}
+	l.files = append(l.files, File{Name: name, Kind: kind, Rows: len(l.resources) - before})
+}
+
+// archive reads the files of an archive, which are not unpacked to disk.
+func (l *folderLoader) archive(name string, from io.Reader, size int64) error {
+	at, ok := from.(io.ReaderAt)
+	if !ok || strings.Contains(name, ":") {
+		l.pass(name, "an archive within an archive is not read")
+		return nil
+	}
+	z, err := zip.NewReader(at, size)
+	if err != nil {
+		l.faults.add(0, issue.Structure, "terminology-archive", "the file is no whole .zip archive")
+		return nil
+	}
+	if err := l.walk(z, name+":"); err != nil {
+		l.faults.add(0, issue.Structure, "terminology-archive", "the archive cannot be read to its end")
+	}
+	return nil
+}
+
+// peeked lets the first line of a file be read twice.
+type peeked struct {
+	from  io.Reader
+	first []byte
+}
+
+// line is the first line, without its end, as far as a row may go.
+func (p *peeked) line() []byte {
+	buffer := make([]byte, 4096)
+	for len(p.first) < maxLine && !slices.Contains(p.first, '\n') {
+		n, err := p.from.Read(buffer)
+		p.first = append(p.first, buffer[:n]...)
+		if err != nil {
+			break
+		}
+	}
+	line, _, _ := bytes.Cut(p.first, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r"))
+}
+
+func (p *peeked) Read(into []byte) (int, error) {
+	if len(p.first) > 0 {
+		n := copy(into, p.first)
+		p.first = p.first[n:]
+		return n, nil
+	}
+	return p.from.Read(into)
+}
+
+// String is a file for people.
+func (f File) String() string {
+	if f.Passed != "" {
+		return fmt.Sprintf("%s: passed over, %s", f.Name, f.Passed)
+	}
+	return fmt.Sprintf("%s: %s, %d rows, %d of them inactive", f.Name, f.Kind, f.Rows, f.Inactive)
+}
