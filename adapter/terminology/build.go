@@ -235,17 +235,20 @@ func (b *releaseBuilder) named(s *release) {
 		return cmp.Or(cmp.Compare(a.concept, c.concept), cmp.Compare(a.rank, c.rank), cmp.Compare(a.id, c.id), cmp.Compare(a.at, c.at))
 	})
 	s.first = make([]uint32, len(s.ids)+1)
-	s.terms = make([]term, len(b.terms))
+	s.terms = make([]term, 0, len(b.terms))
 	at := 0
 	for i, id := range s.ids {
-		s.first[i] = uint32(at)
-		for at < len(b.terms) && b.terms[at].concept == id {
+		s.first[i] = uint32(len(s.terms))
+		for ; at < len(b.terms) && b.terms[at].concept == id; at++ {
 			d := b.terms[at]
-			s.terms[at] = term{at: d.at, size: d.size, kind: d.kind | d.language<<2, rank: d.rank}
-			at++
+			t := term{at: d.at, size: d.size, kind: d.kind | d.language<<2, rank: d.rank}
+			if d.kind == termListed && slices.ContainsFunc(s.terms[s.first[i]:], func(have term) bool { return s.words(have) == s.words(t) }) {
+				continue // lists repeat the term of a concept in every reference set
+			}
+			s.terms = append(s.terms, t)
 		}
 	}
-	s.first[len(s.ids)] = uint32(at)
+	s.first[len(s.ids)] = uint32(len(s.terms))
 	b.terms = nil
 }
 

@@ -54,7 +54,7 @@ type File struct {
 // identifier or word; required for a missing one; too-long and too-costly for what is over
 // a limit; duplicate for two releases of one file; those of Load.
 func (r *Registry) WithFolder(f Folder) (*Registry, []File, error) {
-	l := &folderLoader{folder: f, variants: map[string]string{}}
+	l := &folderLoader{folder: f, variants: map[string]string{}, names: map[*fhir.Node]string{}}
 	l.release = newReleaseBuilder(&l.faults)
 	if err := l.walk(f.FS, ""); err != nil {
 		return nil, nil, err
@@ -64,7 +64,7 @@ func (r *Registry) WithFolder(f Folder) (*Registry, []File, error) {
 	if err := issue.Join(l.faults.list); err != nil {
 		return nil, nil, err
 	}
-	out, err := r.with(l.release.build(), l.resources)
+	out, err := r.with(l.release.build(), l.resources, l.names)
 	return out, l.files, err
 }
 
@@ -74,15 +74,14 @@ type folderLoader struct {
 	faults    faults
 	release   *releaseBuilder
 	resources []*fhir.Node
+	names     map[*fhir.Node]string
 	files     []File
 	variants  map[string]string // RF2 file names without their date → the file
+	archived  bool              // the files of an archive are being read
 }
 
-// Limits of what is read whole.
-const (
-	maxResourceBytes = 64 << 20
-	maxArchives      = 100
-)
+// maxResourceBytes bounds a file that is read whole.
+const maxResourceBytes = 64 << 20
 
 // parsers read resources, by the ending of a file's name.
 var parsers = map[string]func(*fhir.System, []byte, fhir.Limits) (*fhir.Node, error){".json": fhir.Parse}
@@ -196,8 +195,11 @@ func (l *folderLoader) resource(name string, from io.Reader, parse func(*fhir.Sy
 		return
 	}
 	n, err := parse(fhir.Types(fhir.R4), body, fhir.Limits{Bytes: maxResourceBytes, Nodes: 10_000_000})
-	if err != nil {
-		for _, e := range issue.All(err) {
+	if found := issue.All(err); len(found) == 1 && found[0].Rule == "json-resource-type" {
+		l.pass(name, "it is no FHIR resource: resourceType is missing")
+		return
+	} else if err != nil {
+		for _, e := range found {
 			l.faults.add(e.Line, e.Type, e.Rule, "%s", e.Details)
 		}
 		return
@@ -227,6 +229,7 @@ func (l *folderLoader) keep(name, kind string, nodes []*fhir.Node) {
 		switch n.ResourceType() {
 		case "CodeSystem", "ValueSet", "ConceptMap", "Bundle":
 			l.resources = append(l.resources, n)
+			l.names[n] = name
 		}
 	}
 	if len(l.resources) == before {
@@ -239,7 +242,7 @@ func (l *folderLoader) keep(name, kind string, nodes []*fhir.Node) {
 // archive reads the files of an archive, which are not unpacked to disk.
 func (l *folderLoader) archive(name string, from io.Reader, size int64) error {
 	at, ok := from.(io.ReaderAt)
-	if !ok || strings.Contains(name, ":") {
+	if !ok || l.archived {
 		l.pass(name, "an archive within an archive is not read")
 		return nil
 	}
@@ -248,7 +251,10 @@ func (l *folderLoader) archive(name string, from io.Reader, size int64) error {
 		l.faults.add(0, issue.Structure, "terminology-archive", "the file is no whole .zip archive")
 		return nil
 	}
+	l.archived = true
+	defer func() { l.archived = false }()
 	if err := l.walk(z, name+":"); err != nil {
+		l.faults.in(name)
 		l.faults.add(0, issue.Structure, "terminology-archive", "the archive cannot be read to its end")
 	}
 	return nil
@@ -285,8 +291,11 @@ func (p *peeked) Read(into []byte) (int, error) {
 
 // String is a file for people.
 func (f File) String() string {
-	if f.Passed != "" {
+	switch {
+	case f.Passed != "":
 		return fmt.Sprintf("%s: passed over, %s", f.Name, f.Passed)
+	case f.Inactive > 0:
+		return fmt.Sprintf("%s: %s, %d rows, %d of them inactive", f.Name, f.Kind, f.Rows, f.Inactive)
 	}
-	return fmt.Sprintf("%s: %s, %d rows, %d of them inactive", f.Name, f.Kind, f.Rows, f.Inactive)
+	return fmt.Sprintf("%s: %s, %d rows", f.Name, f.Kind, f.Rows)
 }

@@ -32,11 +32,12 @@ func Load(resources ...*fhir.Node) (*Registry, error) { return (*Registry)(nil).
 // With is a Registry that has everything r has and these resources too. A resource
 // replaces the one r has under its url. Errors are those of Load.
 func (r *Registry) With(resources ...*fhir.Node) (*Registry, error) {
-	return r.with(nil, resources)
+	return r.with(nil, resources, nil)
 }
 
 // with is With, and a release of SNOMED CT in place of the one r has, unless it is nil.
-func (r *Registry) with(snomed *release, resources []*fhir.Node) (*Registry, error) {
+// names has the files of resources, for what is wrong with them.
+func (r *Registry) with(snomed *release, resources []*fhir.Node, names map[*fhir.Node]string) (*Registry, error) {
 	out := &Registry{
 		systems: map[string]*codeSystem{}, sets: map[string]*valueSet{}, maps: map[string]*conceptMap{},
 		release: snomed, implied: &implied{sets: map[string]*valueSet{}},
@@ -59,7 +60,7 @@ func (r *Registry) with(snomed *release, resources []*fhir.Node) (*Registry, err
 			out.maps[url] = m
 		}
 	}
-	l := loader{registry: out, seen: map[string]bool{}}
+	l := loader{registry: out, seen: map[string]bool{}, names: names}
 	for _, n := range resources {
 		l.add(n)
 	}
@@ -141,12 +142,17 @@ func (r *Registry) URLs(resourceType string) []string {
 type loader struct {
 	registry *Registry
 	seen     map[string]bool
+	names    map[*fhir.Node]string // the files of resources
 	errs     []*issue.Error
 }
 
 func (l *loader) fail(n *fhir.Node, t issue.Type, rule, format string, args ...any) {
 	line, column := n.Position()
-	l.errs = append(l.errs, issue.Newf(t, rule, format, args...).At(n.Path()).On(line, column))
+	e := issue.Newf(t, rule, format, args...).At(n.Path()).On(line, column)
+	if name := l.names[n.Root()]; name != "" {
+		e.Details = name + ": " + e.Details
+	}
+	l.errs = append(l.errs, e)
 }
 
 func (l *loader) add(n *fhir.Node) {

@@ -193,6 +193,11 @@ func (s *release) selects(filters []*filter, code string, why *doubts) answer {
 			result = unknown
 		}
 	}
+	if result == unknown { // what is no identifier is nowhere, whatever else is loaded
+		if _, ok := sctid(code); !ok {
+			return no
+		}
+	}
 	return result
 }
 
