@@ -122,6 +122,10 @@ func (r *Registry) judge(s *valueSet, coding Coding, noAbstract bool, why *doubt
 		return nil, false
 	}
 	m := r.memberOf(Concept{System: coding.System, Code: coding.Code}, s.entry(coding.System, coding.Code), Wanted{Designations: true})
+	if l := s.entry(coding.System, coding.Code); l != nil && l.Display != "" {
+		m.Designations = append(slices.Clip(m.Designations), Designation{Value: m.Display}) // the code system's own is right, too
+		m.Display = l.Display
+	}
 	v.Display = m.Display
 	var notes []string
 	switch loaded := r.source(coding.System); {
