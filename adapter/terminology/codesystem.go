@@ -27,6 +27,8 @@ type source interface {
 	// reports whether these are all there are.
 	candidates(filters []*filter, why *doubts, yield func(code string) bool) bool
 	describe(code string) *Details
+	// names gives the designations of a code, nil when there are none; read only.
+	names(code string) []Designation
 	// edition is the version, "" when none is stated.
 	edition() string
 }
@@ -263,13 +265,11 @@ func (s *codeSystem) concept(n *fhir.Node) *concept {
 	c := &concept{Concept: Concept{System: s.url, Code: n.Text("code"), Display: n.Text("display")}, definition: n.Text("definition"), designations: designations(n)}
 	for _, p := range n.All("property") {
 		value := p.Child("value")
-		if value == nil {
+		if value == nil || value.Type == nil {
 			continue
 		}
-		property := Property{Code: p.Text("code"), Type: strings.TrimPrefix(value.Name, "value"), Value: value.Value}
-		if property.Type != "Coding" {
-			property.Type = strings.ToLower(property.Type[:1]) + property.Type[1:]
-		} else {
+		property := Property{Code: p.Text("code"), Type: value.Type.Name, Value: value.Value}
+		if property.Type == "Coding" {
 			property.Coding = coding(value)
 			property.Value = property.Coding.Code
 		}

@@ -96,6 +96,22 @@ func (s *codeSystem) describe(code string) *Details {
 	return d
 }
 
+func (s *codeSystem) names(code string) []Designation {
+	if c := s.concepts[s.key(code)]; c != nil {
+		return c.designations
+	}
+	return nil
+}
+
+func (s *release) names(code string) []Designation {
+	id, _ := digits(code)
+	i, ok := s.place(id)
+	if !ok {
+		return nil
+	}
+	return s.designations(i)
+}
+
 func (s *release) describe(code string) *Details {
 	c, ok := s.find(code)
 	if !ok {
@@ -114,16 +130,23 @@ func (s *release) describe(code string) *Details {
 	return d
 }
 
+// What the terms of SNOMED CT are for.
+var (
+	useFSN     = Coding{System: SNOMED, Code: strconv.Itoa(typeFSN), Display: "Fully specified name"}
+	useSynonym = Coding{System: SNOMED, Code: strconv.Itoa(typeSynonym), Display: "Synonym"}
+)
+
 // designations are the terms of a concept, the best first.
 func (s *release) designations(i uint32) []Designation {
-	var out []Designation
-	for _, t := range s.termsOf(i) {
+	terms := s.termsOf(i)
+	out := make([]Designation, 0, len(terms))
+	for _, t := range terms {
 		d := Designation{Value: s.words(t)}
 		switch t.kind & 3 {
 		case termFSN:
-			d.Use = Coding{System: SNOMED, Code: strconv.Itoa(typeFSN), Display: "Fully specified name"}
+			d.Use = useFSN
 		case termSynonym:
-			d.Use = Coding{System: SNOMED, Code: strconv.Itoa(typeSynonym), Display: "Synonym"}
+			d.Use = useSynonym
 		}
 		if language := int(t.kind >> 2); t.kind&3 != termListed && language < len(s.languages) {
 			d.Language = s.languages[language]

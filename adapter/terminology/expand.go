@@ -90,6 +90,12 @@ func (r *Registry) List(ctx context.Context, w Wanted) (*Expansion, error) {
 	out := &Expansion{Resource: s.node, URL: s.url}
 	var why doubts
 	seen, ended := 0, error(nil)
+	var words []string
+	if w.Text != "" {
+		if words = split(w.Text); len(words) == 0 {
+			words = []string{w.Text} // signs alone begin no word
+		}
+	}
 	limit := w.Count
 	if limit < 0 || limit > MaxMembers {
 		limit = MaxMembers + 1
@@ -106,7 +112,7 @@ func (r *Registry) List(ctx context.Context, w Wanted) (*Expansion, error) {
 		if slices.ContainsFunc(w.ExcludeSystems, func(system string) bool { return sameCanonical(system, r.canonicalOf(c.System)) }) {
 			return true
 		}
-		if !r.passes(c, l, w) {
+		if !r.passes(c, l, w, words) {
 			return true
 		}
 		if out.Total++; out.Total > w.Offset && len(out.Members) < limit {
@@ -127,30 +133,45 @@ func (r *Registry) List(ctx context.Context, w Wanted) (*Expansion, error) {
 }
 
 // passes says whether a code is wanted.
-func (r *Registry) passes(c Concept, l *listed, w Wanted) bool {
-	if w.Text == "" && !w.ActiveOnly && !w.Choosable {
+func (r *Registry) passes(c Concept, l *listed, w Wanted, words []string) bool {
+	if words == nil && !w.ActiveOnly && !w.Choosable {
 		return true
 	}
-	m := r.memberOf(c, l, Wanted{Designations: w.Text != "", Language: w.Language})
+	m := r.memberOf(c, l, Wanted{Designations: words != nil})
 	if w.ActiveOnly && m.Inactive || w.Choosable && m.Abstract {
 		return false
 	}
-	if w.Text == "" || matches(m.Display, w.Text) || strings.EqualFold(m.Code, w.Text) {
+	if words == nil || matches(m.Display, words) || strings.EqualFold(m.Code, w.Text) {
 		return true
 	}
-	return slices.ContainsFunc(m.Designations, func(d Designation) bool { return matches(d.Value, w.Text) })
+	return slices.ContainsFunc(m.Designations, func(d Designation) bool { return matches(d.Value, words) })
 }
 
-// matches reports whether each word of a text begins a word of a name.
-func matches(name, text string) bool {
-	split := func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }
-	have := strings.FieldsFunc(strings.ToLower(name), split)
-	for want := range strings.FieldsFuncSeq(strings.ToLower(text), split) {
-		if !slices.ContainsFunc(have, func(h string) bool { return strings.HasPrefix(h, want) }) {
+// split parts a text into words.
+func split(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+}
+
+// matches reports whether each of some words begins a word of a name.
+func matches(name string, words []string) bool {
+	for _, word := range words {
+		if !begins(name, word) {
 			return false
 		}
 	}
 	return true
+}
+
+// begins reports whether a word of a name begins with a text, in any case of letters.
+func begins(name, text string) bool {
+	inside := false
+	for i, c := range name {
+		was := inside
+		if inside = unicode.IsLetter(c) || unicode.IsDigit(c); inside && !was && len(name)-i >= len(text) && strings.EqualFold(name[i:i+len(text)], text) {
+			return true
+		}
+	}
+	return false
 }
 
 // memberOf says of a code what the value set says of it, and its code system then.
@@ -158,27 +179,20 @@ func (r *Registry) memberOf(c Concept, l *listed, w Wanted) Member {
 	m := Member{Concept: c}
 	if l != nil {
 		m.Abstract, m.Inactive = l.abstract, l.inactive
-		m.Designations = l.designations
+		m.Designations = slices.Clip(l.designations)
 	}
 	if s := r.source(c.System); s != nil {
+		m.Inactive = m.Inactive || s.active(c.Code) == no
+		if cs, ok := s.(*codeSystem); ok {
+			known := cs.concepts[cs.key(c.Code)]
+			m.Abstract = m.Abstract || known != nil && known.abstract
+		}
+		if m.Display == "" {
+			known, _ := s.find(c.Code)
+			m.Display = known.Display
+		}
 		if w.Designations || w.Language != "" {
-			if d := s.describe(c.Code); d != nil {
-				m.Abstract, m.Inactive = m.Abstract || d.Abstract, m.Inactive || d.Inactive
-				m.Designations = append(slices.Clip(m.Designations), d.Designations...)
-				if m.Display == "" {
-					m.Display = d.Display
-				}
-			}
-		} else {
-			m.Inactive = m.Inactive || s.active(c.Code) == no
-			if cs, ok := s.(*codeSystem); ok {
-				known := cs.concepts[cs.key(c.Code)]
-				m.Abstract = m.Abstract || known != nil && known.abstract
-			}
-			if m.Display == "" {
-				known, _ := s.find(c.Code)
-				m.Display = known.Display
-			}
+			m.Designations = append(m.Designations, s.names(c.Code)...)
 		}
 	}
 	if w.Language != "" {

@@ -50,7 +50,7 @@ type File struct {
 //
 // A file with a fault is refused, and with it the folder: there is never half of anything.
 // Errors, all faults up to 20 of a file and 200 together, with file and line in Details:
-// structure for what is no table, no JSON or has another header; value for a wrong
+// structure for what is no table, no JSON or has another header; those of fhir.Check; value for a wrong
 // identifier or word; required for a missing one; too-long and too-costly for what is over
 // a limit; duplicate for two releases of one file; those of Load.
 func (r *Registry) WithFolder(f Folder) (*Registry, []File, error) {
@@ -199,9 +199,7 @@ func (l *folderLoader) resource(name string, from io.Reader, parse func(*fhir.Sy
 		l.pass(name, "it is no FHIR resource: resourceType is missing")
 		return
 	} else if err != nil {
-		for _, e := range found {
-			l.faults.add(e.Line, e.Type, e.Rule, "%s", e.Details)
-		}
+		l.found(err)
 		return
 	}
 	l.keep(name, "FHIR "+n.ResourceType(), []*fhir.Node{n})
@@ -215,12 +213,19 @@ func (l *folderLoader) packaged(name string, from io.Reader) {
 	}
 	nodes, err := l.folder.Package(from, path.Base(name))
 	if err != nil {
-		for _, e := range issue.All(err) {
-			l.faults.add(0, e.Type, e.Rule, "%s", e.Details)
-		}
+		l.found(err)
 		return
 	}
 	l.keep(name, "FHIR package", nodes)
+}
+
+// found keeps the faults of a resource.
+func (l *folderLoader) found(err error) {
+	for _, e := range issue.All(err) {
+		if e.Failure() {
+			l.faults.add(e.Line, e.Type, e.Rule, "%s", e.Details)
+		}
+	}
 }
 
 func (l *folderLoader) keep(name, kind string, nodes []*fhir.Node) {
@@ -228,6 +233,7 @@ func (l *folderLoader) keep(name, kind string, nodes []*fhir.Node) {
 	for _, n := range nodes {
 		switch n.ResourceType() {
 		case "CodeSystem", "ValueSet", "ConceptMap", "Bundle":
+			l.found(fhir.Check(n))
 			l.resources = append(l.resources, n)
 			l.names[n] = name
 		}
