@@ -252,67 +252,6 @@ func (b *releaseBuilder) named(s *release) {
 	b.terms = nil
 }
 
-// links are lists of concepts by concept, one after the other.
-type links struct{ first, to []uint32 }
-
-func newLinks(pairs [][2]uint32, n int) links {
-	slices.SortFunc(pairs, func(a, b [2]uint32) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
-	l := links{first: make([]uint32, n+1), to: make([]uint32, 0, len(pairs))}
-	at := 0
-	for i := range n {
-		l.first[i] = uint32(len(l.to))
-		for ; at < len(pairs) && int(pairs[at][0]) == i; at++ {
-			if at > 0 && pairs[at] == pairs[at-1] {
-				continue
-			}
-			l.to = append(l.to, pairs[at][1])
-		}
-	}
-	l.first[n] = uint32(len(l.to))
-	return l
-}
-
-func (l links) of(i uint32) []uint32 { return l.to[l.first[i]:l.first[i+1]] }
-
-// texts keeps terms in blocks, so that a growing store is never copied.
-type texts struct {
-	blocks []string
-	open   []byte
-	full   bool
-}
-
-const (
-	textBlock = 1 << 20
-	maxBlocks = 1 << 12 // a place is 32 bits: block and offset
-)
-
-// add keeps a term, which is shorter than a block.
-func (t *texts) add(term []byte) (at uint32, size uint16) {
-	if len(t.open)+len(term) > textBlock || len(t.blocks) == 0 {
-		if len(t.blocks) == maxBlocks {
-			t.full = true
-			return 0, 0
-		}
-		t.close()
-		t.open = make([]byte, 0, textBlock)
-		t.blocks = append(t.blocks, "")
-	}
-	at = uint32(len(t.blocks)-1)<<20 | uint32(len(t.open))
-	t.open = append(t.open, term...)
-	return at, uint16(min(len(term), maxTerm))
-}
-
-// maxTerm is the longest term in bytes. The release format allows 255 characters.
-const maxTerm = 1<<16 - 1
-
-// close makes the open block readable.
-func (t *texts) close() {
-	if len(t.blocks) > 0 {
-		t.blocks[len(t.blocks)-1] = string(t.open)
-	}
-	t.open = nil
-}
-
 // whole ends the reading: everything that was collected can be kept.
 func (b *releaseBuilder) whole() {
 	b.text.close()

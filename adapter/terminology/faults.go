@@ -41,9 +41,6 @@ func (f *faults) add(line int, t issue.Type, rule, format string, args ...any) {
 	f.list = append(f.list, issue.New(t, rule, at+": "+fmt.Sprintf(format, args...)).On(line, min(line, 1)))
 }
 
-// failed reports whether the file has a fault.
-func (f *faults) failed() bool { return f.told+f.more > 0 }
-
 // end says how many faults of the file were not told.
 func (f *faults) end() {
 	if f.more > 0 {

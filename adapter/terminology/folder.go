@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -264,35 +263,6 @@ func (l *folderLoader) archive(name string, from io.Reader, size int64) error {
 		l.faults.add(0, issue.Structure, "terminology-archive", "the archive cannot be read to its end")
 	}
 	return nil
-}
-
-// peeked lets the first line of a file be read twice.
-type peeked struct {
-	from  io.Reader
-	first []byte
-}
-
-// line is the first line, without its end, as far as a row may go.
-func (p *peeked) line() []byte {
-	buffer := make([]byte, 4096)
-	for len(p.first) < maxLine && !slices.Contains(p.first, '\n') {
-		n, err := p.from.Read(buffer)
-		p.first = append(p.first, buffer[:n]...)
-		if err != nil {
-			break
-		}
-	}
-	line, _, _ := bytes.Cut(p.first, []byte("\n"))
-	return bytes.TrimSuffix(line, []byte("\r"))
-}
-
-func (p *peeked) Read(into []byte) (int, error) {
-	if len(p.first) > 0 {
-		n := copy(into, p.first)
-		p.first = p.first[n:]
-		return n, nil
-	}
-	return p.from.Read(into)
 }
 
 // String is a file for people.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"spadapter/adapter/issue"
@@ -145,4 +146,33 @@ func splitQuoted(separator byte) func(line []byte, into [][]byte) ([][]byte, boo
 			line = line[1:]
 		}
 	}
+}
+
+// peeked lets the first line of a file be read twice.
+type peeked struct {
+	from  io.Reader
+	first []byte
+}
+
+// line is the first line, without its end, as far as a row may go.
+func (p *peeked) line() []byte {
+	buffer := make([]byte, 4096)
+	for len(p.first) < maxLine && !slices.Contains(p.first, '\n') {
+		n, err := p.from.Read(buffer)
+		p.first = append(p.first, buffer[:n]...)
+		if err != nil {
+			break
+		}
+	}
+	line, _, _ := bytes.Cut(p.first, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r"))
+}
+
+func (p *peeked) Read(into []byte) (int, error) {
+	if len(p.first) > 0 {
+		n := copy(into, p.first)
+		p.first = p.first[n:]
+		return n, nil
+	}
+	return p.from.Read(into)
 }

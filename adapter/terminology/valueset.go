@@ -26,21 +26,6 @@ type valueSet struct {
 	circular     bool            // it imports itself, by whatever way
 }
 
-// clause is one compose.include or compose.exclude.
-type clause struct {
-	system  string
-	version string
-	codes   map[string]*listed // nil when every code of the system is meant
-	order   []*listed
-	filters []*filter
-	sets    []string // canonicals of the value sets that must also hold the code
-	active  bool     // compose.inactive is false: a code that is not for use is out
-
-	code   source      // linked; nil when it is not loaded
-	pinned bool        // another version than that of code is asked for
-	linked []*valueSet // nil where one is not loaded
-}
-
 // listed is a code that a value set lists itself.
 type listed struct {
 	Concept
@@ -152,82 +137,6 @@ func (s *valueSet) holds(system, code string, depth int, why *doubts) answer {
 	return result
 }
 
-func (c *clause) holds(system, code string, depth int, why *doubts) answer {
-	result := yes
-	if c.system != "" {
-		if system != "" && system != c.system {
-			return no
-		}
-		result = c.selects(code, why)
-		if result == no {
-			return no
-		}
-	}
-	for i, s := range c.linked {
-		if s == nil {
-			why.add("the value set %s is not loaded", c.sets[i])
-			result = unknown
-			continue
-		}
-		switch s.holds(system, code, depth+1, why) {
-		case no:
-			return no
-		case unknown:
-			result = unknown
-		}
-	}
-	return result
-}
-
-func (c *clause) selects(code string, why *doubts) answer {
-	if c.codes != nil {
-		if c.entry(code) == nil {
-			return no
-		}
-		// a listed code is taken as it is: only what is known to be out of use falls out
-		return truth(!c.active || c.code == nil || c.code.active(code) != no)
-	}
-	if c.code == nil {
-		why.add("the code system %s is not loaded", c.canonical())
-		return unknown
-	}
-	if c.pinned {
-		why.add("the code system %s is loaded, but not known to be in this version", c.canonical())
-		return unknown
-	}
-	result := c.code.selects(c.filters, code, why)
-	if c.active && result != no {
-		switch c.code.active(code) {
-		case no:
-			return no
-		case unknown:
-			why.add("which codes of %s are for use is not loaded", c.system)
-			return unknown
-		}
-	}
-	return result
-}
-
-// entry is what the clause itself says of a code that it lists, nil when it does not
-// list it.
-func (c *clause) entry(code string) *listed {
-	if l := c.codes[code]; l != nil {
-		return l
-	}
-	if s, ok := c.code.(*codeSystem); ok && s.folded {
-		return c.codes[fold(code)]
-	}
-	return nil
-}
-
-// canonical is the code system with the version that is wanted.
-func (c *clause) canonical() string {
-	if c.version == "" {
-		return c.system
-	}
-	return c.system + "|" + c.version
-}
-
 // copy is s with clauses that can be linked anew.
 func (s *valueSet) copy() *valueSet {
 	out := *s
@@ -242,73 +151,6 @@ func copyClauses(list []*clause) []*clause {
 		out[i] = &d
 	}
 	return out
-}
-
-// link resolves the code systems and value sets that s names.
-func (s *valueSet) link(r *Registry) {
-	for _, list := range [][]*clause{s.includes, s.excludes} {
-		for _, c := range list {
-			if c.system != "" {
-				c.code = r.source(c.canonical())
-				c.pinned = c.code != nil && c.otherVersion(c.code)
-			}
-			c.linked = make([]*valueSet, len(c.sets))
-			for i, url := range c.sets {
-				c.linked[i] = r.set(url)
-			}
-		}
-	}
-}
-
-// otherVersion says whether the clause asks for another version than is loaded. What is
-// loaded of SNOMED CT states no version: an edition may be asked for, a dated one not. Any
-// other code system without a version has one only.
-func (c *clause) otherVersion(loaded source) bool {
-	if c.system == SNOMED {
-		return strings.Contains(c.version, "/version/") && loaded != source(none)
-	}
-	return !sameVersion(c.version, loaded.edition())
-}
-
-// markCircles finds the value sets that lead back to themselves.
-func markCircles(sets map[string]*valueSet) {
-	const under, done = 1, 2
-	state := map[*valueSet]int{}
-	var path []*valueSet
-	var visit func(s *valueSet)
-	visit = func(s *valueSet) {
-		switch state[s] {
-		case done:
-			return
-		case under:
-			for i := len(path) - 1; i >= 0; i-- {
-				path[i].circular = true
-				if path[i] == s {
-					return
-				}
-			}
-			return
-		}
-		state[s] = under
-		path = append(path, s)
-		for _, list := range [][]*clause{s.includes, s.excludes} {
-			for _, c := range list {
-				for _, to := range c.linked {
-					if to != nil {
-						visit(to)
-					}
-				}
-			}
-		}
-		path = path[:len(path)-1]
-		state[s] = done
-	}
-	for _, s := range sets {
-		s.circular = false
-	}
-	for _, s := range sets {
-		visit(s)
-	}
 }
 
 func (l *loader) valueSet(n *fhir.Node) *valueSet {
@@ -342,25 +184,4 @@ func (l *loader) valueSet(n *fhir.Node) *valueSet {
 
 func newListed(n *fhir.Node, system string) *listed {
 	return &listed{Concept: Concept{System: system, Code: n.Text("code"), Display: n.Text("display")}, designations: designations(n)}
-}
-
-func newClause(n *fhir.Node, active bool) *clause {
-	c := &clause{system: n.Text("system"), version: n.Text("version"), active: active}
-	if concepts := n.All("concept"); len(concepts) > 0 {
-		c.codes = make(map[string]*listed, len(concepts))
-		for _, concept := range concepts {
-			l := newListed(concept, c.system)
-			if c.codes[l.Code] == nil {
-				c.order = append(c.order, l)
-			}
-			c.codes[l.Code] = l
-		}
-	}
-	for _, f := range n.All("filter") {
-		c.filters = append(c.filters, newFilter(f, c.system))
-	}
-	for _, v := range n.All("valueSet") {
-		c.sets = append(c.sets, v.Value)
-	}
-	return c
 }
