@@ -3,6 +3,7 @@ package terminology
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"spadapter/adapter/issue"
 )
@@ -65,7 +66,7 @@ func (r *Registry) sourceOf(system, version string) (source, error) {
 		name += "|" + version
 	}
 	s := r.source(name)
-	if s == nil {
+	if s == nil || strings.Contains(system, "|") {
 		return nil, issue.New(issue.NotFound, "codesystem-unknown", "this code system is not loaded").With("the code system is %.200q", system)
 	}
 	if (&clause{system: system, version: version}).otherVersion(s) {

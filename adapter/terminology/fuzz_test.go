@@ -95,6 +95,7 @@ func FuzzValueSet(f *testing.F) {
 	}
 	f.Add(`{"resourceType":"ValueSet","url":"urn:v","status":"active","expansion":{"timestamp":"2026","contains":[{"system":"urn:x","code":"a","contains":[{"code":"b"}]}]}}`)
 	f.Add(`{"resourceType":"CodeSystem","url":"urn:v","status":"active","content":"complete","concept":[{"code":"a","property":[{"code":"parent","valueCode":"b"}]},{"code":"b","property":[{"code":"parent","valueCode":"a"}]}]}`)
+	f.Add(`{"resourceType":"ValueSet","url":"urn:v","compose":{"include":[{"system":"http://snomed.info/sct|","filter":[{"property":"constraint","op":"="}]}]}}`)
 	f.Add(`{"resourceType":"CodeSystem","url":"urn:v","concept":[{"property":[{"value":"0"}]}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		n, err := fhir.Parse(fhir.Types(fhir.R4), []byte(text), fhir.Limits{})

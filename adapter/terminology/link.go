@@ -6,7 +6,7 @@ import "strings"
 func (s *valueSet) link(r *Registry) {
 	for _, list := range [][]*clause{s.includes, s.excludes} {
 		for _, c := range list {
-			if c.system != "" {
+			if c.system != "" && !strings.Contains(c.system, "|") { // a code system has its version beside it
 				c.code = r.source(c.canonical())
 				c.pinned = c.code != nil && c.otherVersion(c.code)
 			}

@@ -162,7 +162,7 @@ func (s *release) passes(f *filter, id uint64, code string, why *doubts) answer 
 	}
 	switch f.property {
 	case "constraint", "expression":
-		if f.op == "=" {
+		if f.op == "=" && f.ecl != nil {
 			return f.ecl.holds(s, id, why)
 		}
 	case "expressions": // whether compositions may stand in the value set, too
