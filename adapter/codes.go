@@ -14,6 +14,9 @@ import (
 // progressEvery is how often a long load of terminology says how far it is.
 const progressEvery = 2 * time.Second
 
+// maxMissing is how much of what is missing the log names.
+const maxMissing = 20
+
 // loadTerminology reads the terminology that ships, with a folder of the deployment over
 // it; "" is none. What each of its files gave is logged, and which were passed over.
 func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, error) {
@@ -46,6 +49,9 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 	}
 	if read == 0 {
 		log.Warn("the folder of terminology has nothing that is read", "folder", folder)
+	}
+	if missing := codes.Missing(); len(missing) > 0 {
+		log.Warn("value sets draw on content that is not loaded: what depends on it is not decided", "missing", len(missing), "first", missing[:min(len(missing), maxMissing)])
 	}
 	log.Info("terminology loaded", "files", read, "duration_ms", time.Since(began).Milliseconds())
 	// what the reading took is a multiple of what is kept

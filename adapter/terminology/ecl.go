@@ -159,15 +159,16 @@ func (c *constraint) holds(s *release, id uint64, why *doubts) answer {
 		return both(truth(id != c.id), s.within(id, c.id, why))
 	case ">":
 		return both(truth(id != c.id), s.within(c.id, id, why))
-	case "<!", "<<!", ">!", ">>!":
-		list, complete := c.list(s, why)
-		if _, found := slices.BinarySearch(list, id); found {
-			return yes
+	case "<!", "<<!":
+		if id == c.id {
+			return truth(c.op == "<<!")
 		}
-		if !complete {
-			return unknown
+		return s.directly(id, c.id, why)
+	case ">!", ">>!":
+		if id == c.id {
+			return truth(c.op == ">>!")
 		}
-		return no
+		return s.directly(c.id, id, why)
 	case "minus":
 		return both(c.parts[0].holds(s, id, why), not(c.parts[1].holds(s, id, why)))
 	}

@@ -137,6 +137,9 @@ func (r *Registry) passes(c Concept, l *listed, w Wanted, words []string) bool {
 	if words == nil && !w.ActiveOnly && !w.Choosable {
 		return true
 	}
+	if snomed, ok := r.source(c.System).(*release); ok && l == nil && words != nil && !snomed.matches(c.Code, words) && c.Code != w.Text {
+		return false // nearly all of a million: the rest is not asked of them
+	}
 	m := r.memberOf(c, l, Wanted{Designations: words != nil})
 	if w.ActiveOnly && m.Inactive || w.Choosable && m.Abstract {
 		return false
@@ -160,6 +163,13 @@ func matches(name string, words []string) bool {
 		}
 	}
 	return true
+}
+
+// matches reports whether each of some words begins a word of one name of a concept.
+func (s *release) matches(code string, words []string) bool {
+	id, _ := digits(code)
+	i, ok := s.place(id)
+	return ok && slices.ContainsFunc(s.termsOf(i), func(t term) bool { return matches(s.words(t), words) })
 }
 
 // begins reports whether a word of a name begins with a text, in any case of letters.

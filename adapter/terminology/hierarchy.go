@@ -2,6 +2,7 @@ package terminology
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -33,28 +34,18 @@ func (s *release) within(id, above uint64, why *doubts) answer {
 	if id == above {
 		return yes
 	}
-	if !s.related {
-		why.add("the relationships of SNOMED CT are not loaded")
-		return unknown
-	}
-	from, ok := s.place(id)
+	from, ok := s.start(id, why)
 	if !ok {
-		why.add("the concept %d is not loaded", id)
 		return unknown
 	}
 	to, found := s.place(above)
 	var few [256]uint32 // most concepts have fewer ancestors
 	seen := append(few[:0], from)
 	var many map[uint32]bool
-	result := no
+	result := yes // as long as every way up is whole
 	for next := 0; next < len(seen); next++ {
-		at := seen[next]
-		up := s.parents.of(at)
-		if len(up) == 0 && s.ids[at] != conceptRoot && s.states[at]&(stateStated|stateActive) != stateStated {
-			why.add("the parents of the concept %d are not loaded", s.ids[at])
-			result = unknown
-		}
-		for _, p := range up {
+		result = both(result, s.rooted(seen[next], why))
+		for _, p := range s.parents.of(seen[next]) {
 			if found && p == to {
 				return yes
 			}
@@ -72,7 +63,42 @@ func (s *release) within(id, above uint64, why *doubts) answer {
 			}
 		}
 	}
-	return result
+	return not(result)
+}
+
+// directly says whether one concept is a child of another.
+func (s *release) directly(id, above uint64, why *doubts) answer {
+	from, ok := s.start(id, why)
+	if !ok {
+		return unknown
+	}
+	if to, found := s.place(above); found && slices.Contains(s.parents.of(from), to) {
+		return yes
+	}
+	return not(s.rooted(from, why))
+}
+
+// start is the place of a concept whose parents are asked for.
+func (s *release) start(id uint64, why *doubts) (uint32, bool) {
+	if !s.related {
+		why.add("the relationships of SNOMED CT are not loaded")
+		return 0, false
+	}
+	i, ok := s.place(id)
+	if !ok {
+		why.add("the concept %d is not loaded", id)
+	}
+	return i, ok
+}
+
+// rooted says yes of a concept that has parents, or none by right: the root, and what is
+// not for use any more. Of any other the parents are not loaded.
+func (s *release) rooted(i uint32, why *doubts) answer {
+	if len(s.parents.of(i)) > 0 || s.ids[i] == conceptRoot || s.states[i]&(stateStated|stateActive) == stateStated {
+		return yes
+	}
+	why.add("the parents of the concept %d are not loaded", s.ids[i])
+	return unknown
 }
 
 // below gives the concepts under one, sorted; direct is its children alone.
@@ -86,38 +112,33 @@ func (s *release) above(id uint64, self, direct bool, why *doubts) ([]uint64, bo
 }
 
 func (s *release) walk(id uint64, self, direct bool, along links, why *doubts) ([]uint64, bool) {
-	from, ok := s.place(id)
-	if !ok || !s.related {
-		if !s.related {
-			why.add("the relationships of SNOMED CT are not loaded")
-		} else {
-			why.add("the concept %d is not loaded", id)
-		}
-		if self {
-			return []uint64{id}, false
-		}
+	from, ok := s.start(id, why)
+	switch {
+	case !ok && self:
+		return []uint64{id}, false
+	case !ok:
 		return nil, false
 	}
-	seen := map[uint32]bool{from: true}
+	seen := make([]uint64, (len(s.ids)+63)/64) // one bit a concept
+	count := 0
 	list := []uint32{from}
-	for next := 0; next < len(list); next++ {
-		if direct && next > 0 {
-			break
-		}
+	for next := 0; next < len(list) && (!direct || next == 0); next++ {
 		for _, to := range along.of(list[next]) {
-			if !seen[to] {
-				seen[to] = true
+			if bit := uint64(1) << (to % 64); seen[to/64]&bit == 0 {
+				seen[to/64] |= bit
 				list = append(list, to)
+				count++
 			}
 		}
 	}
-	if !self {
-		list = list[1:]
+	if bit := uint64(1) << (from % 64); (seen[from/64]&bit != 0) != self {
+		seen[from/64] ^= bit
 	}
-	out := make([]uint64, len(list))
-	for i, at := range list {
-		out[i] = s.ids[at]
+	out := make([]uint64, 0, count+1)
+	for i, word := range seen {
+		for ; word != 0; word &= word - 1 {
+			out = append(out, s.ids[i*64+bits.TrailingZeros64(word)])
+		}
 	}
-	slices.Sort(out)
 	return out, s.closed(why)
 }

@@ -339,6 +339,53 @@ func TestConceptsAreDescribed(t *testing.T) {
 	}
 }
 
+// TestMissing: what value sets draw on and what was not brought is told by its canonical.
+func TestMissing(t *testing.T) {
+	texts := []string{colours, shapes, animals,
+		set("urn:a", `{"include":[{"system":"urn:none"},{"system":"urn:animals","version":"9"},{"system":"urn:listed","concept":[{"code":"1"}]},{"valueSet":["urn:nowhere","urn:b"]}]}`),
+		set("urn:b", `{"include":[{"system":"http://snomed.info/sct","filter":[{"property":"concept","op":"in","value":"`+refset+`"}]},{"system":"http://snomed.info/sct","filter":[{"property":"constraint","op":"=","value":"^`+absent+` OR `+numbered(1)+`"}]}]}`),
+		set("urn:c", `{"include":[{"system":"http://snomed.info/sct","filter":[{"property":"concept","op":"is-a","value":"`+numbered(1)+`"}]}],"exclude":[{"system":"urn:colours"},{"valueSet":["`+Refset(another)+`"]}]}`)}
+	want := []string{SNOMED, Refset(refset), Refset(another), Refset(absent), "urn:animals|9", "urn:none", "urn:nowhere"}
+	if got := load(t, texts...).Missing(); !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	want = []string{Refset(absent), "urn:animals|9", "urn:none", "urn:nowhere"}
+	if got := brought(t, tree(), texts...).Missing(); !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// TestDeepHierarchies: a chain that is longer than any that is published, and a circle.
+func TestDeepHierarchies(t *testing.T) {
+	const length = 600
+	concepts, relations := []string{conceptRow(root, 1)}, []string{isARow(1, 1, numbered(1), root), isARow(2, 1, numbered(1000), numbered(1001)), isARow(3, 1, numbered(1001), numbered(1000))}
+	for n := 1; n <= length; n++ {
+		concepts = append(concepts, conceptRow(numbered(n), 1))
+		if n > 1 {
+			relations = append(relations, isARow(n+10, 1, numbered(n), numbered(n-1)))
+		}
+	}
+	r := brought(t, fstest.MapFS{
+		"sct2_Concept_Snapshot_XX_20260301.txt":      lines(conceptTable.columns, concepts...),
+		"sct2_Relationship_Snapshot_XX_20260301.txt": lines(relationshipTable.columns, relations...),
+	})
+	isA := func(n int) string { return SNOMED + "?fhir_vs=isa/" + numbered(n) }
+	for _, c := range []struct {
+		above, below int
+		want         string
+	}{{1, length, "yes"}, {length, 1, "no"}, {2000, length, "no"}, {1000, 1001, "yes"}, {1001, 1000, "yes"}, {1, 1000, "no"}} {
+		if got := verdict(r, isA(c.above), SNOMED, numbered(c.below)); got != c.want {
+			t.Errorf("%d below %d: got %s", c.below, c.above, got)
+		}
+	}
+	if list, err := r.List(t.Context(), Wanted{ValueSet: isA(1), Count: -1}); err != nil || list.Total != length {
+		t.Errorf("got %v", err)
+	}
+	if list, err := r.List(t.Context(), Wanted{ValueSet: SNOMED + "?fhir_vs=ecl/<" + numbered(1000), Count: -1}); err != nil || list.Total != 1 {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestReleasesAreSettledByTime(t *testing.T) {
 	files := tree()
 	later := strings.ReplaceAll(conceptRow(numbered(6), 0), day, "20260401")
