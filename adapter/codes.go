@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"path"
 	"runtime/debug"
 	"time"
 
@@ -40,12 +42,19 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 	}
 	read := 0
 	for _, f := range files {
+		level := slog.LevelInfo
+		switch resource := path.Ext(f.Name) == ".json"; {
+		case f.Doubtful:
+			level = slog.LevelWarn
+		case f.Passed != "" || resource: // a folder of definitions has a thousand
+			level = slog.LevelDebug
+		}
 		if f.Passed != "" {
-			log.Warn("terminology passed over", "file", f.Name, "reason", f.Passed)
+			log.Log(context.Background(), level, "terminology passed over", "file", f.Name, "reason", f.Passed)
 			continue
 		}
 		read++
-		log.Info("terminology", "file", f.Name, "kind", f.Kind, "rows", f.Rows, "inactive_rows", f.Inactive)
+		log.Log(context.Background(), level, "terminology", "file", f.Name, "kind", f.Kind, "rows", f.Rows, "inactive_rows", f.Inactive)
 	}
 	if read == 0 {
 		log.Warn("the folder of terminology has nothing that is read", "folder", folder)
@@ -53,7 +62,7 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 	if missing := codes.Missing(); len(missing) > 0 {
 		log.Warn("value sets draw on content that is not loaded: what depends on it is not decided", "missing", len(missing), "first", missing[:min(len(missing), maxMissing)])
 	}
-	log.Info("terminology loaded", "files", read, "duration_ms", time.Since(began).Milliseconds())
+	log.Info("terminology loaded", "files", read, "passed_over", len(files)-read, "duration_ms", time.Since(began).Milliseconds())
 	// what the reading took is a multiple of what is kept
 	debug.FreeOSMemory()
 	return codes, nil

@@ -41,6 +41,7 @@ type File struct {
 	Rows     int    // of a table: its rows; else its resources
 	Inactive int    // of the rows
 	Passed   string // why it was passed over, "" when it was read
+	Doubtful bool   // it was passed over, and may have been meant to be read
 }
 
 // WithFolder is With for what lies in a folder, its subfolders included. What is loaded of
@@ -133,6 +134,11 @@ func (l *folderLoader) pass(name, why string) {
 	l.files = append(l.files, File{Name: name, Passed: why})
 }
 
+// doubt passes over a file that may have been meant to be read.
+func (l *folderLoader) doubt(name, why string) {
+	l.files = append(l.files, File{Name: name, Passed: why, Doubtful: true})
+}
+
 // table reads an RF2 file or a list of members.
 func (l *folderLoader) table(name string, from io.Reader, size int64) {
 	var form *table
@@ -159,7 +165,7 @@ func (l *folderLoader) table(name string, from io.Reader, size int64) {
 			l.list(name, again, size)
 			return
 		default:
-			l.pass(name, "its header is neither that of RF2 nor one of a list of members: refsetId and referencedComponentId")
+			l.doubt(name, "its header is neither that of RF2 nor one of a list of members: refsetId and referencedComponentId")
 			return
 		}
 	}
@@ -207,7 +213,7 @@ func (l *folderLoader) resource(name string, from io.Reader, parse func(*fhir.Sy
 // packaged reads a FHIR package.
 func (l *folderLoader) packaged(name string, from io.Reader) {
 	if l.folder.Package == nil {
-		l.pass(name, "packages are not read here; unpack it")
+		l.doubt(name, "packages are not read here; unpack it")
 		return
 	}
 	nodes, err := l.folder.Package(from, path.Base(name))
@@ -248,7 +254,7 @@ func (l *folderLoader) keep(name, kind string, nodes []*fhir.Node) {
 func (l *folderLoader) archive(name string, from io.Reader, size int64) error {
 	at, ok := from.(io.ReaderAt)
 	if !ok || l.archived {
-		l.pass(name, "an archive within an archive is not read")
+		l.doubt(name, "an archive within an archive is not read")
 		return nil
 	}
 	z, err := zip.NewReader(at, size)

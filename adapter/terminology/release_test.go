@@ -505,7 +505,7 @@ func TestFolderOfResources(t *testing.T) {
 	if read != 7 || len(list) != 12 {
 		t.Errorf("%d of %d files were read: %v", read, len(list), list)
 	}
-	if _, list, err = r.WithFolder(Folder{FS: fstest.MapFS{"more.tgz": files["more.tgz"]}}); err != nil || list[0].Passed == "" {
+	if _, list, err = r.WithFolder(Folder{FS: fstest.MapFS{"more.tgz": files["more.tgz"]}}); err != nil || list[0].Passed == "" || !list[0].Doubtful {
 		t.Errorf("a package that nobody reads is passed over: %v %v", list, err)
 	}
 }
