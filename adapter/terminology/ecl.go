@@ -20,8 +20,8 @@ const (
 	maxConstraintDepth = 32
 )
 
-// words are the long forms of the operators.
-var words = map[string]string{
+// operators are the short forms of the operators, by the long ones.
+var operators = map[string]string{
 	"descendantof": "<", "descendantorselfof": "<<", "childof": "<!", "childorselfof": "<<!",
 	"ancestorof": ">", "ancestororselfof": ">>", "parentof": ">!", "parentorselfof": ">>!", "memberof": "^",
 }
@@ -94,7 +94,7 @@ func (p *constraintParser) simple(depth int) *constraint {
 	}
 	p.space()
 	op := ""
-	if op = words[p.word()]; op != "" {
+	if op = operators[p.word()]; op != "" {
 		p.rest = p.rest[len(p.word()):]
 	} else {
 		for _, symbol := range []string{"<<!", "<<", "<!", "<", ">>!", ">>", ">!", ">", "^"} {

@@ -93,18 +93,25 @@ func (l *folderLoader) walk(fsys fs.FS, prefix string) error {
 		if err != nil {
 			return err
 		}
-		if base := path.Base(name); d.IsDir() || strings.HasPrefix(base, ".") || strings.HasPrefix(name, "__MACOSX/") {
+		switch hidden := name != "." && (strings.HasPrefix(path.Base(name), ".") || path.Base(name) == "__MACOSX"); {
+		case hidden && d.IsDir():
+			return fs.SkipDir
+		case hidden || d.IsDir():
 			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
 		}
 		from, err := fsys.Open(name)
 		if err != nil {
 			return err
 		}
 		defer from.Close()
+		info, err := from.Stat()
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			l.doubt(prefix+name, "it is a link to a folder, which is not followed")
+			return nil
+		}
 		l.faults.in(prefix + name)
 		return l.file(prefix+name, from, info.Size())
 	})

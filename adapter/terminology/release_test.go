@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -478,7 +480,7 @@ func TestFolderRefuses(t *testing.T) {
 // TestFolderOfResources: FHIR resources, packages and archives lie beside the tables.
 func TestFolderOfResources(t *testing.T) {
 	files := fstest.MapFS{
-		"colours.json": {Data: []byte(colours)}, "package.json": {Data: []byte(`{"name":"x"}`)}, "notes.md": {Data: []byte("x")}, ".hidden.json": {Data: []byte("{")},
+		"colours.json": {Data: []byte(colours)}, "package.json": {Data: []byte(`{"name":"x"}`)}, "notes.md": {Data: []byte("x")}, ".hidden.json": {Data: []byte("{")}, "..2026/colours.json": {Data: []byte(colours)},
 		"more.tgz": {Data: []byte("packed")}, "release.zip": {Data: zipped(t, tree())},
 	}
 	r, list, err := (*Registry)(nil).WithFolder(Folder{FS: files, Package: func(from io.Reader, name string) ([]*fhir.Node, error) {
@@ -507,5 +509,28 @@ func TestFolderOfResources(t *testing.T) {
 	}
 	if _, list, err = r.WithFolder(Folder{FS: fstest.MapFS{"more.tgz": files["more.tgz"]}}); err != nil || list[0].Passed == "" || !list[0].Doubtful {
 		t.Errorf("a package that nobody reads is passed over: %v %v", list, err)
+	}
+}
+
+// TestLinkedFiles: files that a mount shows by links are read, each once.
+func TestLinkedFiles(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "..data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "..data", "release.zip"), zipped(t, tree()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range [][2]string{{"..data/release.zip", "release.zip"}, {"..data", "folder"}} {
+		if err := os.Symlink(link[0], filepath.Join(folder, link[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, files, err := (*Registry)(nil).WithFolder(Folder{FS: os.DirFS(folder)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := verdict(r, Refset(refset), SNOMED, numbered(4)); got != "yes" || !files[0].Doubtful || files[0].Name != "folder" {
+		t.Errorf("got %s, %v", got, files)
 	}
 }
