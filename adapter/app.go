@@ -40,7 +40,7 @@ type app struct {
 // before run.
 func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	a := &app{config: c, log: log}
-	compiled, err := compile(c.Maps)
+	compiled, err := compile(c, log)
 	if err != nil {
 		return nil, fmt.Errorf("the maps and other artefacts do not compile: %w", err)
 	}

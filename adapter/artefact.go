@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -24,16 +25,16 @@ type artefacts struct {
 	definitions []*fhir.Node // of the operations that no standard defines
 }
 
-// compile reads and compiles everything that ships, with the deployment's own maps over
-// it where there is a folder of them. What does not compile stops the program before it
-// listens.
-func compile(maps string) (*artefacts, error) {
+// compile reads and compiles everything that ships, with the deployment's own terminology
+// and maps over it where there are folders of them. What does not compile stops the
+// program before it listens.
+func compile(c Config, log *slog.Logger) (*artefacts, error) {
 	a := &artefacts{profiles: map[string]referral.Validate{}, invariants: profile.Base(fhir.Types(fhir.R4))}
 	var err error
-	if a.terminology, err = terminology.LoadFS(conformance.FS); err != nil {
+	if a.terminology, err = loadTerminology(c.Terminology, log); err != nil {
 		return nil, err
 	}
-	if a.library, err = loadLibrary(a.terminology, maps); err != nil {
+	if a.library, err = loadLibrary(a.terminology, c.Maps); err != nil {
 		return nil, err
 	}
 	instruments, err := document("instruments/Bundle-instruments.json")
@@ -96,13 +97,11 @@ func (a *artefacts) compileProfiles() error {
 	return nil
 }
 
-// validateCode answers a profile's question about a code.
-func (a *artefacts) validateCode(valueSet string, coding *fhir.Node) (ok, known bool) {
-	if coding.HasValue() {
-		return false, false // a plain code names no system; fhir.Check holds it to the base value set
-	}
+// validateCode answers a profile's question about a code, by the value set that is loaded
+// in whatever version.
+func (a *artefacts) validateCode(valueSet string, n *fhir.Node) (ok, known bool) {
 	valueSet, _, _ = strings.Cut(valueSet, "|")
-	return a.terminology.ValidateCode(valueSet, coding.Text("system"), coding.Text("code"))
+	return a.terminology.HasCode(valueSet, n)
 }
 
 // document reads one shipped resource.

@@ -278,3 +278,14 @@ func rational(text string) *big.Rat {
 	r, _ := new(big.Rat).SetString(text)
 	return r
 }
+
+// Unit reports whether text is a unit of UCUM that is known here. One that is not known
+// may still be one: what no health record holds is left out.
+// Source: https://ucum.org/ucum.
+func Unit(text string) bool {
+	if _, word := calendar[text]; word { // "day" is a word of FHIRPath; UCUM writes "d"
+		return false
+	}
+	_, ok := measureOf(text)
+	return ok
+}

@@ -30,6 +30,10 @@ func (x *exchange) artefacts(resource string) ([]*fhir.Node, error) {
 	switch resource {
 	case "ConceptMap":
 		return x.codes().ConceptMaps(), nil
+	case "ValueSet":
+		return x.codes().ValueSets(), nil
+	case "CodeSystem":
+		return x.codes().CodeSystems(), nil
 	case "StructureMap":
 		return x.structureMaps()
 	}
@@ -50,21 +54,30 @@ func (x *exchange) only() string {
 
 // readArtefact is GET [base]/[type]/[id] for an artefact.
 func readArtefact(x *exchange) error {
-	id, err := x.resourceID()
+	n, err := x.artefact()
 	if err != nil {
 		return err
+	}
+	x.sendResource(http.StatusOK, n)
+	return nil
+}
+
+// artefact finds the artefact that the address names by its id.
+func (x *exchange) artefact() (*fhir.Node, error) {
+	id, err := x.resourceID()
+	if err != nil {
+		return nil, err
 	}
 	all, err := x.artefacts(x.route.resource)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, n := range all {
 		if n.Text("id") == id {
-			x.sendResource(http.StatusOK, n)
-			return nil
+			return n, nil
 		}
 	}
-	return issue.New(issue.NotFound, "unknown-id", "there is no resource with this id")
+	return nil, issue.New(issue.NotFound, "unknown-id", "there is no resource with this id")
 }
 
 // searchArtefacts is GET [base]/[type]?… and POST [base]/[type]/_search for artefacts.

@@ -3,8 +3,9 @@
 // turns a request into a referral.Call and what comes back, or what went wrong, into
 // a response; it decides nothing about referrals.
 //
-// The operations $convert, StructureMap/$transform and ConceptMap/$translate show what the
-// engines make of a message or a code. They reach neither the domain nor the store.
+// The operations $convert, StructureMap/$transform, ConceptMap/$translate and those on
+// ValueSet and CodeSystem show what the engines make of a message or a code. They reach
+// neither the domain nor the store.
 //
 //	handler := gateway.New(gateway.Config{
 //		Operations: gateway.OperationsOf(service),

@@ -31,8 +31,8 @@ type Config struct {
 	Conversions   Conversions
 	IntakeDialect string // the dialect of $convert when none is named, default "ukcore-r4-to-referral"
 
-	// Terminology has the ConceptMaps of $translate for a sending organisation, by its ODS
-	// code, "" for everybody's.
+	// Terminology has the code systems, value sets and ConceptMaps for a sending
+	// organisation, by its ODS code, "" for everybody's.
 	Terminology func(organisation string) *terminology.Registry
 	Definitions []*fhir.Node // the OperationDefinitions that are served; read only
 

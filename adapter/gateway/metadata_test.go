@@ -31,7 +31,7 @@ func claims(statement *fhir.Node) []string {
 }
 
 // artefactIDs has an id for each type whose resources are part of the program.
-var artefactIDs = map[string]string{"ConceptMap": "letters", "StructureMap": "plain", "OperationDefinition": "convert"}
+var artefactIDs = map[string]string{"ConceptMap": "letters", "StructureMap": "plain", "OperationDefinition": "convert", "ValueSet": "sp-score", "CodeSystem": "business-status"}
 
 // TestEveryClaimAnswers does what the CapabilityStatement says can be done.
 func TestEveryClaimAnswers(t *testing.T) {
@@ -61,6 +61,17 @@ func TestEveryClaimAnswers(t *testing.T) {
 			}
 		case "$translate":
 			target = path + "/letters/$translate?code=female&system=http://hl7.org/fhir/administrative-gender"
+		case "$expand":
+			target = path + "/sp-score/$expand"
+		case "$validate-code":
+			target = path + "/" + artefactIDs[resource] + "/$validate-code?code=awaiting-triage"
+			if resource == "ValueSet" {
+				target += "&system=http://snomed.info/sct"
+			}
+		case "$lookup":
+			target = path + "/$lookup?code=awaiting-triage&system=https://spadapter.example/fhir/CodeSystem/business-status"
+		case "$subsumes":
+			target = path + "/business-status/$subsumes?codeA=awaiting-triage&codeB=awaiting-triage"
 		case "vread":
 			target = path + "/1/_history/1"
 		case "history-instance":

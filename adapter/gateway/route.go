@@ -117,9 +117,32 @@ func (g *gateway) artefactRoutes() []*route {
 	}
 	if g.Terminology != nil {
 		serve("ConceptMap")
+		serve("ValueSet")
+		serve("CodeSystem")
 		for _, path := range []string{"/ConceptMap/$translate", "/ConceptMap/:id/$translate"} {
 			invoke(http.MethodGet, path, "ConceptMap", mediaNone, translateOperation, translate)
 			invoke(http.MethodPost, path, "ConceptMap", mediaFHIR, translateOperation, translate)
+		}
+		for _, r := range []struct {
+			resource  string
+			operation *operation
+			instance  bool // it may be invoked on one resource, too
+			handle    func(*exchange) error
+		}{
+			{"ValueSet", expandOperation, true, expand},
+			{"ValueSet", validateMemberOperation, true, validateMember},
+			{"CodeSystem", lookupOperation, false, lookup},
+			{"CodeSystem", validateCodeOperation, true, validateCode},
+			{"CodeSystem", subsumesOperation, true, subsumes},
+		} {
+			paths := []string{"/" + r.resource + "/$" + r.operation.name, "/" + r.resource + "/:id/$" + r.operation.name}
+			if !r.instance {
+				paths = paths[:1]
+			}
+			for _, path := range paths {
+				invoke(http.MethodGet, path, r.resource, mediaNone, r.operation, r.handle)
+				invoke(http.MethodPost, path, r.resource, mediaFHIR, r.operation, r.handle)
+			}
 		}
 	}
 	if g.Definitions != nil {

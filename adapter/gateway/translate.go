@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -69,12 +70,18 @@ func translate(x *exchange) error {
 
 // aboutMap places an error about the ConceptMap at the first parameter that chose it.
 func (x *exchange) aboutMap(err error, in inputs) error {
+	return x.placed(err, in, "url", "conceptMapVersion", "source", "target", "targetsystem")
+}
+
+// placed places an error at the first of the parameters that was given, or where the first
+// of them would stand.
+func (x *exchange) placed(err error, in inputs, names ...string) error {
 	for _, e := range issue.All(err) {
 		if e.Expression != "" {
 			continue
 		}
-		_ = e.At(x.absent("url"))
-		for _, name := range []string{"url", "conceptMapVersion", "source", "target", "targetsystem"} {
+		_ = e.At(x.absent(names[0]))
+		for _, name := range names {
 			if g := in.one(name); g != nil {
 				_ = e.At(g.at).On(g.line, g.column)
 				break
@@ -85,7 +92,10 @@ func (x *exchange) aboutMap(err error, in inputs) error {
 }
 
 func addCoding(parameter *fhir.Node, c terminology.Coding) {
-	n := parameter.Add("valueCoding")
+	setCoding(parameter.Add("valueCoding"), c)
+}
+
+func setCoding(n *fhir.Node, c terminology.Coding) {
 	n.Set("system", c.System)
 	n.Set("version", c.Version)
 	n.Set("code", c.Code)
@@ -130,18 +140,9 @@ func (x *exchange) question(in inputs) (terminology.Question, error) {
 // and codeableConcept that was given. A coding of a concept that lacks its system or code
 // says nothing here and is left out.
 func (x *exchange) asked(in inputs) ([]terminology.Coding, error) {
-	var first *given
-	for _, name := range []string{"code", "coding", "codeableConcept"} {
-		g := in.one(name)
-		if g != nil && first != nil {
-			return nil, g.fault(issue.Invalid, "parameter-conflict", "give one of code, coding and codeableConcept")
-		}
-		if g != nil {
-			first = g
-		}
-	}
-	if first == nil {
-		return nil, issue.New(issue.Required, "parameter-missing", "one of code with system, coding and codeableConcept is required").At(x.absent("code"))
+	first, err := x.oneOf(in, "code", "coding", "codeableConcept")
+	if err != nil {
+		return nil, err
 	}
 	if g := in.one("code"); g != nil {
 		if in.text("system") == "" {
@@ -149,14 +150,38 @@ func (x *exchange) asked(in inputs) ([]terminology.Coding, error) {
 		}
 		return []terminology.Coding{{System: in.text("system"), Version: in.text("version"), Code: g.text}}, nil
 	}
-	for _, name := range []string{"system", "version"} {
+	return asked(in, first, "system", "version")
+}
+
+// oneOf gives the one of some parameters that was given; there must be exactly one.
+func (x *exchange) oneOf(in inputs, names ...string) (*given, error) {
+	var first *given
+	for _, name := range names {
+		g := in.one(name)
+		if g != nil && first != nil {
+			return nil, g.fault(issue.Invalid, "parameter-conflict", "give one of "+strings.Join(names, ", "))
+		}
+		if g != nil {
+			first = g
+		}
+	}
+	if first == nil {
+		return nil, issue.New(issue.Required, "parameter-missing", "one of "+strings.Join(names, ", ")+" is required").At(x.absent(names[0]))
+	}
+	return first, nil
+}
+
+// asked gives those codings of a Coding or CodeableConcept that have a system and a code.
+// others are parameters that belong to a code and not to these.
+func asked(in inputs, first *given, others ...string) ([]terminology.Coding, error) {
+	for _, name := range others {
 		if g := in.one(name); g != nil {
 			return nil, g.fault(issue.Invalid, "parameter-conflict", name+" belongs to code; a coding has its own")
 		}
 	}
 	list := []*fhir.Node{first.node}
-	if g := in.one("codeableConcept"); g != nil {
-		list = g.node.All("coding")
+	if first.node.Type != nil && first.node.Type.Name == "CodeableConcept" {
+		list = first.node.All("coding")
 	}
 	var out []terminology.Coding
 	for _, n := range list {
@@ -165,7 +190,7 @@ func (x *exchange) asked(in inputs) ([]terminology.Coding, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, first.fault(issue.Required, "parameter-missing", "there is no coding with system and code to translate")
+		return nil, first.fault(issue.Required, "parameter-missing", "there is no coding with system and code to ask about")
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package terminology
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -164,4 +165,33 @@ func (m *conceptMap) reaches(system string, reverse bool) bool {
 		}
 		return g.target == system
 	})
+}
+
+// ValueSets lists the ValueSets, as they were loaded, that are found by their url alone,
+// sorted by it. They are shared: read only.
+func (r *Registry) ValueSets() []*fhir.Node {
+	if r == nil {
+		return nil
+	}
+	return current(r.sets, func(s *valueSet) (string, *fhir.Node) { return s.url, s.node })
+}
+
+// CodeSystems lists the CodeSystems as ValueSets does the ValueSets. What is loaded of
+// SNOMED CT is no resource.
+func (r *Registry) CodeSystems() []*fhir.Node {
+	if r == nil {
+		return nil
+	}
+	return current(r.systems, func(s *codeSystem) (string, *fhir.Node) { return s.url, s.node })
+}
+
+// current lists one resource for every url, sorted by it.
+func current[T any](all map[string]T, of func(T) (url string, n *fhir.Node)) []*fhir.Node {
+	var out []*fhir.Node
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if url, n := of(all[name]); name == url {
+			out = append(out, n)
+		}
+	}
+	return out
 }

@@ -11,12 +11,14 @@ import (
 )
 
 // Registry holds compiled code systems, value sets and concept maps, each under its
-// canonical URL. It is read-only after loading and safe for concurrent use. The nil
+// canonical URL, and what is loaded of SNOMED CT. It is read-only after loading and safe for concurrent use. The nil
 // Registry is empty.
 type Registry struct {
 	systems map[string]*codeSystem
 	sets    map[string]*valueSet
 	maps    map[string]*conceptMap
+	release *release // of SNOMED CT; nil when none is loaded
+	implied *implied
 }
 
 // Load compiles the CodeSystem, ValueSet and ConceptMap resources among the given
@@ -30,19 +32,35 @@ func Load(resources ...*fhir.Node) (*Registry, error) { return (*Registry)(nil).
 // With is a Registry that has everything r has and these resources too. A resource
 // replaces the one r has under its url. Errors are those of Load.
 func (r *Registry) With(resources ...*fhir.Node) (*Registry, error) {
-	out := &Registry{systems: map[string]*codeSystem{}, sets: map[string]*valueSet{}, maps: map[string]*conceptMap{}}
+	return r.with(nil, resources, nil)
+}
+
+// with is With, and a release of SNOMED CT in place of the one r has, unless it is nil.
+// names has the files of resources, for what is wrong with them.
+func (r *Registry) with(snomed *release, resources []*fhir.Node, names map[*fhir.Node]string) (*Registry, error) {
+	out := &Registry{
+		systems: map[string]*codeSystem{}, sets: map[string]*valueSet{}, maps: map[string]*conceptMap{},
+		release: snomed, implied: &implied{sets: map[string]*valueSet{}},
+	}
 	if r != nil {
+		if snomed == nil {
+			out.release = r.release
+		}
 		for url, s := range r.systems {
 			out.systems[url] = s
 		}
+		copies := map[*valueSet]*valueSet{} // one is there by its url and by its version
 		for url, s := range r.sets {
-			out.sets[url] = s.copy()
+			if copies[s] == nil {
+				copies[s] = s.copy()
+			}
+			out.sets[url] = copies[s]
 		}
 		for url, m := range r.maps {
 			out.maps[url] = m
 		}
 	}
-	l := loader{registry: out, seen: map[string]bool{}}
+	l := loader{registry: out, seen: map[string]bool{}, names: names}
 	for _, n := range resources {
 		l.add(n)
 	}
@@ -52,6 +70,7 @@ func (r *Registry) With(resources ...*fhir.Node) (*Registry, error) {
 	for _, s := range out.sets {
 		s.link(out)
 	}
+	markCircles(out.sets)
 	return out, nil
 }
 
@@ -123,12 +142,17 @@ func (r *Registry) URLs(resourceType string) []string {
 type loader struct {
 	registry *Registry
 	seen     map[string]bool
+	names    map[*fhir.Node]string // the files of resources
 	errs     []*issue.Error
 }
 
 func (l *loader) fail(n *fhir.Node, t issue.Type, rule, format string, args ...any) {
 	line, column := n.Position()
-	l.errs = append(l.errs, issue.Newf(t, rule, format, args...).At(n.Path()).On(line, column))
+	e := issue.Newf(t, rule, format, args...).At(n.Path()).On(line, column)
+	if name := l.names[n.Root()]; name != "" {
+		e.Details = name + ": " + e.Details
+	}
+	l.errs = append(l.errs, e)
 }
 
 func (l *loader) add(n *fhir.Node) {

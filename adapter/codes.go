@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"runtime/debug"
+	"time"
+
+	"spadapter/adapter/terminology"
+	"spadapter/conformance"
+)
+
+// progressEvery is how often a long load of terminology says how far it is.
+const progressEvery = 2 * time.Second
+
+// maxMissing is how much of what is missing the log names.
+const maxMissing = 20
+
+// loadTerminology reads the terminology that ships, with a folder of the deployment over
+// it; "" is none. What each of its files gave is logged, and which were passed over.
+func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, error) {
+	codes, err := terminology.LoadFS(conformance.FS)
+	if err != nil || folder == "" {
+		return codes, err
+	}
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("ADAPTER_TERMINOLOGY_DIR: there is no folder %s", folder)
+	}
+	began := time.Now()
+	last := began
+	codes, files, err := codes.WithFolder(terminology.Folder{FS: os.DirFS(folder), Progress: func(p terminology.Progress) {
+		if now := time.Now(); now.Sub(last) >= progressEvery {
+			last = now
+			log.Info("loading terminology", "file", p.File, "rows", p.Rows, "read_bytes", p.Read, "size_bytes", p.Size)
+		}
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("ADAPTER_TERMINOLOGY_DIR: %w", err)
+	}
+	read := 0
+	for _, f := range files {
+		level := slog.LevelInfo
+		switch resource := path.Ext(f.Name) == ".json"; {
+		case f.Doubtful:
+			level = slog.LevelWarn
+		case f.Passed != "" || resource: // a folder of definitions has a thousand
+			level = slog.LevelDebug
+		}
+		if f.Passed != "" {
+			log.Log(context.Background(), level, "terminology passed over", "file", f.Name, "reason", f.Passed)
+			continue
+		}
+		read++
+		log.Log(context.Background(), level, "terminology", "file", f.Name, "kind", f.Kind, "rows", f.Rows, "inactive_rows", f.Inactive)
+	}
+	if read == 0 {
+		log.Warn("the folder of terminology has nothing that is read", "folder", folder)
+	}
+	if missing := codes.Missing(); len(missing) > 0 {
+		log.Warn("value sets draw on content that is not loaded: what depends on it is not decided", "missing", len(missing), "first", missing[:min(len(missing), maxMissing)])
+	}
+	log.Info("terminology loaded", "files", read, "passed_over", len(files)-read, "duration_ms", time.Since(began).Milliseconds())
+	// what the reading took is a multiple of what is kept
+	debug.FreeOSMemory()
+	return codes, nil
+}
