@@ -99,7 +99,11 @@ func (e *element) clone() *element {
 	return &c
 }
 
+// childNamed is the element of that name below e, nil when there is none. Safe on nil.
 func (e *element) childNamed(name string) *element {
+	if e == nil {
+		return nil
+	}
 	for _, c := range e.children {
 		if c.name == name {
 			return c
@@ -108,7 +112,11 @@ func (e *element) childNamed(name string) *element {
 	return nil
 }
 
+// sliceCalled is the slice of that name, nil when there is none. Safe on nil.
 func (e *element) sliceCalled(name string) *element {
+	if e == nil {
+		return nil
+	}
 	for _, s := range e.slices {
 		if s.slice == name {
 			return s

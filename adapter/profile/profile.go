@@ -115,7 +115,7 @@ func (c *compiler) compile(sd *fhir.Node, env Env) *Profile {
 	for _, d := range definitions {
 		c.element(d)
 	}
-	c.slicings(p.root)
+	c.slicings(p.root, nil)
 	c.contexts(sd)
 	p.root.finish(p.root)
 	p.faults = c.found

@@ -72,13 +72,19 @@ func (c *compiler) slicing(e *element, s *fhir.Node) {
 }
 
 // slicings works out what tells the slices of every element below e apart, and makes
-// sure that each slice says so, so that no slice can silently match nothing.
-func (c *compiler) slicings(e *element) {
+// sure that each slice says so, so that no slice can silently match nothing. general is
+// the element that holds for e too, where e lies in a slice: what it says of a slice need
+// not be said again. It may be nil.
+func (c *compiler) slicings(e, general *element) {
 	for _, s := range e.slices {
-		c.slicings(s)
+		if g := general.sliceCalled(s.slice); g != nil {
+			c.slicings(s, g)
+		} else {
+			c.slicings(s, e)
+		}
 	}
 	for _, child := range e.children {
-		c.slicings(child)
+		c.slicings(child, general.childNamed(child.name))
 	}
 	if len(e.slices) == 0 || e.unusable {
 		return
@@ -105,6 +111,9 @@ func (c *compiler) slicings(e *element) {
 		for k := range e.discriminates {
 			d := &e.discriminates[k]
 			x, ok := c.expects(s, d)
+			if g := general.sliceCalled(s.slice); !ok && g != nil {
+				x, ok = c.expects(g, d)
+			}
 			if !ok {
 				e.unusable = true
 				c.fail(issue.Invalid, c.source(s, e), "the slice %s says nothing at %s, by which slices are told apart", s.id, d.path)
