@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -58,6 +60,9 @@ func (c *convertCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if c.Check && (c.Maps != "" || c.Organisation != "") {
+		return errors.New("-check reads the folders it is given, over what ships: leave -maps and -organisation out")
+	}
 	if c.Check {
 		return c.check(ctx, codes)
 	}
@@ -67,6 +72,9 @@ func (c *convertCmd) Run() error {
 	library, err := loadLibrary(codes, c.Maps)
 	if err != nil {
 		return err
+	}
+	if known := library.Organisations(); c.Organisation != "" && !slices.Contains(known, c.Organisation) {
+		return fmt.Errorf("%s has no maps of its own (%s): leave -organisation out for everybody's", c.Organisation, cmp.Or(strings.Join(known, ", "), "nobody has"))
 	}
 	if c.List {
 		return listDialects(library, c.Organisation)
@@ -90,7 +98,7 @@ func (c *convertCmd) Run() error {
 	if c.Jobs < 1 {
 		c.Jobs = runtime.GOMAXPROCS(0)
 	}
-	if run.inputs, err = convertInputs(c.Paths); err != nil {
+	if run.inputs, err = convertInputs(c.Paths, c.Out); err != nil {
 		return err
 	}
 	return run.run(ctx)

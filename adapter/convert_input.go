@@ -37,8 +37,9 @@ type convertMessage struct {
 const maxDocument = 256 << 20
 
 // convertInputs lists the files of the paths: a folder gives its .json, .ndjson and
-// .jsonl files, in the order of their names, folders below it included.
-func convertInputs(paths []string) ([]convertInput, error) {
+// .jsonl files, in the order of their names, folders below it included, but not the one
+// for the results.
+func convertInputs(paths []string, results string) ([]convertInput, error) {
 	var out []convertInput
 	var errs []error
 	for _, path := range paths {
@@ -57,6 +58,9 @@ func convertInputs(paths []string) ([]convertInput, error) {
 		}
 		found := 0
 		err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() && results != "" && sameFile(file, results) {
+				return filepath.SkipDir // it holds what an earlier run made
+			}
 			if err != nil || entry.IsDir() || !isNDJSON(file) && !strings.EqualFold(filepath.Ext(file), ".json") {
 				return err
 			}
@@ -78,6 +82,15 @@ func convertInputs(paths []string) ([]convertInput, error) {
 		errs = append(errs, err)
 	}
 	return out, errors.Join(errs...)
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 func isNDJSON(path string) bool {

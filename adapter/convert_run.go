@@ -115,6 +115,7 @@ func (v *conversion) run(ctx context.Context) error {
 	group.Wait()
 	switch {
 	case err != nil:
+		results.abandon()
 		return err
 	case ctx.Err() != nil:
 		results.abandon()

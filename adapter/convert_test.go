@@ -130,7 +130,13 @@ func TestConvertMany(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, "out/.*")); len(left) > 0 {
 		t.Errorf("left behind: %s", left)
 	}
-	command(t, dir, nil, "convert", "-o", "in", "in").want(t, 1, "written over itself")
+	command(t, dir, nil, "convert", "-o", ".", "in/a.json").want(t, 0)
+	command(t, dir, nil, "convert", "-o", "in", "in/a.json").want(t, 1, "written over itself")
+	command(t, dir, nil, "convert", "-q", "-o", "in/results", "in").want(t, 0)
+	command(t, dir, nil, "convert", "-q", "-o", "in/results", "in").want(t, 0) // its own results are no messages
+	if _, err := os.Stat(filepath.Join(dir, "in/results/results")); err == nil {
+		t.Error("results were converted again")
+	}
 	piped := command(t, dir, lines.Bytes()[:bytes.IndexByte(lines.Bytes(), '\n')], "convert", "-").want(t, 0)
 	checked(t, []byte(piped.out))
 }
@@ -160,6 +166,8 @@ func TestConvertRefuses(t *testing.T) {
 		{nil, []string{"name the files or folders"}},
 		{[]string{"-dialect", "morse", "half.json"}, []string{"no dialect is called morse", "ukcore-r4-to-referral", "outcome-to-ukcore-r4"}},
 		{[]string{"-watch", "half.json"}, []string{"go with -check"}},
+		{[]string{"-organisation", "y99001", "half.json"}, []string{"y99001 has no maps of its own"}},
+		{[]string{"-check", "-maps", "empty", "empty"}, []string{"leave -maps"}},
 		{[]string{"-check"}, []string{"folder of a dialect"}},
 		{[]string{"-check", "half.json"}, []string{"takes the folder of a dialect"}},
 	} {

@@ -7,14 +7,17 @@ import (
 )
 
 // bundle checks the invariants of Bundle that need no FHIRPath.
-// Source: http://hl7.org/fhir/R4/bundle.html#invs (bdl-1 to bdl-12).
+// Source: http://hl7.org/fhir/R4/bundle.html#invs (bdl-1 to bdl-12),
+// http://hl7.org/fhir/STU3/bundle.html#invs (bdl-1 to bdl-9: request and response may be absent).
 func (c *checker) bundle(n *Node) {
 	kind := n.Text("type")
+	mandatory := c.system.Version != STU3
 	requests := kind == "batch" || kind == "transaction" || kind == "history"
 	responses := kind == "batch-response" || kind == "transaction-response" || kind == "history"
 	if total := n.Child("total"); total != nil && kind != "searchset" && kind != "history" {
-		c.report(issue.Invariant, total, "bdl-1", "Bundle.total is only for a searchset or a history")
+		c.report(issue.Invariant, total, "bdl-1", "Bundle.total is only for a searchset or a history; leave it out or change Bundle.type")
 	}
+	c.links(n)
 	seen := map[string]bool{}
 	for i, entry := range n.All("entry") {
 		if c.full() {
@@ -25,37 +28,43 @@ func (c *checker) bundle(n *Node) {
 		}
 		request, response, resource := entry.Child("request"), entry.Child("response"), entry.Child("resource")
 		if search := entry.Child("search"); search != nil && kind != "searchset" {
-			c.report(issue.Invariant, search, "bdl-2", "Bundle.entry.search is only for a searchset")
+			c.report(issue.Invariant, search, "bdl-2", "Bundle.entry.search is only for a searchset; leave it out or change Bundle.type")
+		} else if search != nil && resource != nil {
+			c.searched(search.Text("mode"), resource)
 		}
-		if requests && request == nil {
+		if requests && request == nil && mandatory {
 			c.report(issue.Invariant, entry, "bdl-3", "each entry of a "+kind+" needs request with method and url")
 		} else if !requests && request != nil {
-			c.report(issue.Invariant, request, "bdl-3", "Bundle.entry.request is only for a batch, transaction or history")
+			c.report(issue.Invariant, request, "bdl-3", "Bundle.entry.request is only for a batch, transaction or history; leave it out or change Bundle.type")
 		}
-		if responses && response == nil {
-			c.report(issue.Invariant, entry, "bdl-4", "each entry of a "+kind+" needs response")
+		if responses && response == nil && mandatory {
+			c.report(issue.Invariant, entry, "bdl-4", "each entry of a "+kind+" needs response with status")
 		} else if !responses && response != nil {
-			c.report(issue.Invariant, response, "bdl-4", "Bundle.entry.response is only for a batch-response, transaction-response or history")
+			c.report(issue.Invariant, response, "bdl-4", "Bundle.entry.response is only for a batch-response, transaction-response or history; leave it out or change Bundle.type")
 		}
 		if request == nil && response == nil && resource == nil {
-			c.report(issue.Invariant, entry, "bdl-5", "an entry without request and response must have a resource")
+			c.report(issue.Invariant, entry, "bdl-5", "an entry without request and response must have a resource; give one or leave the entry out")
 		}
 		if url := entry.Child("fullUrl"); url != nil {
 			key := url.Value + "|" + resource.Text("meta", "versionId")
 			if seen[key] && kind != "history" {
-				c.report(issue.Invariant, url, "bdl-7", "two entries have the same fullUrl; each must be unique").With("fullUrl %s", clip(url.Value))
+				c.report(issue.Invariant, url, "bdl-7", "two entries have the same fullUrl; each must be unique, or tell versions apart by resource.meta.versionId").With("fullUrl %s", clip(url.Value))
 			}
 			seen[key] = true
 			if strings.Contains(url.Value, "/_history/") {
-				c.report(issue.Invariant, url, "bdl-8", "fullUrl must not be specific to a version")
+				c.report(issue.Invariant, url, "bdl-8", "fullUrl must not be specific to a version; leave out /_history/ and what follows")
+			}
+			if url.Kind == String && url.Value != "" && !absolute(url.Value) {
+				c.report(issue.Value, url, "bundle-full-url", "Bundle.entry.fullUrl must be absolute: urn:uuid:… or https://server/Type/id").
+					With("got %s", clip(url.Value))
 			}
 		}
 		if i == 0 && resource != nil {
 			switch {
 			case kind == "document" && resource.resourceType != "Composition":
-				c.report(issue.Invariant, resource, "bdl-11", "the first resource of a document is a Composition")
+				c.report(issue.Invariant, resource, "bdl-11", "the first resource of a document must be a Composition, not "+article(resource.resourceType, c.system))
 			case kind == "message" && resource.resourceType != "MessageHeader":
-				c.report(issue.Invariant, resource, "bdl-12", "the first resource of a message is a MessageHeader")
+				c.report(issue.Invariant, resource, "bdl-12", "the first resource of a message must be a MessageHeader, not "+article(resource.resourceType, c.system))
 			}
 		}
 	}
@@ -63,11 +72,63 @@ func (c *checker) bundle(n *Node) {
 		if n.Text("identifier", "system") == "" || n.Text("identifier", "value") == "" {
 			c.report(issue.Invariant, n, "bdl-9", "a document needs an identifier with system and value")
 		}
-		if n.Child("timestamp") == nil {
-			c.report(issue.Invariant, n, "bdl-10", "a document needs a timestamp")
+		if n.Child("timestamp") == nil && mandatory {
+			c.report(issue.Invariant, n, "bdl-10", "a document needs Bundle.timestamp, the time at which it was put together")
 		}
 	}
 	c.references(n)
+	switch kind {
+	case "document", "message":
+		c.included(n, kind)
+	}
+}
+
+// absolute reports whether a URI has a scheme.
+func absolute(uri string) bool {
+	scheme, _, ok := strings.Cut(uri, ":")
+	return ok && scheme != "" && !strings.ContainsAny(scheme, "/?#{")
+}
+
+// article names a resource type within a sentence, "another type" when it is none.
+func article(name string, system *System) string {
+	name = safeType(system, name)
+	switch {
+	case name == "another type":
+		return name
+	case strings.ContainsRune("AEIO", rune(name[0])):
+		return "an " + name
+	}
+	return "a " + name
+}
+
+// links checks that each kind of page is linked once.
+// Source: http://hl7.org/fhir/R4/http.html#paging.
+func (c *checker) links(n *Node) {
+	seen := map[string]bool{}
+	for _, link := range n.All("link") {
+		switch relation := link.Text("relation"); relation {
+		case "self", "first", "previous", "prev", "next", "last":
+			if seen[relation] {
+				c.report(issue.Value, link, "bundle-link", "a Bundle has at most one link with the relation "+relation+"; leave the others out")
+			}
+			seen[relation] = true
+		}
+	}
+}
+
+// searched checks what a search gives: its mode says what the resource is.
+// Source: http://hl7.org/fhir/R4/bundle.html#searchset.
+func (c *checker) searched(mode string, resource *Node) {
+	switch mode {
+	case "outcome":
+		if resource.resourceType != "OperationOutcome" {
+			c.report(issue.Value, resource, "bundle-search", "an entry whose search.mode is outcome must hold an OperationOutcome, not "+article(resource.resourceType, c.system))
+		}
+	case "match", "include":
+		if resource.Child("id") == nil {
+			c.report(issue.Required, resource, "bundle-search", "a resource that a search found needs its id")
+		}
+	}
 }
 
 // references checks that the urn: references of a Bundle resolve inside it and that
@@ -95,7 +156,7 @@ func (c *checker) references(bundle *Node) {
 			target := index.Resolve(literal.Value, m)
 			if target == nil {
 				if strings.HasPrefix(literal.Value, "urn:uuid:") || strings.HasPrefix(literal.Value, "urn:oid:") {
-					c.report(issue.Value, literal, "bundle-reference", "the reference leads nowhere: no entry of the Bundle has this fullUrl").
+					c.report(issue.Value, literal, "bundle-reference", label(m)+" leads nowhere: no entry of the Bundle has this fullUrl; add the entry, or correct one of the two").
 						With("got %s", clip(literal.Value))
 				}
 				return
@@ -103,98 +164,4 @@ func (c *checker) references(bundle *Node) {
 			c.target(m, literal, target.resourceType)
 		})
 	}
-}
-
-// Index finds the resources of a Bundle, or a single resource, by reference.
-type Index struct {
-	system *System
-	byURL  map[string]*Node // fullUrl
-	byID   map[string]*Node // Type/id
-}
-
-// NewIndex indexes a Bundle by fullUrl and by type and id; for any other resource only
-// contained resources can be found.
-func NewIndex(root *Node) *Index {
-	x := &Index{system: root.System()}
-	if root.resourceType != "Bundle" {
-		return x
-	}
-	entries := root.All("entry")
-	x.byURL, x.byID = make(map[string]*Node, len(entries)), make(map[string]*Node, len(entries))
-	for _, entry := range entries {
-		resource := entry.Child("resource")
-		if resource == nil {
-			continue
-		}
-		if url := entry.Text("fullUrl"); url != "" {
-			if x.byURL[url] == nil {
-				x.byURL[url] = resource
-			}
-		}
-		if id := resource.Text("id"); id != "" {
-			key := resource.resourceType + "/" + id
-			if x.byID[key] == nil {
-				x.byID[key] = resource
-			}
-		}
-	}
-	return x
-}
-
-// Resolve finds what a literal reference at the element from points at; nil when it
-// is not here. A relative reference resolves against the fullUrl of the entry that
-// holds it, then by type and id.
-func (x *Index) Resolve(reference string, from *Node) *Node {
-	if strings.HasPrefix(reference, "#") {
-		r := from.Resource()
-		for r != nil && r.Name == "contained" {
-			r = r.Parent.Resource()
-		}
-		if r == nil {
-			return nil
-		}
-		if reference == "#" {
-			return r
-		}
-		for _, contained := range r.All("contained") {
-			if contained.Text("id") == reference[1:] {
-				return contained
-			}
-		}
-		return nil
-	}
-	if x.byURL == nil {
-		return nil
-	}
-	if at := strings.Index(reference, "/_history/"); at >= 0 {
-		reference = reference[:at]
-	}
-	if r := x.byURL[reference]; r != nil {
-		return r
-	}
-	if strings.HasPrefix(reference, "urn:") || strings.Contains(reference, "://") {
-		return nil
-	}
-	if base := x.base(from); base != "" {
-		if r := x.byURL[base+reference]; r != nil {
-			return r
-		}
-	}
-	return x.byID[reference]
-}
-
-// base is the server base of the entry that holds n, with its slash.
-func (x *Index) base(n *Node) string {
-	r := n.Resource()
-	for r != nil && r.Name == "contained" {
-		r = r.Parent.Resource()
-	}
-	if r == nil || r.Parent == nil {
-		return ""
-	}
-	url := r.Parent.Text("fullUrl")
-	if at := strings.LastIndex(url, "/"+r.resourceType+"/"); at >= 0 {
-		return url[:at+1]
-	}
-	return ""
 }

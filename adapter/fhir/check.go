@@ -15,7 +15,7 @@ const maxIssues = 200
 // Check is the structural validation of a parsed resource against the base standard:
 // unknown elements, JSON kinds, arrays, required elements, choices, the lexical form
 // of every primitive, required codes, reference forms and targets, contained
-// resources, and the rules of a Bundle. It runs no FHIRPath.
+// resources, and the rules of a Bundle, a document and a message. It runs no FHIRPath.
 //
 // It returns every fault it finds (at most 200) as one joined error, each with the
 // FHIRPath of its element, line and column, and the rule; nil when there is none.
@@ -28,7 +28,10 @@ func Check(root *Node) error {
 	c := &checker{system: root.System()}
 	if root.doc != nil {
 		for _, f := range root.doc.faults {
-			c.report(issue.Structure, f.node, f.rule, f.text)
+			if c.full() {
+				break
+			}
+			c.found = append(c.found, issue.New(issue.Structure, f.rule, f.text).At(f.path()).On(f.node.Position()))
 		}
 	}
 	c.resource(root)
@@ -73,7 +76,7 @@ func (c *checker) resource(n *Node) {
 		return
 	}
 	if n.Type == nil {
-		c.report(issue.Structure, n, "resource-type", "resourceType must be a resource type of FHIR "+string(c.system.Version)).
+		c.report(issue.Structure, n, "resource-type", "resourceType must be a resource type of FHIR "+string(c.system.Version)+c.system.meantResource(n.resourceType)).
 			With("resourceType %s", clip(n.resourceType))
 		return
 	}
@@ -101,10 +104,10 @@ func (c *checker) children(n *Node) {
 			return
 		}
 		if child.Element == nil {
-			if child.Kind == Array && child.Name == "" {
-				continue
+			if child.Kind == Array && child.Name == "" || child.List && i > 0 && n.Children[i-1].Name == child.Name {
+				continue // one member is one fault, however many values it has
 			}
-			c.report(issue.Structure, child, "unknown-element", "this element does not exist in "+t.Name+suggestion(t, child.Name)).
+			c.report(issue.Structure, child, "unknown-element", "this element does not exist in "+t.Name+t.meant(child.Name)).
 				With("element %s", clip(child.Name))
 			continue
 		}
@@ -135,14 +138,15 @@ func (c *checker) required(n *Node, e *Element) {
 		return
 	}
 	text := e.Path + " is required"
-	if e.Choice {
-		names := make([]string, len(e.Types))
-		for i, t := range e.Types {
-			names[i] = e.JSONName(t)
-		}
-		text = e.Path + "[x] is required: one of " + strings.Join(names, ", ")
-	} else if len(e.Codes) > 0 {
+	switch {
+	case e.Choice:
+		text = e.Path + "[x] is required; one of " + codeList(e.jsonNames())
+	case len(e.Codes) > 0:
 		text += "; one of " + codeList(e.Codes)
+	case e.Types[0].Name == "Reference":
+		text += " (a Reference to " + targetList(e.Targets) + ")"
+	case e.Types[0].Kind == Primitive || e.Types[0].Kind == Complex:
+		text += " (" + e.Types[0].Name + ")"
 	}
 	err := issue.New(issue.Required, "required", text).On(n.Position())
 	if path := n.Path(); path != "" {
@@ -156,7 +160,7 @@ func codeList(codes []string) string {
 	if len(codes) <= shown {
 		return strings.Join(codes, ", ")
 	}
-	return fmt.Sprintf("%s, … (%d codes)", strings.Join(codes[:shown], ", "), len(codes))
+	return fmt.Sprintf("%s, … (%d in all)", strings.Join(codes[:shown], ", "), len(codes))
 }
 
 // repetition checks arrays and choices at the first node of a group of one name.
@@ -180,7 +184,7 @@ func (c *checker) repetition(n *Node, i int, child *Node) {
 
 func (c *checker) element(n *Node) {
 	if n.Kind == Array {
-		text := label(n) + " must not be an array inside an array"
+		text := label(n) + " must not be an array inside an array; write one array"
 		if len(n.Children) == 0 {
 			text = label(n) + " must not be an empty array; leave the element out"
 		}
@@ -207,20 +211,30 @@ func (c *checker) element(n *Node) {
 		return
 	}
 	if n.Kind != Object {
-		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be an object (%s), not a %s", label(n), n.Type.Name, n.Kind))
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be an object (%s), not %s", label(n), n.Type.Name, kindWords[n.Kind]))
 		return
 	}
 	if n.resourceType != "" {
 		c.report(issue.Structure, n, "json-resource-type", label(n)+" is a "+n.Type.Name+", which has no resourceType")
 	}
 	c.children(n)
-	if n.Type.Name == "Reference" {
+	switch n.Type.Name {
+	case "Reference":
 		c.reference(n)
+	case "Extension":
+		if url := n.Child("url"); url != nil && strings.Contains(url.Value, "|") {
+			c.report(issue.Value, url, "extension-url", "Extension.url must not carry a version; leave out the | and what follows").
+				With("got %s", clip(url.Value))
+		}
 	}
 }
 
 func (c *checker) primitive(n *Node) {
 	t := n.Type
+	if n.Kind == Object { // what is inside belongs to something else
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be %s (%s), not an object", label(n), wantedWords[t.json], t.Name))
+		return
+	}
 	for _, child := range n.Children {
 		if c.full() {
 			return
@@ -238,8 +252,7 @@ func (c *checker) primitive(n *Node) {
 		return
 	}
 	if n.Kind != t.json {
-		want := map[Kind]string{String: "a string in double quotes", Number: "a number without quotes", Boolean: "true or false without quotes", Object: "an object"}
-		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be %s (%s), not a %s", label(n), want[t.json], t.Name, n.Kind))
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be %s (%s), not %s", label(n), wantedWords[t.json], t.Name, kindWords[n.Kind]))
 		return
 	}
 	if ok := lexical[t.Name]; ok != nil && !ok(n.Value) {
@@ -247,10 +260,16 @@ func (c *checker) primitive(n *Node) {
 		return
 	}
 	if e := n.Element; e.Codes != nil && !e.HasCode(n.Value) {
-		c.report(issue.CodeInvalid, n, "required-code", fmt.Sprintf("%s must be one of %s (%s)", e.Path, codeList(e.Codes), e.ValueSet)).
+		c.report(issue.CodeInvalid, n, "required-code", fmt.Sprintf("%s must be one of %s (%s)%s", e.Path, codeList(e.Codes), e.ValueSet, meantCode(e.Codes, n.Value))).
 			With("got %s", clip(n.Value))
 	}
 }
+
+// wantedWords says how a primitive is written, kindWords what was found instead.
+var (
+	wantedWords = map[Kind]string{String: "a string in double quotes", Number: "a number without quotes", Boolean: "true or false without quotes"}
+	kindWords   = map[Kind]string{Object: "an object", String: "a string", Number: "a number", Boolean: "true or false", Null: "null", Absent: "an id or extension alone", Array: "an array"}
+)
 
 // clip quotes a sender's value for diagnostics, shortened.
 func clip(s string) string {
@@ -259,43 +278,4 @@ func clip(s string) string {
 		return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:most], ""))
 	}
 	return fmt.Sprintf("%q", s)
-}
-
-// suggestion names the element that was probably meant.
-func suggestion(t *Type, name string) string {
-	const limit = 3
-	best, distance := "", limit
-	for member := range t.members {
-		if d := edits(name, member, limit); d < distance || d == distance && d < limit && member < best {
-			best, distance = member, d
-		}
-	}
-	if best == "" {
-		return "; check its spelling and place"
-	}
-	return "; did you mean " + best + "?"
-}
-
-// edits is the Levenshtein distance of two names without regard to case, at most limit.
-func edits(a, b string, limit int) int {
-	if d := len(a) - len(b); d > limit || -d > limit || len(a) > 64 {
-		return limit
-	}
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost = 1 + min(diagonal, row[j], row[j-1])
-			}
-			diagonal, row[j] = row[j], cost
-		}
-	}
-	return min(row[len(b)], limit)
 }

@@ -2,8 +2,6 @@ package fhir
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -177,6 +175,10 @@ func TestLexicalAgreesWithTheStandard(t *testing.T) {
 		"uri ": true, "url ": true, "canonical ": true, // an empty value: json.html
 		"integer 2147483648": true, "unsignedInt 2147483648": true, "positiveInt 2147483648": true,
 		"integer 9999999999": true, "unsignedInt 9999999999": true, "positiveInt 9999999999": true, // 32 bits: stated in words
+		// what stands behind urn:oid: and urn:uuid: is stated in words
+		"uri urn:oid:1.02.3": true, "url urn:oid:1.02.3": true, "canonical urn:oid:1.02.3": true,
+		"uri urn:oid:3.1": true, "url urn:oid:3.1": true, "canonical urn:oid:3.1": true,
+		"uri urn:oid:1": true, "url urn:oid:1": true, "canonical urn:oid:1": true,
 		"integer -0": true, // the pattern allows what the words exclude
 	}
 	// STU3 states patterns that R4 corrected; the corrected forms hold for both
@@ -200,35 +202,33 @@ func TestLexicalAgreesWithTheStandard(t *testing.T) {
 
 const reference = "../../../shared/reference/real"
 
-// TestPublishedExamples parses, checks and writes back published resources where they
-// are on this machine: none is refused and none is changed.
-func TestPublishedExamples(t *testing.T) {
-	for _, set := range []struct {
-		folder  string
-		version Version
-	}{{"ukcore", R4}, {"hl7-r4-examples", R4}, {"gravity-sdoh", R4}, {"hl7-stu3-examples", STU3}, {"synthea", R4}} {
-		files, _ := filepath.Glob(filepath.Join(reference, set.folder, "*.json"))
-		for _, file := range files {
-			body, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			root, err := Parse(Types(set.version), body, Limits{Bytes: 20 << 20})
-			if err != nil {
-				t.Errorf("%s: %v", filepath.Base(file), err)
-				continue
-			}
-			// refused with reason: Observation.performer refers to an Encounter, which R4 does not allow
-			refused := filepath.Base(file) == "Observation-clinical-gender.json"
-			if err := Check(root); (err != nil) != refused {
-				t.Errorf("%s: %v", filepath.Base(file), err)
-			}
-			again, err := Parse(Types(set.version), Encode(root), Limits{Bytes: 20 << 20})
-			if err != nil || string(Encode(again)) != string(Encode(root)) {
-				t.Errorf("%s does not survive writing and reading: %v", filepath.Base(file), err)
-			}
+// TestParseNamesTheElement: a fault of the JSON itself has its element too.
+func TestParseNamesTheElement(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"resourceType":"Patient","name":[{"family":"A"},{"given":["B",]}]}`:                                          "Patient.name[1].given[1] there is nothing between this comma and the ']'",
+		`{"resourceType":"Patient","name":[{"family":"A" "given":["B"]}]}`:                                             "Patient.name[0] a comma is missing before this",
+		`{"resourceType":"Patient","active":True}`:                                                                     "Patient.active this is not a JSON value",
+		`{"resourceType":"Patient","gender":'male'}`:                                                                   "Patient.gender text needs double quotes",
+		`{"resourceType":"Patient",gender:"male"}`:                                                                     "Patient a member name needs double quotes",
+		`{"resourceType":"Patient","active":true,}`:                                                                    "Patient there is nothing between this comma and the '}'",
+		`{"resourceType":"Patient","active":true // why` + "\n}":                                                       "Patient JSON has no comments",
+		`{"resourceType":"Observation","valueQuantity":{"value":+1}}`:                                                  "Observation.value.value this is not a JSON number",
+		`{"resourceType":"Observation","valueQuantity":{"value":01}}`:                                                  "Observation.value.value this is not a JSON number",
+		`{"resourceType":"Patient","_gender":{"id":"a","id":"b"}}`:                                                     "Patient.gender.id a member name occurs twice",
+		`{"resourceType":"Bundle","entry":[{},{"resource":{"resourceType":"Task","note":[{"text":"a","text":"b"}]}}]}`: "Bundle.entry[1].resource.note[0].text a member name occurs twice",
+		`{"id":"\u12"}`:                         "id a \\u escape",
+		`{"resourceType":"Patient","name":[[{]`: "Patient.name[0] a member name needs",
+	} {
+		_, err := Parse(Types(R4), []byte(body), Limits{})
+		all := issue.All(err)
+		if len(all) != 1 || !strings.HasPrefix(all[0].Expression+" "+all[0].Details, want) {
+			t.Errorf("%s\ngot  %v\nwant %s", body, err, want)
 		}
-		t.Logf("suite %s: %d files", set.folder, len(files))
+	}
+	// what was found before the reading ended is told as well
+	_, err := Parse(Types(R4), []byte(`{"resourceType":"Patient","name":[{"text":"a","text":"b"}],"contact":[{"gender":}]}`), Limits{})
+	if all := issue.All(err); len(all) != 2 || all[0].Expression != "Patient.name[0].text" || all[1].Expression != "Patient.contact[0].gender" {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -238,15 +238,52 @@ func FuzzParseCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		root, err := Parse(Types(R4), body, Limits{})
 		if err != nil {
+			sound(t, err, maxDuplicates+1)
 			return
 		}
 		checked := Check(root)
+		sound(t, checked, maxIssues)
 		encoded := Encode(root)
 		again, err := Parse(Types(R4), encoded, Limits{})
 		if checked == nil && (err != nil || string(Encode(again)) != string(encoded)) {
 			t.Fatalf("does not survive writing and reading: %v\n%s", err, encoded)
 		}
 	})
+}
+
+// sound wants issues that a sender can act on, and not too many of them.
+func sound(t *testing.T, err error, most int) {
+	t.Helper()
+	all := issue.All(err)
+	if len(all) > most {
+		t.Fatalf("%d issues", len(all))
+	}
+	for _, e := range all {
+		placed := e.Line > 0 && e.Column > 0 || e.Type == issue.TooLong
+		if !placed || e.Rule == "" || e.Details == "" || !e.Type.Valid() || !e.Failure() || len(e.Diagnostics) > 500 {
+			t.Fatalf("%+v", e)
+		}
+	}
+}
+
+// TestBundleRulesByVersion: what R4 obliges and STU3 does not.
+func TestBundleRulesByVersion(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient"}}]}`:          "bdl-3",
+		`{"resourceType":"Bundle","type":"batch-response","entry":[{"resource":{"resourceType":"Patient"}}]}`: "bdl-4",
+		`{"resourceType":"Bundle","type":"document","identifier":{"system":"http://example.org","value":"1"},"entry":[{"resource":{"resourceType":"Composition","status":"final","type":{"text":"x"},"date":"2026","title":"t","subject":{"display":"a"},"author":[{"display":"b"}]}}]}`: "bdl-10",
+	} {
+		for version, rule := range map[Version]string{R4: want, STU3: ""} {
+			_, _, err := judge(version, []byte(body))
+			got := ""
+			for _, e := range issue.All(err) {
+				got += e.Rule
+			}
+			if got != rule {
+				t.Errorf("%s %s: got %q, want %q", version, body, got, rule)
+			}
+		}
+	}
 }
 
 // TestCloneIsApart: what is done to a copy is not done to the original, nor to a

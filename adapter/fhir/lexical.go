@@ -23,7 +23,7 @@ var lexical = map[string]func(text string) bool{
 	"code":         isCode,
 	"id":           isID,
 	"base64Binary": isBase64,
-	"decimal":      func(string) bool { return true }, // any JSON number
+	"decimal":      isDecimal,
 	"integer":      func(s string) bool { return isInteger(s, true) },
 	"unsignedInt":  func(s string) bool { return isInteger(s, false) },
 	"positiveInt":  func(s string) bool { return isInteger(s, false) && s != "0" },
@@ -31,29 +31,6 @@ var lexical = map[string]func(text string) bool{
 	"dateTime":     isDateTime,
 	"instant":      isInstant,
 	"time":         func(s string) bool { p, ok := timePart(s); return ok && p == len(s) },
-}
-
-// forms says in words what each primitive looks like, for error messages.
-var forms = map[string]string{
-	"boolean":      "true or false, without quotes",
-	"string":       "text with at least one visible character and without control characters",
-	"markdown":     "text with at least one visible character and without control characters",
-	"xhtml":        "XHTML that starts with <div and ends with </div>",
-	"uri":          "a URI without blanks and control characters",
-	"url":          "a URL without blanks and control characters",
-	"canonical":    "a canonical URL without blanks and control characters",
-	"oid":          "urn:oid: and an object identifier",
-	"uuid":         "urn:uuid: and a UUID in lower case",
-	"code":         "a code without leading, trailing or double spaces and without control characters",
-	"id":           "1 to 64 of the characters A-Z a-z 0-9 - .",
-	"base64Binary": "base64",
-	"integer":      "a whole number of at most 32 bits, without leading zeros",
-	"unsignedInt":  "a whole number of 0 or more, without leading zeros",
-	"positiveInt":  "a whole number of 1 or more, without leading zeros",
-	"date":         "YYYY, YYYY-MM or YYYY-MM-DD, a day that exists",
-	"dateTime":     "a day that exists: YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
-	"instant":      "YYYY-MM-DDThh:mm:ss with an offset (Z or +hh:mm)",
-	"time":         "hh:mm:ss",
 }
 
 // isString: no control characters but TAB, CR and LF.
@@ -74,13 +51,63 @@ func controls(s string, layout bool) bool {
 }
 
 func isXHTML(s string) bool {
-	if s = strings.TrimSpace(s); controls(s, true) {
+	if s = strings.TrimSpace(s); controls(s, true) || !entities(s) {
 		return false
 	}
 	return strings.HasPrefix(s, "<div") && (strings.HasSuffix(s, "</div>") || strings.HasSuffix(s, "/>"))
 }
 
-func isURI(s string) bool { return s != "" && strings.IndexByte(s, ' ') < 0 && !controls(s, false) }
+// entities reports whether every & starts one of the five entities of XML or a character
+// reference: XHTML without a DTD knows no others.
+// Source: http://hl7.org/fhir/R4/narrative.html#xhtml, https://www.w3.org/TR/xml/#sec-predefined-ent.
+func entities(s string) bool {
+	for {
+		at := strings.IndexByte(s, '&')
+		if at < 0 {
+			return true
+		}
+		s = s[at+1:]
+		name, _, ok := strings.Cut(s[:min(len(s), 12)], ";")
+		if !ok {
+			return false
+		}
+		switch digits, numeric := strings.CutPrefix(name, "#"); {
+		case numeric && digits != "" && strings.Trim(digits, "0123456789") == "":
+		case numeric && len(digits) > 1 && digits[0] == 'x' && strings.Trim(digits[1:], "0123456789abcdefABCDEF") == "":
+		case name == "amp" || name == "lt" || name == "gt" || name == "quot" || name == "apos":
+		default:
+			return false
+		}
+	}
+}
+
+// isURI: a URN that names a UUID or an OID has its form, in either case, before any
+// fragment.
+// Source: http://hl7.org/fhir/R4/datatypes.html#uri.
+func isURI(s string) bool {
+	if s == "" || strings.IndexByte(s, ' ') >= 0 || controls(s, false) {
+		return false
+	}
+	if !strings.HasPrefix(s, "urn:") {
+		return true
+	}
+	s, _, _ = strings.Cut(s, "#")
+	if rest, ok := strings.CutPrefix(s, "urn:uuid:"); ok {
+		return uuidForm(rest, true)
+	}
+	return !strings.HasPrefix(s, "urn:oid:") || isOID(s)
+}
+
+// isDecimal takes any JSON number that every party to an exchange can keep: the digits
+// of the widest decimal type in common use. The standard sets no most.
+func isDecimal(s string) bool {
+	mantissa, exponent := s, ""
+	if at := strings.IndexAny(s, "eE"); at >= 0 {
+		mantissa, exponent = s[:at], strings.TrimLeft(s[at+1:], "+-0")
+	}
+	mantissa = strings.TrimPrefix(strings.TrimPrefix(mantissa, "-"), "0.")
+	return len(mantissa)-strings.Count(mantissa, ".") <= 28 && len(exponent) <= 3
+}
 
 func isBlank(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == '\r' || r == '\f' }
 

@@ -40,6 +40,7 @@ type Node struct {
 	Type     *Type    // its type; nil where the type system has none
 	Kind     Kind
 	List     bool   // stood in a JSON array
+	start    int32  // byte offset in doc.source
 	Value    string // a primitive's text: the unescaped string, the number's own digits, true or false
 	Children []*Node
 	Parent   *Node // nil for a root
@@ -49,7 +50,6 @@ type Node struct {
 	Order int32
 
 	resourceType string // as written, kept when Type is nil
-	start        int32  // byte offset in doc.source
 	doc          *document
 }
 

@@ -28,19 +28,12 @@ func (l Limits) orDefaults() Limits {
 	return l
 }
 
-// fault is something that JSON allows and FHIR does not; Check reports it.
-type fault struct {
-	node *Node
-	rule string
-	text string
-}
-
 // Parse reads one resource in JSON into a tree of that type system. It accepts every
 // tree that JSON can hold, whatever its elements are called: what is wrong with it as
 // FHIR is for Check to say, all at once. body is not kept and may be reused.
 //
 // A byte order mark at the start is ignored (RFC 8259 section 8.1). Errors, each with
-// line and column: structure when the body is not one JSON object, when it is not
+// line and column, and the FHIRPath of the element they lie in: structure when the body is not one JSON object, when it is not
 // UTF-8, when an object has a name twice (the first maxDuplicates of them), or when
 // resourceType is missing;
 // too-long over Limits.Bytes; too-costly over Limits.Depth or Limits.Nodes.
@@ -58,7 +51,7 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 		p.pos = firstInvalid(source)
 		return nil, p.fail("json-utf8", "the body is not UTF-8 at this place; send UTF-8 without any other encoding")
 	}
-	p.slab = make([]Node, 0, min(len(source)/24+8, 4096))
+	p.slab = make([]Node, 0, p.guess())
 	p.blank()
 	if p.pos == len(p.src) {
 		return nil, p.fail("json", "the body is empty; send one FHIR resource as a JSON object")
@@ -67,11 +60,12 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 		return nil, p.fail("json", "the body must be one FHIR resource: a JSON object that starts with '{'")
 	}
 	root, err := p.object(1)
+	p.located(err)
 	if len(p.duplicates) > maxDuplicates { // the last of them says that reading stopped
 		return nil, issue.Join(p.duplicates)
 	}
 	if err != nil {
-		return nil, err
+		return nil, issue.Join(append(p.duplicates, issue.All(err)...))
 	}
 	p.blank()
 	if p.pos != len(p.src) {
@@ -108,9 +102,12 @@ type parser struct {
 	pos        int
 	limits     Limits
 	slab       []Node
+	lists      []*Node // block of lists of children
 	count      int
 	stack      []*Node // children of the objects being read
 	duplicates []*issue.Error
+	trails     []trail // of the duplicates, then of the error that ended the reading
+	root       string  // resourceType of the resource itself, "" while it is not read
 }
 
 func (p *parser) fail(rule, text string) *issue.Error {
@@ -123,24 +120,13 @@ func (p *parser) duplicate(name string, at int) error {
 	if len(p.duplicates) < maxDuplicates {
 		p.duplicates = append(p.duplicates, issue.New(issue.Structure, "json-duplicate",
 			"a member name occurs twice in one object; keep one of them").On(p.doc.position(at)).With("member %s", clip(name)))
+		p.trails = append(p.trails, trail{{name, -1}})
 		return nil
 	}
 	more := p.fail("json-duplicate", "more member names occur twice in one object; the body was read to this place only")
 	p.duplicates = append(p.duplicates, more)
+	p.trails = append(p.trails, trail{{name, -1}})
 	return more
-}
-
-func (p *parser) node(start int) (*Node, error) {
-	if p.count++; p.count > p.limits.Nodes {
-		e := p.fail("node-limit", "the resource has too many elements")
-		e.Type = issue.TooCostly
-		return nil, e
-	}
-	if len(p.slab) == cap(p.slab) {
-		p.slab = make([]Node, 0, 512)
-	}
-	p.slab = append(p.slab, Node{start: int32(start), doc: p.doc})
-	return &p.slab[len(p.slab)-1], nil
 }
 
 func (p *parser) blank() {
@@ -164,6 +150,12 @@ func (p *parser) next(want byte, where string) *issue.Error {
 	if p.pos == len(p.src) {
 		return p.fail("json", "the JSON ends too early: expected '"+string(want)+"' "+where)
 	}
+	switch c := p.src[p.pos]; {
+	case c == '/' || c == '#':
+		return p.fail("json", noComments)
+	case c == '"' && want != ':':
+		return p.fail("json", "a comma is missing before this")
+	}
 	return p.fail("json", "expected '"+string(want)+"' "+where)
 }
 
@@ -181,7 +173,7 @@ func (p *parser) object(depth int) (*Node, error) {
 	base := len(p.stack)
 	underscore := false
 	var seen map[string]struct{}
-	var few [12]string
+	var few [20]string
 	names := few[:0]
 	for {
 		p.blank()
@@ -190,7 +182,7 @@ func (p *parser) object(depth int) (*Node, error) {
 			break
 		}
 		if p.pos == len(p.src) || p.src[p.pos] != '"' {
-			return nil, p.fail("json", "expected a member name in double quotes")
+			return nil, p.noName()
 		}
 		at := p.pos
 		name, err := p.text()
@@ -220,9 +212,12 @@ func (p *parser) object(depth int) (*Node, error) {
 			return nil, err
 		}
 		p.blank()
-		if name == "resourceType" && p.pos < len(p.src) && p.src[p.pos] == '"' {
+		if name == "resourceType" && p.pos+1 < len(p.src) && p.src[p.pos] == '"' && p.src[p.pos+1] != '"' {
 			if n.resourceType, err = p.text(); err != nil {
 				return nil, err
+			}
+			if depth == 1 {
+				p.root = n.resourceType
 			}
 		} else if err := p.member(name, depth); err != nil {
 			return nil, err
@@ -240,11 +235,10 @@ func (p *parser) object(depth int) (*Node, error) {
 	}
 	children := p.stack[base:]
 	if underscore {
-		children = p.merge(children)
+		children = p.merge(n, children)
 	}
 	if len(children) > 0 {
-		n.Children = make([]*Node, len(children))
-		copy(n.Children, children)
+		n.Children = p.children(children)
 		for _, c := range n.Children {
 			c.Parent = n
 		}
@@ -265,7 +259,11 @@ func (p *parser) member(name string, depth int) error {
 				p.pos++
 				break
 			}
+			before := len(p.trails)
 			c, err := p.value(depth + 2)
+			if err != nil || len(p.trails) > before {
+				p.within(name, count, before, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -292,7 +290,11 @@ func (p *parser) member(name string, depth int) error {
 		}
 		return nil
 	}
+	before := len(p.trails)
 	c, err := p.value(depth + 1)
+	if err != nil || len(p.trails) > before {
+		p.within(name, -1, before, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (c *checker) reference(n *Node) {
 	}
 	if declared != nil && declared.HasValue() {
 		if found != "" && declared.Value != found {
-			c.report(issue.Value, declared, "reference-type", "the type of the reference and its target differ")
+			c.report(issue.Value, declared, "reference-type", "Reference.type and the type in Reference.reference differ; correct one, or leave type out")
 		}
 		found = declared.Value
 	}
@@ -85,7 +85,18 @@ func (c *checker) target(n, at *Node, resourceType string) {
 	if resourceType == "" || len(targets) == 0 || slices.Contains(targets, "Resource") || slices.Contains(targets, resourceType) {
 		return
 	}
-	c.report(issue.Value, at, "reference-target", label(n)+" must refer to "+strings.Join(targets, ", ")+", not to "+safeType(c.system, resourceType))
+	e := c.report(issue.Value, at, "reference-target", label(n)+" must refer to "+targetList(targets)+", not to "+safeType(c.system, resourceType))
+	if literal := n.Child("reference"); literal != nil && literal.HasValue() {
+		e.With("got %s", clip(literal.Value))
+	}
+}
+
+// targetList names the types that a reference may lead to.
+func targetList(targets []string) string {
+	if len(targets) == 0 || slices.Contains(targets, "Resource") {
+		return "any resource"
+	}
+	return strings.Join(targets, ", ")
 }
 
 // safeType gives a resource type's name only when it is one, since the text is ours.
@@ -104,14 +115,14 @@ func (c *checker) contained(n *Node) {
 			continue
 		}
 		if r.Child("contained") != nil {
-			c.report(issue.Invariant, r, "dom-2", "a contained resource must not contain others")
+			c.report(issue.Invariant, r, "dom-2", "a contained resource must not contain others; put them side by side into the contained of the outer resource")
 		}
 		id := r.Text("id")
 		switch {
 		case id == "":
 			c.report(issue.Required, r, "contained-id", "a contained resource needs an id, so that #id can refer to it")
 		case ids[id] != nil:
-			c.report(issue.Structure, r, "contained-id", "two contained resources have the same id")
+			c.report(issue.Structure, r, "contained-id", "two contained resources have the same id; give each its own")
 		}
 		ids[id] = r
 	}
@@ -125,7 +136,7 @@ func (c *checker) contained(n *Node) {
 		}
 		r := ids[literal.Value[1:]]
 		if r == nil {
-			c.report(issue.Value, literal, "contained-reference", "the reference leads nowhere: no contained resource has this id").
+			c.report(issue.Value, literal, "contained-reference", label(m)+" leads nowhere: no contained resource has this id; add the resource to contained, or correct one of the two").
 				With("got %s", clip(literal.Value))
 			return
 		}
@@ -135,6 +146,9 @@ func (c *checker) contained(n *Node) {
 
 // walk visits the elements below n, not going into resources other than contained ones.
 func walk(n *Node, visit func(*Node)) {
+	if n == nil {
+		return
+	}
 	for _, child := range n.Children {
 		if child.resourceType != "" && child.Name != "contained" {
 			continue

@@ -46,7 +46,7 @@ func (p *parser) value(depth int) (*Node, error) {
 		return p.primitive(start, String, text)
 	case c == '-' || c >= '0' && c <= '9':
 		if !p.number() {
-			return nil, p.fail("json", "this is not a JSON number")
+			return nil, p.fail("json", noNumber)
 		}
 		return p.primitive(start, Number, p.src[start:p.pos])
 	}
@@ -63,7 +63,7 @@ func (p *parser) value(depth int) (*Node, error) {
 			return p.primitive(start, word.kind, text)
 		}
 	}
-	return nil, p.fail("json", "this is not a JSON value: expected an object, array, string, number, true, false or null")
+	return nil, p.noValue()
 }
 
 func (p *parser) primitive(start int, kind Kind, text string) (*Node, error) {

@@ -33,6 +33,7 @@ type source struct {
 	max     int
 	where   *expression
 	check   *expression
+	checked string // the check as it is written
 	log     *expression
 	defExpr *expression
 }
@@ -150,7 +151,7 @@ func (c *compiler) source(s *scope, d *sourceDecl) source {
 		out.where = c.expression(s, at, d.where, d.whereAt)
 	}
 	if d.check != "" {
-		out.check = c.expression(s, at, d.check, d.checkAt)
+		out.check, out.checked = c.expression(s, at, d.check, d.checkAt), d.check
 	}
 	if d.log != "" {
 		out.log = c.expression(s, at, d.log, d.logAt)
@@ -245,7 +246,7 @@ func (s *source) visit(r *run, f int, ru *rule, i int, n *fhir.Node, path []stri
 func (s *source) each(r *run, f int, ru *rule, i int, n *fhir.Node) {
 	r.stack[f+s.slot] = n
 	if s.check != nil && !s.check.test(r, f, n) {
-		r.fail(ru.issue(issue.BusinessRule, "map-check", "the element does not fulfil the check of the map"), n)
+		r.fail(ru.issue(issue.BusinessRule, "map-check", "the element does not fulfil the check of the map: %s", s.checked), n)
 		return
 	}
 	if s.log != nil {

@@ -61,7 +61,7 @@ var rules = map[string]rule{
 	"htmlchecks()":                              {key: "txt-1", words: "a narrative is one div of basic XHTML with some text in it", instead: "htmlChecks()"}, // STU3's spelling
 	"htmlChecks()":                              {key: "txt-1", words: "a narrative is one div of basic XHTML with some text in it; scripts, forms, styles in elements of their own and other active content are refused"},
 	"expression.exists() or reference.exists()": {key: "exp-1", words: "an Expression needs expression or reference"},
-	"offset.empty() or (when.exists() and ((when in ('C' | 'CM' | 'CD' | 'CV')).not()))": {key: "tim-9", words: "Timing.repeat.offset needs when, and not a meal (C, CM, CD, CV)"},
+	"offset.empty() or (when.exists() and ((when in ('C' | 'CM' | 'CD' | 'CV')).not()))": {key: "tim-9", words: "Timing.repeat.offset needs when, and not a meal (C, CM, CD, CV)", instead: "offset.empty() or (when.exists() and when.where($this in ('C' | 'CM' | 'CD' | 'CV')).empty())"}, // when may repeat, and in takes one value
 	"duration.empty() or durationUnit.exists()":                                          {key: "tim-1", words: "Timing.repeat.duration needs durationUnit"},
 	"period.empty() or periodUnit.exists()":                                              {key: "tim-2", words: "Timing.repeat.period needs periodUnit"},
 	"duration.exists() implies duration >= 0":                                            {key: "tim-4", words: "Timing.repeat.duration must not be negative"},

@@ -1,0 +1,40 @@
+package fhir
+
+import (
+	"strconv"
+
+	"spadapter/adapter/issue"
+)
+
+// The elements of one document, and their lists of children, are cut from a few blocks:
+// an allocation for each would cost more than the reading.
+
+// node gives the next element, too-costly when there are too many.
+func (p *parser) node(start int) (*Node, error) {
+	if p.count++; p.count > p.limits.Nodes {
+		e := p.fail("node-limit", "the resource has more than "+strconv.Itoa(p.limits.Nodes)+" elements; send it in parts")
+		e.Type = issue.TooCostly
+		return nil, e
+	}
+	if len(p.slab) == cap(p.slab) {
+		p.slab = make([]Node, 0, p.guess())
+	}
+	p.slab = p.slab[:len(p.slab)+1] // zero as it was made; an append would copy a Node
+	n := &p.slab[len(p.slab)-1]
+	n.start, n.doc = int32(start), p.doc
+	return n, nil
+}
+
+// guess is how many elements are to come, by the length of those that come in compact
+// JSON: a block that is much too long costs more than one more block.
+func (p *parser) guess() int { return min((len(p.src)-p.pos)/22+8, 2048) }
+
+// children gives a list of its own, cut from a block, to what an object holds.
+func (p *parser) children(of []*Node) []*Node {
+	if len(p.lists)+len(of) > cap(p.lists) {
+		p.lists = make([]*Node, 0, max(len(of), p.guess()))
+	}
+	from := len(p.lists)
+	p.lists = append(p.lists, of...)
+	return p.lists[from:len(p.lists):len(p.lists)]
+}
