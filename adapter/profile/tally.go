@@ -15,7 +15,7 @@ type tally struct {
 	counts    []int // per slice
 	last      int   // the slice of the element before, for an order
 	outside   *fhir.Node
-	undecided bool // an element's slice hangs on a value set that is not here
+	undecided bool // an element's slice hangs on what is not here
 }
 
 func (t *tally) start(e *element) {
@@ -32,7 +32,7 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 	if !sure {
 		t.undecided = true
 		if v.once("slicing " + c.id) {
-			v.fault(issue.Informational, n, c.slicing, c, "the slices of "+c.path+" were not checked: the value sets that tell them apart are not complete here").
+			v.fault(issue.Informational, n, c.slicing, c, "the slices of "+c.path+" were not checked: what tells them apart, a value set or what a reference leads to, is not here").
 				Graded(issue.SeverityInformation)
 		}
 		return
@@ -61,7 +61,7 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 }
 
 // sliceOf is the index of the slice that n belongs to, -1 when to none. sure is false
-// when that hangs on a value set that is not here.
+// when that hangs on a value set or a resource that is not here.
 func (v *validator) sliceOf(e *element, n *fhir.Node) (index int, sure bool) {
 	sure = true
 next:
@@ -88,12 +88,17 @@ next:
 // expects; for exists, whether there is anything.
 func (v *validator) meets(x *expectation, n *fhir.Node) (met, known bool) {
 	if path := x.discriminator.steps; len(path) != 1 || path[0].name == "" {
-		known = true
+		if x.discriminator.kind == "type" && len(path) > 0 && path[len(path)-1].resolve {
+			return v.refersTo(x, n, path[:len(path)-1])
+		}
+		before := v.lost
+		known, v.lost = true, false
 		met = v.each(n, path, func(at *fhir.Node) bool {
 			is, sure := v.met(x, at)
 			known = known && sure
 			return is && sure
 		})
+		known, v.lost = known && !v.lost, before
 		return met, met || known
 	}
 	// one name, which most slicings are by: without a closure
@@ -109,6 +114,21 @@ func (v *validator) meets(x *expectation, n *fhir.Node) (met, known bool) {
 		known = known && sure
 	}
 	return false, known
+}
+
+// refersTo is meets for the type of what a reference leads to, which the reference itself
+// may tell.
+func (v *validator) refersTo(x *expectation, n *fhir.Node, path []step) (met, known bool) {
+	before := v.lost
+	known, v.lost = true, false
+	met = v.each(n, path, func(at *fhir.Node) bool {
+		name, _ := v.referred(at)
+		of := v.env.System.Resource(name)
+		known = known && of != nil
+		return of != nil && slices.ContainsFunc(x.types, func(t *fhir.Type) bool { return of.Is(t.Name) })
+	})
+	known, v.lost = known && !v.lost, before
+	return met, met || known
 }
 
 func (v *validator) met(x *expectation, n *fhir.Node) (met, known bool) {

@@ -12,12 +12,7 @@ import (
 // around it tells: its type, and, where it lies in the message, the profile it must
 // conform to.
 func (v *validator) target(e *element, n *fhir.Node) {
-	to, name := v.resolve(n), n.Text("type")
-	if to != nil {
-		name = to.ResourceType()
-	} else if literal, ok := fhir.ParseReference(v.env.System, n.Text("reference")); ok && literal.Type != "" {
-		name = literal.Type
-	}
+	name, to := v.referred(n)
 	if name == "" || v.env.System.Resource(name) == nil {
 		return
 	}
@@ -46,6 +41,18 @@ func (v *validator) target(e *element, n *fhir.Node) {
 	if found, ok := v.within(v.profile(urls[0]), to); ok && len(found) > 0 {
 		problem.Details += ": " + found[0].Details
 	}
+}
+
+// referred is the resource type that a reference leads to, "" when nothing tells, and the
+// resource where it is in the message.
+func (v *validator) referred(n *fhir.Node) (name string, to *fhir.Node) {
+	if to := v.resolve(n); to != nil {
+		return to.ResourceType(), to
+	}
+	if literal, ok := fhir.ParseReference(v.env.System, n.Text("reference")); ok && literal.Type != "" {
+		return literal.Type, nil
+	}
+	return n.Text("type"), nil
 }
 
 // claims reports whether a resource says itself that it conforms to one of the profiles:

@@ -24,6 +24,7 @@ type validator struct {
 	steps   int
 	depth   int // of profiles within profiles
 	refs    resolver
+	lost    bool                 // see each
 	said    map[string]bool      // what is said once: bindings and profiles that are not here
 	results map[pairing]*outcome // of profiles within profiles
 }
