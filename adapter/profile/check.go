@@ -61,17 +61,28 @@ func (v *validator) visit(n *fhir.Node, asked func(*fhir.Node) []string) {
 				v.against(canonical, n, nil)
 			}
 		}
-		for _, c := range n.Child("meta").All("profile") {
-			if c.HasValue() {
-				v.against(c.Value, n, c)
-			}
-		}
+		v.claims(n)
 	} else if n.Type != nil && n.Type.Name == "Extension" {
 		v.extension(n)
 	}
 	for _, c := range n.Children {
 		if len(c.Children) > 0 {
 			v.visit(c, asked)
+		}
+	}
+}
+
+// claims checks a resource against the profiles that it names, each of them once.
+func (v *validator) claims(n *fhir.Node) {
+	list := n.Child("meta").All("profile")
+	if len(list) == 0 {
+		return
+	}
+	done := make(map[string]bool, len(list))
+	for _, c := range list {
+		if c.HasValue() && !done[c.Value] {
+			done[c.Value] = true
+			v.against(c.Value, n, c)
 		}
 	}
 }

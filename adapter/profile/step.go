@@ -59,6 +59,10 @@ func steps(path string) ([]step, bool) {
 // each gives every node at the end of the steps below n to visit, until it returns true.
 // It sets v.lost where a reference on the way leads to nothing that is here.
 func (v *validator) each(n *fhir.Node, path []step, visit func(*fhir.Node) bool) bool {
+	if !v.spend(1) {
+		v.lost = true
+		return false
+	}
 	if len(path) == 0 {
 		return visit(n)
 	}

@@ -31,7 +31,7 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 	i, sure := v.sliceOf(c, n)
 	if !sure {
 		t.undecided = true
-		if v.once("slicing " + c.id) {
+		if v.steps >= 0 && v.once("slicing "+c.id) {
 			v.fault(issue.Informational, n, c.slicing, c, "the slices of "+c.path+" were not checked: what tells them apart, a value set or what a reference leads to, is not here").
 				Graded(issue.SeverityInformation)
 		}
@@ -63,9 +63,15 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 // sliceOf is the index of the slice that n belongs to, -1 when to none. sure is false
 // when that hangs on a value set or a resource that is not here.
 func (v *validator) sliceOf(e *element, n *fhir.Node) (index int, sure bool) {
+	if e.marked != nil {
+		return v.markedSlice(e, n)
+	}
 	sure = true
 next:
 	for i, s := range e.slices {
+		if !v.spend(1) {
+			return -1, false
+		}
 		decided := true
 		for k := range s.expected {
 			x := &s.expected[k]
@@ -82,6 +88,22 @@ next:
 		sure = false
 	}
 	return -1, sure
+}
+
+// markedSlice is sliceOf by the index of what marks the slices.
+func (v *validator) markedSlice(e *element, n *fhir.Node) (index int, sure bool) {
+	before := v.lost
+	index, v.lost = -1, false
+	v.each(n, e.discriminates[0].steps, func(at *fhir.Node) bool {
+		if i, ok := e.marked[at.Value]; ok && (index < 0 || i < index) {
+			if met, _ := v.met(&e.slices[i].expected[0], at); met {
+				index = i
+			}
+		}
+		return false
+	})
+	sure, v.lost = index >= 0 || !v.lost, before
+	return index, sure
 }
 
 // meets reports whether anything at the end of the path below n is as the slice
@@ -106,6 +128,9 @@ func (v *validator) meets(x *expectation, n *fhir.Node) (met, known bool) {
 	for _, c := range n.Children {
 		if c.ElementName() != x.discriminator.steps[0].name {
 			continue
+		}
+		if !v.spend(1) {
+			return false, false
 		}
 		is, sure := v.met(x, c)
 		if is && sure {

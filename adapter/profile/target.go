@@ -31,7 +31,7 @@ func (v *validator) target(e *element, n *fhir.Node) {
 		v.fault(issue.BusinessRule, n, e.refers, e, e.path+" must refer to "+strings.Join(names, " or ")+", not to "+name)
 		return
 	}
-	if any || to == nil || v.claims(to, urls) {
+	if any || to == nil || v.says(to, urls) {
 		return
 	}
 	if ok, known := v.conformsToAny(urls, to); ok || !known {
@@ -55,13 +55,16 @@ func (v *validator) referred(n *fhir.Node) (name string, to *fhir.Node) {
 	return n.Text("type"), nil
 }
 
-// claims reports whether a resource says itself that it conforms to one of the profiles:
+// says reports whether a resource says itself that it conforms to one of the profiles:
 // its faults are then reported on it, and not again on every reference to it.
-func (v *validator) claims(n *fhir.Node, urls []string) bool {
+func (v *validator) says(n *fhir.Node, urls []string) bool {
 	if v.set == nil {
 		return false
 	}
 	for _, p := range n.Child("meta").All("profile") {
+		if !v.spend(1) {
+			return false
+		}
 		claimed, _, _ := strings.Cut(p.Value, "|")
 		for _, url := range urls {
 			if url, _, _ = strings.Cut(url, "|"); url == claimed {

@@ -27,6 +27,8 @@ type validator struct {
 	lost    bool                 // see each
 	said    map[string]bool      // what is said once: bindings and profiles that are not here
 	results map[pairing]*outcome // of profiles within profiles
+
+	selected map[selection]map[*fhir.Node]bool
 }
 
 // pairing is a profile and a node that it is asked about.
@@ -73,6 +75,18 @@ func (v *validator) report(t issue.Type, n *fhir.Node, rule, words string) *issu
 // fault reports what a profile says of an element.
 func (v *validator) fault(t issue.Type, n *fhir.Node, by *Profile, e *element, words string) *issue.Error {
 	return v.report(t, n, by.id+"/"+e.id, words+" (profile "+by.Name+")")
+}
+
+// spend takes from the work that one validation may take, and says once when there is
+// none left.
+func (v *validator) spend(steps int) bool {
+	if v.steps -= steps; v.steps >= 0 {
+		return true
+	}
+	if v.once("too costly") {
+		v.report(issue.TooCostly, v.root, "profile-work", "checking this message against its profiles would need more work than is allowed for one message; what was not checked yet is left out")
+	}
+	return false
 }
 
 // once reports whether this is the first time.
