@@ -48,9 +48,10 @@ func (s *Set) ValidateEach(resource *fhir.Node, asked func(resource *fhir.Node) 
 	base := validation{base: s.base}
 	base.visit(resource)
 	v := newValidator(s, &s.env, resource)
+	defer v.done()
 	v.found = base.found
 	v.visit(resource, asked)
-	return issue.Join(inOrder(v.found))
+	return issue.Join(inOrder(v.all()))
 }
 
 // visit checks the claims of the resources and the extensions from n down.

@@ -24,7 +24,12 @@ type compiler struct {
 }
 
 func (c *compiler) fail(t issue.Type, at *fhir.Node, format string, args ...any) *issue.Error {
-	e := issue.Newf(t, c.profile.id, format, args...)
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = clip(text)
+		}
+	}
+	e := issue.Newf(t, clip(c.profile.id), format, args...)
 	if at != nil {
 		e = e.At(at.Path()).On(at.Position())
 	}

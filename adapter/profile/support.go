@@ -18,13 +18,14 @@ func (s *Set) MustSupport(resource *fhir.Node, canonicals ...string) []*issue.Er
 		return nil
 	}
 	v := newValidator(s, &s.env, resource)
+	defer v.done()
 	if len(canonicals) == 0 {
 		v.claimed(resource)
 	}
 	for _, canonical := range canonicals {
 		v.supports(canonical, resource)
 	}
-	return inOrder(v.found)
+	return inOrder(v.all())
 }
 
 // claimed looks at every resource from n down.

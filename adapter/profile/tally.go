@@ -31,7 +31,7 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 	i, sure := v.sliceOf(c, n)
 	if !sure {
 		t.undecided = true
-		if v.steps >= 0 && v.once("slicing "+c.id) {
+		if !v.stopped && v.once("slicing "+c.id) {
 			v.fault(issue.Informational, n, c.slicing, c, "the slices of "+c.path+" were not checked: what tells them apart, a value set or what a reference leads to, is not here").
 				Graded(issue.SeverityInformation)
 		}
