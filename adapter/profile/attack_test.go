@@ -200,13 +200,13 @@ func TestManySlices(t *testing.T) {
 
 // TestWorkHasAnEnd: what would take too much is left with an issue that says so.
 func TestWorkHasAnEnd(t *testing.T) {
-	identifiers := `{"resourceType":"Patient","identifier":[` + repeated(20_000, func(int) string { return `{"type":{"coding":[{"code":"none"}]},"system":"x:y"}` }) + `]}`
+	identifiers := `{"resourceType":"Patient","identifier":[` + repeated(8_000, func(int) string { return `{"type":{"coding":[{"code":"none"}]},"system":"x:y"}` }) + `]}`
 	for _, c := range []struct{ name, sd, body string }{
 		{"slices that are told apart by what has no index", asked("Patient", "p", manySlices(2_000, `{"type":"value","path":"type"}`, func(i int) string {
 			return fmt.Sprintf(`{"id":"Patient.identifier:s%d.type","path":"Patient.identifier.type","patternCodeableConcept":{"coding":[{"code":"%d"}]}}`, i, i)
 		})), identifiers},
 		{"a path that leads from each to all", asked("Patient", "p", `{"path":"Patient.link","slicing":{"discriminator":[{"type":"value","path":"other.resolve().name.family"}],"rules":"open"}},{"id":"Patient.link:a","path":"Patient.link","sliceName":"a","max":"1"},{"id":"Patient.link:a.other","path":"Patient.link.other","type":[{"code":"Reference","targetProfile":["https://x.example/q"]}]}`),
-			`{"resourceType":"Patient","contained":[{"resourceType":"Patient","id":"a","name":[` + repeated(20_000, func(int) string { return `{"family":"z"}` }) + `]}],"link":[` + repeated(20_000, func(int) string { return `{"other":{"reference":"#a"},"type":"seealso"}` }) + `]}`},
+			`{"resourceType":"Patient","contained":[{"resourceType":"Patient","id":"a","name":[` + repeated(8_000, func(int) string { return `{"family":"z"}` }) + `]}],"link":[` + repeated(8_000, func(int) string { return `{"other":{"reference":"#a"},"type":"seealso"}` }) + `]}`},
 		{"an invariant that reads all for each", asked("Patient", "p", `{"path":"Patient.identifier","constraint":[{"key":"k","severity":"error","human":"x","expression":"%resource.identifier.where(system = 'a').empty()"}]}`), identifiers},
 	} {
 		s := loaded(t, c.sd, asked("Patient", "q", `{"path":"Patient.name.family","fixedString":"x"}`))

@@ -164,6 +164,8 @@ func (v *validator) met(x *expectation, n *fhir.Node) (met, known bool) {
 		return slices.ContainsFunc(x.types, func(t *fhir.Type) bool { return n.Type != nil && n.Type.Is(t.Name) }), true
 	case x.discriminator.kind == "profile":
 		return v.conformsToAny(x.profiles, n)
+	case x.value != nil && !v.spend(len(n.Children)):
+		return false, false
 	case x.value != nil && x.exact:
 		return equal(x.value, n), true
 	case x.value != nil:

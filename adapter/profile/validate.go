@@ -10,9 +10,10 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// Work that one validation may take, in steps of FHIRPath: a Bundle of the greatest size
-// that is accepted takes less; a rule that reads everything for each element takes more.
-const maxSteps = 20_000_000
+// Work that one validation may take, in steps of FHIRPath and in elements that slicing
+// looks at: a Bundle of the greatest size that is accepted takes a tenth with profiles
+// that look once at each element; a rule that reads everything for each takes more.
+const maxSteps = 10_000_000
 
 // validator is one validation of one resource.
 type validator struct {
