@@ -183,7 +183,7 @@ func marks(expected []expectation) string {
 			b.WriteString(strconv.FormatBool(x.present))
 		case x.value != nil:
 			b.WriteString("value ")
-			b.WriteString(show(x.value))
+			b.Write(encoded(x.value))
 		case x.binding != nil:
 			b.WriteString("set " + x.binding.valueSet)
 		case x.profiles != nil:
