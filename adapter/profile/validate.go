@@ -4,18 +4,83 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/fhirpath"
 	"spadapter/adapter/issue"
 )
 
+// Work that one validation may take, in steps of FHIRPath and in elements that slicing
+// looks at: a Bundle of the greatest size that is accepted takes a tenth with profiles
+// that look once at each element; a rule that reads everything for each takes more.
+const maxSteps = 10_000_000
+
 // validator is one validation of one resource.
 type validator struct {
+	set      *Set // nil for a profile by itself
+	env      *Env
+	root     *fhir.Node
+	found    []*issue.Error
+	ctx      fhirpath.Context
+	steps    int
+	given    int       // steps at the start
+	document *document // nil unless it is shared
+	asked    bool      // begun by an invariant
+	depth    int       // of profiles within profiles
+	refs     *resolver
+	stopped  bool                 // for want of work
+	lost     bool                 // see each
+	said     map[string]bool      // what is said once: bindings and profiles that are not here
+	results  map[pairing]*outcome // of profiles within profiles
+
+	selected map[selection]map[*fhir.Node]bool
+}
+
+// pairing is a profile and a node that it is asked about.
+type pairing struct {
 	profile *Profile
-	found   []*issue.Error
-	depth   int // of profiles within profiles
+	node    *fhir.Node
+}
+
+type outcome struct {
+	done     bool
+	reported bool
+	found    []*issue.Error
+}
+
+func newValidator(set *Set, env *Env, n *fhir.Node) *validator { return begin(set, env, n, false) }
+
+// begin starts a validation; inner when an invariant asks for it. done must be called.
+func begin(set *Set, env *Env, n *fhir.Node, inner bool) *validator {
+	v := &validator{set: set, env: env, root: n.Root(), steps: maxSteps, asked: inner}
+	v.refs = &resolver{root: v.root}
+	if underway.asks.Load() {
+		underway.begin(v, inner)
+	}
+	v.given = v.steps
+	v.ctx.Resolve = v.refs.find
+	v.ctx.Budget = &v.steps
+	if env.Now != nil {
+		v.ctx.Now = env.Now()
+	}
+	return v
+}
+
+// done ends a validation.
+func (v *validator) done() {
+	if v.document != nil {
+		underway.end(v, v.asked)
+	}
+}
+
+// resolve finds the resource that a Reference or canonical leads to, nil when it is not
+// in the message.
+func (v *validator) resolve(n *fhir.Node) *fhir.Node {
+	reference := n.Value
+	if !n.HasValue() {
+		reference = n.Text("reference")
+	}
+	return v.refs.find(reference, n)
 }
 
 func (v *validator) report(t issue.Type, n *fhir.Node, rule, words string) *issue.Error {
@@ -26,34 +91,78 @@ func (v *validator) report(t issue.Type, n *fhir.Node, rule, words string) *issu
 	return e
 }
 
-func (v *validator) rule(e *element) string { return v.profile.id + "/" + e.id }
+// fault reports what a profile says of an element.
+func (v *validator) fault(t issue.Type, n *fhir.Node, by *Profile, e *element, words string) *issue.Error {
+	return v.report(t, n, by.id+"/"+e.id, words+" (profile "+by.Name+")")
+}
 
-func (v *validator) resource(p *Profile, n *fhir.Node) {
-	outer := v.profile
-	for ; p != nil; p = p.base {
-		v.profile = p
-		if p.root.types[0].Kind == fhir.Resource && n.ResourceType() != p.Type {
-			v.report(issue.BusinessRule, n, p.id, "this profile is for a "+p.Type)
-			break
-		}
-		v.node(p.root, n)
+// spend takes from the work that one validation may take, and reports whether there is
+// any left.
+func (v *validator) spend(steps int) bool {
+	v.steps -= steps
+	v.stopped = v.stopped || v.steps < 0
+	return !v.stopped
+}
+
+// all is what was found, and first of all that the work was not done to its end.
+func (v *validator) all() []*issue.Error {
+	if v.stopped {
+		v.found = slices.Insert(v.found, 0, issue.New(issue.TooCostly, "profile-work",
+			"checking this message against its profiles would need more work than is allowed for one message; what was not checked yet is left out").At(v.root.Path()).On(v.root.Position()))
 	}
-	v.profile = outer
+	return v.found
+}
+
+// once reports whether this is the first time.
+func (v *validator) once(what string) bool {
+	if v.said[what] {
+		return false
+	}
+	if v.said == nil {
+		v.said = map[string]bool{}
+	}
+	v.said[what] = true
+	return true
+}
+
+// resource checks a node against a profile.
+func (v *validator) resource(p *Profile, n *fhir.Node) {
+	if !p.fits(n) {
+		v.report(issue.BusinessRule, n, p.id, "the profile "+p.Name+" is for "+a(p.Type)+", and this is "+a(typeName(n)))
+		return
+	}
+	v.node(p.root, n)
+}
+
+func (p *Profile) fits(n *fhir.Node) bool {
+	if n.ResourceType() != "" || p.root.types[0].Kind == fhir.Resource {
+		return n.Type != nil && n.ResourceType() != "" && n.Type.Is(p.Type)
+	}
+	return n.Type == nil || n.Type.Is(p.Type)
 }
 
 // node checks one node against what the profile says of its element.
 func (v *validator) node(e *element, n *fhir.Node) {
-	if e.narrowed && n.Type != nil && !slices.ContainsFunc(e.types, func(t *fhir.Type) bool { return n.Type.Is(t.Name) }) {
-		v.report(issue.BusinessRule, n, v.rule(e), e.path+" must be "+typeNames(e.types)+" and is "+n.Type.Name)
+	if e.narrowed != nil && n.Type != nil && !slices.ContainsFunc(e.types, func(t *fhir.Type) bool { return n.Type.Is(t.Name) }) {
+		v.fault(issue.BusinessRule, n, e.narrowed, e, e.path+" must be "+typeNames(e.types)+" and is "+n.Type.Name)
 		return
 	}
 	if e.fixed != nil && !equal(e.fixed, n) {
-		v.report(issue.BusinessRule, n, v.rule(e), e.path+" must be exactly "+show(e.fixed)).With("got %s", clip(show(n)))
+		v.fault(issue.BusinessRule, n, e.fixes, e, e.path+" must be exactly "+show(e.fixed)).With("got %s", clip(show(n)))
 	}
 	if e.pattern != nil && !matches(e.pattern, n) {
-		v.report(issue.BusinessRule, n, v.rule(e), e.path+" must hold "+show(e.pattern)).With("got %s", clip(show(n)))
+		v.fault(issue.BusinessRule, n, e.patterns, e, e.path+" must hold "+show(e.pattern)).With("got %s", clip(show(n)))
 	}
-	if e.targets != nil {
+	if e.maxLength.by != nil && n.Kind == fhir.String && len(n.Value) > e.maxLength.n && len([]rune(n.Value)) > e.maxLength.n {
+		v.fault(issue.BusinessRule, n, e.maxLength.by, e, fmt.Sprintf("%s has at most %d characters; this one has %d", e.path, e.maxLength.n, len([]rune(n.Value))))
+	}
+	if e.least != nil {
+		v.limit(e, e.least, n, "at least")
+	}
+	if e.most != nil {
+		v.limit(e, e.most, n, "at most")
+	}
+	if e.targets != nil && n.Type != nil && n.Type.Name == "Reference" {
 		v.target(e, n)
 	}
 	if e.binding != nil {
@@ -62,222 +171,93 @@ func (v *validator) node(e *element, n *fhir.Node) {
 	for _, r := range e.rules {
 		v.constraint(r, n)
 	}
-	v.profiled(e, n)
-	for _, c := range e.children {
+	if len(e.profiles) > 0 {
+		v.profiled(e, n)
+	}
+	content := e
+	if e.content != nil {
+		content = e.content
+		for _, r := range content.rules {
+			v.constraint(r, n)
+		}
+	}
+	for _, c := range content.active {
 		v.children(c, n)
 	}
 }
 
 // children checks count, slices and each of the elements of parent that c is about.
 func (v *validator) children(c *element, parent *fhir.Node) {
-	count := 0
-	var few [8]int
-	perSlice := few[:min(len(c.slices), len(few))]
-	if len(c.slices) > len(few) {
-		perSlice = make([]int, len(c.slices))
+	var t tally
+	if c.sliced() {
+		t.start(c)
 	}
-	for _, n := range parent.Children {
-		if n.ElementName() != c.name || n.Kind == fhir.Null || n.Kind == fhir.Array {
+	n := 0
+	for _, child := range parent.Children {
+		if child.ElementName() != c.name || child.Kind == fhir.Null || child.Kind == fhir.Array {
 			continue
 		}
-		count++
-		if c.max != unset && count == c.max+1 {
-			v.tooMany(c, n)
+		n++
+		if c.max.by != nil && n == c.max.n+1 {
+			v.tooMany(c, child)
 		}
-		v.node(c, n)
-		if !c.slicing {
-			continue
+		v.node(c, child)
+		if t.of != nil {
+			v.slice(&t, child)
 		}
-		s := v.sliceOf(c, n)
-		if s == nil {
-			if c.closed {
-				v.report(issue.BusinessRule, n, v.rule(c), c.path+" must be one of the slices "+sliceNames(c))
-			}
-			continue
-		}
-		i := slices.Index(c.slices, s)
-		if perSlice[i]++; s.max != unset && perSlice[i] == s.max+1 {
-			v.tooMany(s, n)
-		}
-		v.node(s, n)
 	}
-	if c.min != unset && count < c.min {
-		v.tooFew(c, parent, count)
+	if c.min.by != nil && n < c.min.n {
+		v.tooFew(c, parent, n)
+	}
+	if t.of == nil || t.undecided {
+		return
 	}
 	for i, s := range c.slices {
-		if s.min != unset && perSlice[i] < s.min {
-			v.tooFew(s, parent, perSlice[i])
+		if s.min.by != nil && t.counts[i] < s.min.n {
+			v.tooFew(s, parent, t.counts[i])
 		}
 	}
 }
 
 func (v *validator) tooMany(e *element, n *fhir.Node) {
-	if e.max == 0 {
-		v.report(issue.BusinessRule, n, v.rule(e), e.label()+" is not allowed here; leave it out")
+	if e.max.n == 0 {
+		v.fault(issue.BusinessRule, n, e.max.by, e, e.label()+" is not allowed here; leave it out")
 		return
 	}
-	v.report(issue.BusinessRule, n, v.rule(e), fmt.Sprintf("%s may be given at most %s", e.label(), times(e.max)))
+	v.fault(issue.BusinessRule, n, e.max.by, e, fmt.Sprintf("%s may be given at most %s", e.label(), times(e.max.n)))
 }
 
 // tooFew is reported on the parent, at the place where the element is missing.
 func (v *validator) tooFew(e *element, parent *fhir.Node, count int) {
 	words := e.label() + " is required"
-	if e.min > 1 {
-		words = fmt.Sprintf("%s must be given at least %s and is there %s", e.label(), times(e.min), times(count))
+	if mark := e.mark(); mark != "" {
+		words += ": one " + mark
 	}
-	problem := v.report(issue.BusinessRule, parent, v.rule(e), words)
+	if e.min.n > 1 {
+		words = fmt.Sprintf("%s must be given at least %s and is there %s", e.label(), times(e.min.n), times(count))
+	}
+	problem := v.fault(issue.BusinessRule, parent, e.min.by, e, words)
 	if problem.Expression != "" {
 		problem.Expression += "." + e.name
 	}
 }
 
-func times(n int) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
-		return "once"
-	case 2:
-		return "twice"
+// limit checks minValue and maxValue. What cannot be compared is let through.
+// Source: http://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.minValue_x_.
+func (v *validator) limit(e *element, l *limit, n *fhir.Node, words string) {
+	ctx := v.ctx
+	ctx.Variables = l.vars
+	if past, err := l.past.Test(ctx, n); err == nil && past {
+		v.fault(issue.BusinessRule, n, l.by, e, e.path+" must be "+words+" "+show(l.node)).With("got %s", clip(show(n)))
 	}
-	return fmt.Sprintf("%d times", n)
-}
-
-// label names the element for people: its path, and the slice.
-func (e *element) label() string {
-	if e.slice != "" {
-		return e.path + " (" + e.slice + ")"
-	}
-	return e.path
-}
-
-func sliceNames(e *element) string {
-	var names []string
-	for _, s := range e.slices {
-		names = append(names, s.slice)
-	}
-	return strings.Join(names, ", ")
-}
-
-func typeNames(types []*fhir.Type) string {
-	var names []string
-	for _, t := range types {
-		names = append(names, t.Name)
-	}
-	return strings.Join(names, " or ")
-}
-
-// show writes a value of a definition.
-func show(n *fhir.Node) string {
-	if n.HasValue() {
-		return n.Value
-	}
-	return string(fhir.Encode(n))
-}
-
-func clip(text string) string {
-	if r := []rune(text); len(r) > 200 {
-		return string(r[:200]) + "…"
-	}
-	return text
-}
-
-// target checks the type of what a reference leads to, as far as the reference itself
-// or the message around it tells.
-func (v *validator) target(e *element, n *fhir.Node) {
-	name := n.Text("type")
-	if reference := n.Text("reference"); reference != "" {
-		if to := fhirpath.Find(n.Root(), reference, n); to != nil {
-			name = to.ResourceType()
-		} else if parts := strings.Split(reference, "/"); len(parts) >= 2 {
-			for i := len(parts) - 2; i >= 0; i-- {
-				if t := v.profile.env.System.Resource(parts[i]); t != nil {
-					name = t.Name
-					break
-				}
-			}
-		}
-	}
-	if name == "" || v.profile.env.System.Resource(name) == nil || slices.Contains(e.targets, name) {
-		return
-	}
-	v.report(issue.BusinessRule, n, v.rule(e), e.path+" must refer to "+strings.Join(e.targets, " or ")+", not to "+name)
-}
-
-// binding checks a coded value. Source: http://hl7.org/fhir/R4/terminologies.html#strength:
-// required binds; extensible lets other codes through where none fits, so it warns;
-// preferred and example bind nobody.
-func (v *validator) binding(e *element, n *fhir.Node) {
-	b := e.binding
-	required := b.strength == "required"
-	if v.profile.env.ValidateCode == nil || !required && b.strength != "extensible" {
-		return
-	}
-	ok, known := anyCoding(n, func(c *fhir.Node) (bool, bool) { return v.profile.env.ValidateCode(b.valueSet, c) })
-	switch {
-	case ok && known:
-	case !known && required:
-		v.report(issue.Informational, n, v.rule(e), "the codes of "+e.path+" were not checked: the value set "+b.valueSet+" is not complete here").Graded(issue.SeverityInformation)
-	case !known:
-	case required:
-		v.report(issue.CodeInvalid, n, v.rule(e), e.path+" must have a code of the value set "+b.valueSet).With("got %s", clip(codes(n)))
-	case n.Type != nil && n.Type.Name == "CodeableConcept" && n.Child("coding") == nil:
-		// text alone says that no code fits
-	default:
-		v.report(issue.CodeInvalid, n, v.rule(e), e.path+" should have a code of the value set "+b.valueSet+" where one fits").
-			Graded(issue.SeverityWarning).With("got %s", clip(codes(n)))
-	}
-}
-
-// codes lists the codes of a node as system|code.
-func codes(n *fhir.Node) string {
-	if n.HasValue() {
-		return n.Value
-	}
-	list := n.All("coding")
-	if n.Child("code") != nil {
-		list = []*fhir.Node{n}
-	}
-	var out []string
-	for _, c := range list {
-		out = append(out, c.Text("system")+"|"+c.Text("code"))
-	}
-	if len(out) == 0 {
-		return "no code"
-	}
-	return strings.Join(out, ", ")
 }
 
 func (v *validator) constraint(r *constraint, n *fhir.Node) {
-	holds, err := r.test.Test(v.profile.context(), n)
+	holds, err := r.test.Test(v.ctx, n)
 	switch {
 	case errors.Is(err, issue.TooCostly):
-		v.report(issue.TooCostly, n, r.key, "the rule "+r.key+" would need more work than is allowed for one message")
+		v.report(issue.TooCostly, n, r.key, "the rule "+r.key+" would need more work than is allowed for one message (profile "+r.by.Name+")")
 	case err != nil || !holds:
-		v.report(issue.BusinessRule, n, r.key, r.human).Graded(r.severity).Because(err)
+		v.report(issue.BusinessRule, n, r.key, r.key+" does not hold: "+r.human+" (profile "+r.by.Name+")").Graded(r.severity).Because(err).With("the rule is %s", clip(r.test.String()))
 	}
-}
-
-// profiled checks the profiles that an element's types name, where they are loaded.
-func (v *validator) profiled(e *element, n *fhir.Node) {
-	if len(e.profiles) == 0 || v.profile.env.Profile == nil || v.depth > 8 {
-		return
-	}
-	var first *Profile
-	for _, url := range e.profiles {
-		url, _, _ := strings.Cut(url, "|")
-		p := v.profile.env.Profile(url)
-		if p == nil {
-			return // one of them is not known here: it may be that one
-		}
-		if p.Conforms(n) {
-			return
-		}
-		if first == nil {
-			first = p
-		}
-	}
-	v.depth++
-	v.resource(first, n)
-	v.depth--
 }
