@@ -163,7 +163,7 @@ func (v *conversion) convert(ctx context.Context, d convertMessage) converted {
 
 // apply runs a dialect on the bytes of a message.
 func (v *conversion) apply(ctx context.Context, dialect *mapping.Dialect, body []byte, trace bool) (*mapping.Result, error) {
-	source, err := fhir.Parse(dialect.Map.Sources()[0].System(), body, fhir.Limits{Bytes: maxDocument})
+	source, err := fhir.Read(dialect.Map.Sources()[0].System(), body, fhir.Limits{Bytes: maxDocument})
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
 // Package fhir is the language of this program: one element tree for every FHIR
-// resource, the type systems of R4 and STU3, JSON, the structural checks, and the
+// resource, the type systems of R4 and STU3, JSON and XML, the structural checks, and the
 // typed resources of github.com/google/fhir/go.
 //
 //	root, err := fhir.Parse(fhir.Types(fhir.R4), body, fhir.Limits{})
@@ -12,7 +12,10 @@
 // which is the single source of the base standard here. Its jsonformat package is
 // not used in the program; tests use it as a second opinion.
 //
-// Source: http://hl7.org/fhir/R4/json.html, http://hl7.org/fhir/STU3/json.html.
+// ParseXML and EncodeXML do for XML what Parse and Encode do for JSON: what lies between
+// them is the same tree.
+//
+// Source: http://hl7.org/fhir/R4/json.html, http://hl7.org/fhir/R4/xml.html, http://hl7.org/fhir/STU3/json.html.
 //
 // It does no FHIRPath: invariants and profiles are the business of package profile.
 package fhir

@@ -27,7 +27,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 8192); return &b 
 func EncodeIndent(n *Node) []byte {
 	var b bytes.Buffer
 	if err := json.Indent(&b, Encode(n), "", "  "); err != nil {
-		return Encode(n) // a tree with a number that is no number; show it as it is
+		return Encode(n) // a tree that JSON has no words for; show it as it is
 	}
 	return b.Bytes()
 }
@@ -38,6 +38,9 @@ func AppendJSON(dst []byte, n *Node) []byte {
 	case String:
 		return appendString(dst, n.Value)
 	case Number, Boolean:
+		if n.Kind == Number && !isNumber(n.Value) || n.Kind == Boolean && n.Value != "true" && n.Value != "false" {
+			return appendString(dst, n.Value) // XML may say anything, and it must not become JSON
+		}
 		return append(dst, n.Value...)
 	case Null:
 		return append(dst, "null"...)

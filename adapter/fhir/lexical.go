@@ -98,9 +98,12 @@ func isURI(s string) bool {
 	return !strings.HasPrefix(s, "urn:oid:") || isOID(s)
 }
 
-// isDecimal takes any JSON number that every party to an exchange can keep: the digits
+// isDecimal takes any JSON number, in XML too, that every party to an exchange can keep: the digits
 // of the widest decimal type in common use. The standard sets no most.
 func isDecimal(s string) bool {
+	if !isNumber(s) {
+		return false
+	}
 	mantissa, exponent := s, ""
 	if at := strings.IndexAny(s, "eE"); at >= 0 {
 		mantissa, exponent = s[:at], strings.TrimLeft(s[at+1:], "+-0")
@@ -184,6 +187,12 @@ func isBase64(s string) bool {
 		}
 	}
 	return digits > 0 && padding <= 2 && (digits+padding)%4 == 0
+}
+
+// isNumber: what JSON writes as a number.
+func isNumber(s string) bool {
+	p := parser{src: s}
+	return p.number() && p.pos == len(s)
 }
 
 func isInteger(s string, negative bool) bool {

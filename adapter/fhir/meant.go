@@ -7,7 +7,7 @@ import (
 
 // forms says in words what each primitive looks like, for error messages.
 var forms = map[string]string{
-	"boolean":      "true or false, without quotes",
+	"boolean":      "true or false",
 	"string":       "text with at least one visible character and without control characters",
 	"markdown":     "text with at least one visible character and without control characters",
 	"xhtml":        "XHTML in one <div>…</div>, with no entities but &amp; &lt; &gt; &quot; &apos; and character references such as &#160;",
@@ -19,7 +19,7 @@ var forms = map[string]string{
 	"code":         "a code without leading, trailing or double spaces and without control characters",
 	"id":           "1 to 64 of the characters A-Z a-z 0-9 - .",
 	"base64Binary": "base64: A-Z a-z 0-9 + / in groups of four, the last filled with =",
-	"decimal":      "a number of at most 28 digits, with an exponent, if any, between -999 and 999",
+	"decimal":      "a number such as 12.50 of at most 28 digits, without leading zeros and without a plus sign, and with an exponent, if any, between -999 and 999",
 	"integer":      "a whole number of at most 32 bits, without leading zeros",
 	"unsignedInt":  "a whole number of 0 or more, without leading zeros",
 	"positiveInt":  "a whole number of 1 or more, without leading zeros",

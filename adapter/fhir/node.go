@@ -58,6 +58,9 @@ type document struct {
 	system *System
 	source string
 	nodes  int32
+	end    int32   // where the text of the root ends
+	xml    bool    // source is XML, not JSON
+	limits Limits  // it was read with
 	faults []fault // what the parser met and Check reports
 
 	marking sync.Once
@@ -226,7 +229,8 @@ func (n *Node) index() int {
 	siblings := n.Parent.Children
 	if n.Order >= 0 {
 		at := sort.Search(len(siblings), func(i int) bool { return siblings[i].Order >= n.Order })
-		if at < len(siblings) && siblings[at] == n {
+		// what a fault is about may be a copy of the node, with a place of its own
+		if at < len(siblings) && (siblings[at] == n || siblings[at].Order == n.Order && siblings[at].doc == n.doc) {
 			return at - sort.Search(at, func(i int) bool { return siblings[i].Name == n.Name })
 		}
 	}

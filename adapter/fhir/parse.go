@@ -45,7 +45,7 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 		return nil, issue.Newf(issue.TooLong, "body-limit", "the body is %d bytes long; at most %d are accepted", len(body), limits.Bytes)
 	}
 	source := strings.TrimPrefix(string(body), "\uFEFF")
-	doc := &document{system: system, source: source}
+	doc := &document{system: system, source: source, limits: limits}
 	p := &parser{doc: doc, src: source, limits: limits}
 	if !utf8.ValidString(source) {
 		p.pos = firstInvalid(source)
@@ -59,6 +59,13 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 	if p.src[p.pos] != '{' {
 		return nil, p.fail("json", "the body must be one FHIR resource: a JSON object that starts with '{'")
 	}
+	return p.alone()
+}
+
+// alone reads the resource that starts here; unless it is an element of a text that was
+// read before, nothing may stand behind it.
+func (p *parser) alone() (*Node, error) {
+	whole := strings.Trim(p.src[:p.pos], " \t\r\n") == ""
 	root, err := p.object(1)
 	p.located(err)
 	if len(p.duplicates) > maxDuplicates { // the last of them says that reading stopped
@@ -67,8 +74,9 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 	if err != nil {
 		return nil, issue.Join(append(p.duplicates, issue.All(err)...))
 	}
+	p.doc.end = int32(p.pos)
 	p.blank()
-	if p.pos != len(p.src) {
+	if whole && p.pos != len(p.src) {
 		return nil, p.fail("json", "there is text after the end of the resource; send one JSON object and nothing else")
 	}
 	if p.duplicates != nil {
@@ -78,7 +86,7 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 		p.pos = int(root.start)
 		return nil, p.fail("json-resource-type", "resourceType is missing; every resource names its type in it").At("resourceType")
 	}
-	root.bind(system)
+	root.bind(p.doc.system)
 	return root, nil
 }
 

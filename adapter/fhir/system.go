@@ -193,7 +193,18 @@ func (s *System) elements(t *Type, m protoreflect.MessageDescriptor) {
 		}
 		t.Elements = append(t.Elements, e)
 	}
+	if t.Name == "Reference" || t.Name == "Extension" {
+		t.inXML = slices.Clone(t.Elements)
+		slices.SortStableFunc(t.inXML, func(a, b *Element) int {
+			return slices.Index(misplaced, a.Name) - slices.Index(misplaced, b.Name)
+		})
+	}
 }
+
+// misplaced are the elements of Reference and Extension in the order of the standard,
+// which the descriptors do not have there.
+// Source: http://hl7.org/fhir/R4/references.html, http://hl7.org/fhir/R4/extensibility.html.
+var misplaced = []string{"id", "extension", "url", "value", "reference", "type", "identifier", "display"}
 
 // unprofiled gives the data type itself for the two profiles of Quantity that the
 // descriptors treat as types of their own: on the wire they are Quantity.

@@ -26,7 +26,8 @@ type Type struct {
 	Pattern     string     // the standard's regular expression of a primitive, "" when it states none
 	Constraints []string   // base invariants that hold on every instance, as FHIRPath
 
-	json    Kind // the JSON form of a primitive
+	json    Kind       // the JSON form of a primitive
+	inXML   []*Element // Elements in the order that XML demands, where that is another
 	members map[string]Member
 	system  *System
 }

@@ -60,7 +60,7 @@ func readArtefact(x *exchange) error {
 	}
 	for _, n := range all {
 		if n.Text("id") == id {
-			x.send(http.StatusOK, contentFHIR, x.encode(n))
+			x.sendResource(http.StatusOK, n)
 			return nil
 		}
 	}
@@ -129,8 +129,7 @@ func searchArtefacts(x *exchange) error {
 		entry.Add("search").Set("mode", "outcome")
 		b.add(entry, fhir.Encode(outcome(ignored)))
 	}
-	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
-	return nil
+	return x.sendStored(http.StatusOK, b.bytes())
 }
 
 // artefactMatches reports whether an artefact has one of the values that a parameter

@@ -31,28 +31,53 @@ func (x *exchange) batch(root *fhir.Node) error {
 	if len(entries) > maxEntries {
 		return issue.Newf(issue.TooCostly, "batch-limit", "a batch may have at most %d entries", maxEntries).At("Bundle.entry")
 	}
+	hidden, err := entryFaults(root)
+	if err != nil {
+		return err
+	}
 	b := &bundle{head: fhir.Types(fhir.R4).New("Bundle")}
 	b.head.Set("type", "batch-response")
 	for i, entry := range entries {
 		r := &reply{header: http.Header{}}
 		var request *http.Request
-		var fault *issue.Error
-		if len(b.entries) <= maxAnswers {
-			request, fault = x.entryRequest(entry, i, r)
-		} else {
-			fault = issue.New(issue.TooCostly, "batch-size", "the answers to the entries before fill a whole response; send this entry in another batch").At(entry.Path())
+		faults := hidden[i]
+		switch {
+		case len(b.entries) > maxAnswers:
+			faults = []*issue.Error{issue.New(issue.TooCostly, "batch-size", "the answers to the entries before fill a whole response; send this entry in another batch").At(entry.Path())}
+		case faults == nil:
+			var fault *issue.Error
+			if request, fault = x.entryRequest(entry, i, r); fault != nil {
+				faults = []*issue.Error{fault}
+			}
 		}
-		if fault != nil {
-			x.record(fault)
-			r.status, r.refusal = statusOf(fault), outcome([]*issue.Error{fault})
+		if faults != nil {
+			x.record(issue.Join(faults))
+			r.status, r.refusal = statusOfAll(faults), outcome(faults)
 		} else {
 			x.engine.ServeHTTP(r, request)
 		}
 		n := fhir.New(fhir.Types(fhir.R4).Type("Bundle.entry"))
 		b.add(n, r.describe(n.Add("response"), x.base))
 	}
-	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
-	return nil
+	return x.sendStored(http.StatusOK, b.bytes())
+}
+
+// entryFaults gives, by the number of the entry, what the parser met in it that writing
+// the entry anew for its request would hide. Errors: what it met elsewhere in the Bundle,
+// and everything when there may be more than was told.
+func entryFaults(root *fhir.Node) (map[int][]*issue.Error, error) {
+	all := issue.All(root.Faults())
+	byEntry := map[int][]*issue.Error{}
+	for _, e := range all {
+		rest, ok := strings.CutPrefix(e.Expression, "Bundle.entry[")
+		number, _, _ := strings.Cut(rest, "]")
+		i, err := strconv.Atoi(number)
+		if !ok || err != nil || len(all) >= maxIssues {
+			return nil, issue.Join(all)
+		}
+		byEntry[i] = append(byEntry[i], e)
+	}
+	return byEntry, nil
 }
 
 // entryRequest makes the request that an entry stands for; r is where its answer goes.

@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -60,31 +58,11 @@ func (x *exchange) message(g *given, m *mapping.Map) (message, error) {
 	if g.whole && system == g.node.System() {
 		return message{g.node, x.call.Body}, nil
 	}
-	body := bytes.TrimPrefix(x.call.Body, []byte("\uFEFF"))
-	start := offset(body, g.line, g.column)
-	var raw json.RawMessage
-	if err := json.NewDecoder(bytes.NewReader(body[start:])).Decode(&raw); err != nil {
-		return message{}, err // it was read before: cannot happen
+	root, err := g.node.Reread(system)
+	if err != nil {
+		return message{}, err
 	}
-	// blanks in the place of what stood before keep every line and column
-	padded := make([]byte, start, start+len(raw))
-	for i := range padded {
-		padded[i] = ' '
-		if body[i] == '\n' {
-			padded[i] = '\n'
-		}
-	}
-	root, err := fhir.Parse(system, append(padded, raw...), x.Limits)
-	return message{root, raw}, err
-}
-
-// offset is where a line and column, both counted from 1, lie in a text.
-func offset(text []byte, line, column int) int {
-	at := 0
-	for ; line > 1; line-- {
-		at += bytes.IndexByte(text[at:], '\n') + 1
-	}
-	return at + column - 1
+	return message{root, []byte(root.Source())}, nil
 }
 
 // input is a message as a map takes it. Without an identity the organisation and the

@@ -52,7 +52,7 @@ func convert(x *exchange) error {
 	out.value("dialect", "valueString", dialect.Name)
 	out.value("map", "valueCanonical", dialect.Map.URL)
 	x.addResult(out, result)
-	x.send(http.StatusOK, contentFHIR, x.encode(out.Node))
+	x.sendResource(http.StatusOK, out.Node)
 	return nil
 }
 

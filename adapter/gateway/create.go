@@ -24,8 +24,7 @@ func create(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.prefers(response)
-	return nil
+	return x.prefers(response)
 }
 
 // withArticle is "an Observation", "a Patient".
@@ -39,29 +38,41 @@ func withArticle(resource string) string {
 // resource parses the body, and takes the condition of a create into the call.
 func (x *exchange) resource() (*fhir.Node, error) {
 	x.call.IfNoneExist = x.Request.Header.Get("If-None-Exist")
-	return fhir.Parse(fhir.Types(fhir.R4), x.call.Body, x.Limits)
+	return x.parse()
 }
 
 // prefers answers a create with as much as the client asked for: the resource unless
 // Prefer says otherwise. Source: http://hl7.org/fhir/R4/http.html#ops.
-func (x *exchange) prefers(r *referral.Response) {
+func (x *exchange) prefers(r *referral.Response) error {
 	switch x.prefer.returns {
 	case "minimal":
-		x.answer(r, "", nil)
+		x.locate(r)
+		x.send(r.Status, "", nil)
 	case "OperationOutcome":
 		done := issue.New(issue.Informational, "", "the resource is stored").Graded(issue.SeverityInformation)
 		if r.Status != http.StatusCreated {
 			done.Details = "the resource was stored before"
 		}
-		x.answer(r, contentFHIR, x.encode(outcome([]*issue.Error{done})))
+		x.locate(r)
+		x.sendResource(r.Status, outcome([]*issue.Error{done}))
 	default:
-		x.answer(r, r.ContentType, r.Body)
+		return x.answer(r)
 	}
+	return nil
 }
 
-// answer writes what the domain answered, with its location made absolute and the
-// given body.
-func (x *exchange) answer(r *referral.Response, contentType string, body []byte) {
+// answer writes what the domain answered: as JSON byte for byte.
+func (x *exchange) answer(r *referral.Response) error {
+	x.locate(r)
+	if x.format == formatXML && len(r.Body) > 0 {
+		return x.sendStored(r.Status, r.Body)
+	}
+	x.send(r.Status, r.ContentType, r.Body)
+	return nil
+}
+
+// locate says where what the domain answered is, with its address made absolute.
+func (x *exchange) locate(r *referral.Response) {
 	header := x.Writer.Header()
 	if r.Location != "" {
 		header.Set("Location", x.base+r.Location)
@@ -69,5 +80,4 @@ func (x *exchange) answer(r *referral.Response, contentType string, body []byte)
 	if r.ETag != "" {
 		header.Set("ETag", r.ETag)
 	}
-	x.send(r.Status, contentType, body)
 }

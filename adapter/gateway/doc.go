@@ -21,6 +21,9 @@
 // http://hl7.org/fhir/R4/operations.html,
 // RFC 9110 (HTTP), RFC 9457 (problem details), RFC 6750 (bearer tokens).
 //
-// It does not know FHIR XML, cross-origin requests, TLS or rate limits, and what it
+// FHIR is JSON or XML on every route of it, in both directions and independently; what is
+// kept, and everything behind the gateway, is the same tree and the same JSON.
+//
+// It does not know cross-origin requests, TLS or rate limits, and what it
 // stores is checked and converted by the domain.
 package gateway

@@ -23,9 +23,11 @@ type exchange struct {
 	call   referral.Call
 	query  []parameter // of the URL, in order
 	prefer preference
+	format format // of the response
 	pretty bool
 	entity string // "Patient/0190…", once the id has the form of one
 
+	unwanted   error  // what is wrong with the query or the format that is asked for
 	reply      *reply // of an entry of a batch, which is counted and logged with the batch; nil outside
 	refusal    error  // what the response says went wrong, for the log line
 	unrecorded error  // why the refusal could not be recorded
@@ -77,6 +79,9 @@ func (x *exchange) steps() error {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	known := x.adopt()
+	if x.route.surface != surfacePlain {
+		x.negotiate()
+	}
 	if !known {
 		if err := x.identify(); err != nil {
 			return err
@@ -94,10 +99,8 @@ func (x *exchange) steps() error {
 			return err
 		}
 	}
-	if x.route.surface != surfacePlain {
-		if err := x.negotiate(); err != nil {
-			return err
-		}
+	if x.unwanted != nil {
+		return x.unwanted
 	}
 	if x.route.body != mediaNone {
 		if err := x.receive(); err != nil {

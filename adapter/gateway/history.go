@@ -43,8 +43,7 @@ func history(x *exchange) error {
 	for i := range versions {
 		b.add(x.historyEntry(b, &versions[i]), versions[i].Body)
 	}
-	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
-	return nil
+	return x.sendStored(http.StatusOK, b.bytes())
 }
 
 // historyEntry says what happened to a resource with a version. A first version may

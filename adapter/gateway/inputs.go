@@ -69,7 +69,7 @@ func (x *exchange) inputs() (inputs, error) {
 		}
 	}
 	if x.route.body != mediaNone {
-		root, err := fhir.Parse(fhir.Types(fhir.R4), x.call.Body, x.Limits)
+		root, err := x.parse()
 		if err != nil {
 			return nil, err
 		}

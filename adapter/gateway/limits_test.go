@@ -134,7 +134,7 @@ func TestAuditedQueryIsBounded(t *testing.T) {
 	w.do("GET", "/fhir/R4/Patient?family=Quill", "", "as nobody")
 	w.do("GET", "/fhir/R4/Nothing?family=Quill", "", "as gp")
 	w.do("PUT", "/fhir/R4/Patient?family=Quill", "", "as gp")
-	w.do("GET", "/fhir/R4/metadata?_format=xml&family=Quill", "")
+	w.do("GET", "/fhir/R4/metadata?_format=ttl&family=Quill", "")
 	w.do("GET", "/api/v1/nothing?family=Quill", "")
 	w.post("/fhir/R4", batchOf(`{"request":{"method":"GET","url":"Nothing?family=Quill"}}`), "as gp")
 	if len(w.refused) != 7 {

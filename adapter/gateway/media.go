@@ -8,6 +8,7 @@ import (
 // The content types of responses.
 const (
 	contentFHIR    = "application/fhir+json; charset=utf-8"
+	contentXML     = "application/fhir+xml; charset=utf-8"
 	contentJSON    = "application/json"
 	contentProblem = "application/problem+json"
 )
@@ -27,7 +28,7 @@ const (
 func (m media) wanted() string {
 	switch m {
 	case mediaFHIR, mediaMessage:
-		return "application/fhir+json"
+		return "application/fhir+json or application/fhir+xml"
 	case mediaForm:
 		return "application/x-www-form-urlencoded"
 	}
@@ -50,9 +51,9 @@ func (m media) takes(contentType string) bool {
 	}
 	switch m {
 	case mediaFHIR:
-		return jsonNames[name] && r4(params["fhirversion"])
+		return isFHIR(name) && r4(params["fhirversion"])
 	case mediaMessage:
-		return jsonNames[name] && (r4(params["fhirversion"]) || stu3(params["fhirversion"]))
+		return isFHIR(name) && (r4(params["fhirversion"]) || stu3(params["fhirversion"]))
 	case mediaJSON:
 		return plainNames[name]
 	case mediaForm:
@@ -61,12 +62,28 @@ func (m media) takes(contentType string) bool {
 	return true
 }
 
-// jsonNames are what FHIR JSON is called, plainNames what plain JSON is.
+// formatNames are what the formats of FHIR are called, plainNames what plain JSON is.
 // Source: http://hl7.org/fhir/R4/http.html#mime-type.
 var (
-	jsonNames  = map[string]bool{"application/fhir+json": true, "application/json": true, "text/json": true}
+	formatNames = [2]map[string]bool{
+		formatJSON: {"application/fhir+json": true, "application/json": true, "text/json": true},
+		formatXML:  {"application/fhir+xml": true, "application/xml": true, "text/xml": true},
+	}
 	plainNames = map[string]bool{"application/json": true, "text/json": true, "application/problem+json": true}
 )
+
+func isFHIR(name string) bool { return formatNames[formatJSON][name] || formatNames[formatXML][name] }
+
+// formatOf is the format that a Content-Type names, JSON where it names none.
+func formatOf(contentType string) format {
+	if contentType == "" || contentType == contentFHIR {
+		return formatJSON
+	}
+	if name, _, err := mime.ParseMediaType(contentType); err == nil && formatNames[formatXML][name] {
+		return formatXML
+	}
+	return formatJSON
+}
 
 // r4 reports whether a fhirVersion parameter, "" when absent, asks for R4.
 func r4(version string) bool {

@@ -17,7 +17,7 @@ func metadata(x *exchange) error {
 			return issue.New(issue.Value, "metadata-mode", "mode must be full, normative or terminology").At("http.mode").With("mode is %q", p.value)
 		}
 	}
-	x.send(http.StatusOK, contentFHIR, x.encode(x.statement))
+	x.sendResource(http.StatusOK, x.statement)
 	return nil
 }
 
@@ -35,8 +35,9 @@ func (g *gateway) capabilities() *fhir.Node {
 	implementation.Set("description", "Social prescribing referral adapter")
 	implementation.Set("url", g.BaseURL+fhirBase)
 	root.Set("fhirVersion", string(fhir.R4))
-	addText(root, "format", "json")
-	addText(root, "format", "application/fhir+json")
+	for _, name := range []string{"json", "application/fhir+json", "xml", "application/fhir+xml"} {
+		addText(root, "format", name)
+	}
 
 	rest := root.Add("rest")
 	rest.Set("mode", "server")

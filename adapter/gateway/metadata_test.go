@@ -141,6 +141,13 @@ func TestStatementSaysWhatItIs(t *testing.T) {
 			t.Errorf("%v is %q, want %q", names, got, want)
 		}
 	}
+	var formats []string
+	for _, f := range statement.All("format") {
+		formats = append(formats, f.Value)
+	}
+	if got := strings.Join(formats, " "); got != "json application/fhir+json xml application/fhir+xml" {
+		t.Errorf("the formats are %s", got)
+	}
 	for _, mode := range []string{"full", "normative", "terminology", ""} {
 		wants(t, w.do("GET", "/fhir/R4/metadata?mode="+mode, ""), 200, "")
 	}

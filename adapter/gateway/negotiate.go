@@ -8,64 +8,135 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// negotiate reads the query, and what the client wants back: _format, which
-// overrides Accept, and Prefer. JSON is the only format.
+// negotiate reads the query, and what the client wants back: the format, and Prefer. It
+// comes first, so that every refusal can be told in that format; what is wrong with the
+// wish itself is kept for its turn.
 // Source: http://hl7.org/fhir/R4/http.html#mime-type, #general.
-func (x *exchange) negotiate() error {
-	var err error
-	if x.query, err = splitQuery(x.Request.URL.RawQuery); err != nil {
-		return err
-	}
+func (x *exchange) negotiate() {
 	x.prefer = parsePrefer(x.Request.Header.Values("Prefer"))
-	names := jsonNames
-	if x.route.surface == surfaceAPI {
-		names = plainNames
+	if x.query, x.unwanted = splitQuery(x.Request.URL.RawQuery); x.unwanted != nil {
+		x.query = nil
 	}
-	format := ""
+	wish := ""
 	for _, p := range x.query {
 		switch p.name {
 		case "_format":
-			format = p.value
+			wish = p.value
 		case "_pretty":
 			x.pretty = p.value == "true"
 		}
 	}
-	if x.route.surface == surfaceFHIR && format != "" {
-		// "+" decodes to a blank, and everybody forgets to write %2B
-		if format == "json" || acceptable(strings.ReplaceAll(format, " ", "+"), names) {
-			return nil
+	if x.route.surface == surfaceAPI {
+		if !takesJSON(x.Request.Header.Values("Accept")) {
+			x.refuseFormat("Accept allows no format that is served; allow application/json", "http.Accept")
 		}
-		return issue.New(issue.NotSupported, "not-acceptable", "_format asks for a format that is not served; use json").At("http._format")
+		return
 	}
-	accept := x.Request.Header.Values("Accept")
-	if len(accept) == 0 {
-		return nil
+	like := formatOf(x.Request.Header.Get("Content-Type"))
+	chosen, ok := like, true
+	switch {
+	case wish == "json":
+		chosen = formatJSON
+	case wish == "xml":
+		chosen = formatXML
+	case wish != "":
+		// "+" decodes to a blank, and everybody forgets to write %2B
+		if chosen, ok = accepted([]string{strings.ReplaceAll(wish, " ", "+")}, like); !ok {
+			x.refuseFormat("_format asks for a format that is not served; use json or xml", "http._format")
+		}
+	default:
+		if chosen, ok = accepted(x.Request.Header.Values("Accept"), like); !ok {
+			x.refuseFormat("Accept allows no format that is served; allow application/fhir+json or application/fhir+xml", "http.Accept")
+		}
 	}
-	for _, line := range accept {
+	if x.reply == nil { // what an entry of a batch answers becomes a part of the JSON that the batch collects
+		x.format = chosen
+	}
+}
+
+func (x *exchange) refuseFormat(text, at string) {
+	if x.unwanted == nil {
+		x.unwanted = issue.New(issue.NotSupported, "not-acceptable", text).At(at)
+	}
+}
+
+// The precedence of the ranges of an Accept header, the more specific the higher.
+const (
+	rangeAny = iota + 1
+	rangeType
+	rangeName
+)
+
+// accepted chooses the format that the lines of an Accept header like best: by weight, then
+// the one that is named more exactly, then like, which is that of the request's body.
+// Without any line everything is accepted. False when neither format is.
+// Source: RFC 9110, section 12.5.1.
+func accepted(lines []string, like format) (format, bool) {
+	if len(lines) == 0 {
+		return like, true
+	}
+	var weight [2]float64 // of the most precise range
+	var rank [2]int
+	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ",") {
-			if acceptable(strings.TrimSpace(part), names) {
-				return nil
+			name, q := mediaRange(strings.TrimSpace(part))
+			for _, f := range []format{formatJSON, formatXML} {
+				precise := 0
+				switch {
+				case formatNames[f][name]:
+					precise = rangeName
+				case name == "application/*" || name == "text/*":
+					precise = rangeType
+				case name == "*/*":
+					precise = rangeAny
+				}
+				if precise > rank[f] || precise == rank[f] && precise > 0 && q > weight[f] {
+					rank[f], weight[f] = precise, q
+				}
 			}
 		}
 	}
-	return issue.New(issue.NotSupported, "not-acceptable", "Accept allows no format that is served; allow application/fhir+json or application/json").At("http.Accept")
+	other := formatXML - like
+	best := like
+	if weight[other] > weight[like] || weight[other] == weight[like] && rank[other] > rank[like] {
+		best = other
+	}
+	return best, weight[best] > 0
 }
 
-// acceptable reports whether one range of an Accept header takes JSON in R4.
-func acceptable(part string, names map[string]bool) bool {
-	if part == "*/*" || names[part] {
-		return true
+// mediaRange takes one range of an Accept header apart; "" when it is none, or one of
+// another FHIR version.
+func mediaRange(part string) (name string, weight float64) {
+	if part == "*/*" || formatNames[formatJSON][part] || formatNames[formatXML][part] {
+		return part, 1 // nearly all, without parsing
 	}
 	name, params, err := mime.ParseMediaType(part)
 	if err != nil || !r4(params["fhirversion"]) {
-		return false
+		return "", 0
 	}
+	weight = 1
 	if q, ok := params["q"]; ok {
-		if weight, err := strconv.ParseFloat(q, 64); err != nil || weight <= 0 {
-			return false
+		if weight, err = strconv.ParseFloat(q, 64); err != nil || !(weight >= 0 && weight <= 1) {
+			return "", 0
 		}
 	}
-	return names[name] || name == "*/*" || name == "application/*" || name == "text/*"
+	return name, weight
+}
+
+// takesJSON reports whether an Accept header allows plain JSON.
+func takesJSON(lines []string) bool {
+	if len(lines) == 0 {
+		return true
+	}
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			name, weight := mediaRange(strings.TrimSpace(part))
+			if weight > 0 && (plainNames[name] || name == "*/*" || name == "application/*" || name == "text/*") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // preference is what a client would like. Source: RFC 7240,

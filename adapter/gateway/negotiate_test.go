@@ -11,12 +11,12 @@ func TestNegotiation(t *testing.T) {
 		"": true, "*/*": true, "application/*": true, "application/fhir+json": true, "application/json": true, "text/json": true,
 		"application/fhir+json;charset=utf-8": true, "application/fhir+json; fhirVersion=4.0": true, "application/fhir+json; version=1.1.0": true,
 		"application/fhir+xml, application/fhir+json;q=0.5": true, "text/html,application/xhtml+xml,*/*;q=0.8": true, "APPLICATION/JSON": true,
-		"application/fhir+xml": false, "application/xml": false, "text/html": false, "nonsense": false, "application/fhir+json;q=0": false,
+		"application/fhir+xml": true, "application/xml": true, "text/html": false, "nonsense": false, "application/fhir+json;q=0": false,
 		"application/fhir+json; fhirVersion=3.0": false, "application/fhir+turtle": false, ";;": false,
 	}
 	formats := map[string]string{ // "": Accept decides
 		"": "", "json": "yes", "application/json": "yes", "application/fhir%2Bjson": "yes", "application/fhir+json": "yes", "text/json": "yes",
-		"xml": "no", "application/fhir%2Bxml": "no", "text/xml": "no", "ttl": "no", "html": "no",
+		"xml": "yes", "application/fhir%2Bxml": "yes", "application/fhir+xml": "yes", "text/xml": "yes", "ttl": "no", "html": "no", "application/json;q=0": "no",
 	}
 	w := newWorld(t, nil)
 	for accept, ok := range accepts {
@@ -34,7 +34,11 @@ func TestNegotiation(t *testing.T) {
 				if rec.Code != want {
 					t.Errorf("%s: _format %q, Accept %q: %d, want %d", target, format, accept, rec.Code, want)
 				}
-				parsed(t, rec) // JSON whatever was asked for
+				if rec.Header().Get("Content-Type") == contentXML {
+					parsedXML(t, rec)
+				} else {
+					parsed(t, rec)
+				}
 			}
 		}
 	}
@@ -47,14 +51,16 @@ func TestContentTypes(t *testing.T) {
 	for contentType, want := range map[string]int{
 		"application/fhir+json": 201, "application/fhir+json; charset=utf-8": 201, "application/fhir+json;charset=UTF-8;fhirVersion=4.0": 201,
 		"application/json": 201, "text/json": 201, "Application/FHIR+JSON": 201, "application/fhir+json; version=1.1.0": 201,
-		"": 415, "application/fhir+xml": 415, "text/plain": 415, "application/fhir+json; charset=latin1": 415,
+		"": 415, "application/fhir+xml": 400, "application/fhir+xml; charset=latin1": 415, "application/fhir+turtle": 415, "text/plain": 415, "application/fhir+json; charset=latin1": 415,
 		"application/fhir+json; fhirVersion=3.0": 415, "nonsense;;": 415,
 	} {
 		rec := w.do("POST", "/fhir/R4/Patient", `{"resourceType":"Patient"}`, "as gp", "Content-Type: "+contentType)
 		if rec.Code != want {
 			t.Errorf("%q: %d, want %d", contentType, rec.Code, want)
 		}
-		parsed(t, rec)
+		if rec.Header().Get("Content-Type") != contentXML {
+			parsed(t, rec)
+		}
 	}
 	wants(t, w.post("/fhir/R4/Patient/_search", "_id=1", "as gp"), 415, "media-type")
 	wants(t, w.do("POST", "/api/v1/referrals/1/actions/accept", "{}", "as lw", `If-Match: W/"1"`, "Content-Type: text/plain"), 415, "media-type")

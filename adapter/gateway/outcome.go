@@ -98,11 +98,3 @@ func addText(n *fhir.Node, name, text string) {
 	}
 	n.Append(name, fhir.NewPrimitive(m.Type, text))
 }
-
-// encode writes a resource as the client likes it.
-func (x *exchange) encode(n *fhir.Node) []byte {
-	if x.pretty {
-		return fhir.EncodeIndent(n)
-	}
-	return fhir.Encode(n)
-}

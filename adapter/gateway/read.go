@@ -57,6 +57,5 @@ func (x *exchange) sendVersion(v *referral.Version) error {
 		x.send(http.StatusNotModified, "", nil)
 		return nil
 	}
-	x.send(http.StatusOK, contentFHIR, x.indented(v.Body))
-	return nil
+	return x.sendStored(http.StatusOK, v.Body)
 }

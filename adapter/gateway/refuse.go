@@ -48,7 +48,7 @@ func (x *exchange) refuse(err error) {
 		x.send(status, "", nil)
 		return
 	case x.route.surface == surfaceFHIR:
-		x.send(status, contentFHIR, x.encode(outcome(issues)))
+		x.sendResource(status, outcome(issues))
 		return
 	}
 	x.send(status, contentProblem, problem(status, x.call.RequestID, issues))

@@ -45,8 +45,7 @@ func search(x *exchange) error {
 		entry.Add("search").Set("mode", "outcome")
 		b.add(entry, fhir.Encode(outcome(request.ignored)))
 	}
-	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
-	return nil
+	return x.sendStored(http.StatusOK, b.bytes())
 }
 
 // searched gives the parameters of a search, those of the address first.

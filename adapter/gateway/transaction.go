@@ -8,8 +8,8 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// transaction is POST [base]: a transaction, whose answer is written byte for byte as
-// the domain gave it so that a repeat gets the first one, or a batch.
+// transaction is POST [base]: a transaction, whose answer is what
+// the domain gave, as JSON byte for byte, so that a repeat gets the first one, or a batch.
 // Source: http://hl7.org/fhir/R4/http.html#transaction.
 func transaction(x *exchange) error {
 	if x.reply != nil {
@@ -35,8 +35,7 @@ func transaction(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.answer(response, response.ContentType, response.Body)
-	return nil
+	return x.answer(response)
 }
 
 func isTransaction(root *fhir.Node) error {

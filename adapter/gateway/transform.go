@@ -60,22 +60,13 @@ func transform(x *exchange) error {
 		return makesNothing()
 	}
 	if !trace && !in.flag("loss", false) {
-		x.send(http.StatusOK, contentOf(result.Target), x.encode(result.Target))
+		x.sendResource(http.StatusOK, result.Target)
 		return nil
 	}
 	out := newOutputs()
 	x.addResult(out, result)
-	x.send(http.StatusOK, contentFHIR, x.encode(out.Node))
+	x.sendResource(http.StatusOK, out.Node)
 	return nil
-}
-
-// contentOf is the content type of a resource: one of STU3 says so.
-// Source: http://hl7.org/fhir/R4/versioning.html#mt-version.
-func contentOf(n *fhir.Node) string {
-	if n.System() == fhir.Types(fhir.STU3) {
-		return "application/fhir+json; fhirVersion=3.0; charset=utf-8"
-	}
-	return contentFHIR
 }
 
 // structureMap finds the map that the address or the parameter source names. The map of

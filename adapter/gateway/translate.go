@@ -63,7 +63,7 @@ func translate(x *exchange) error {
 		}
 		setPart(n, "source", "valueUri", m.Source)
 	}
-	x.send(http.StatusOK, contentFHIR, x.encode(out.Node))
+	x.sendResource(http.StatusOK, out.Node)
 	return nil
 }
 

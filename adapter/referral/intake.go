@@ -53,7 +53,7 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 		case round == maxRounds:
 			return nil, issue.New(issue.LockError, "intake-race", "other messages about the same patient arrived at the same moment; send this one again")
 		}
-		if root, err = fhir.Parse(root.System(), c.Body, fhir.Limits{Bytes: len(c.Body)}); err != nil {
+		if root, err = root.Reread(root.System()); err != nil { // what was decided changed the tree
 			return nil, err
 		}
 	}
