@@ -3,7 +3,6 @@ package main
 import (
 	"io/fs"
 	"os"
-	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/mapping"
@@ -77,16 +76,12 @@ func (a *artefacts) dialect(organisation string) referral.Dialect {
 }
 
 func (a *artefacts) compileProfiles() error {
-	env := profile.Env{ValidateCode: a.validateCode}
-	files, err := fs.Glob(conformance.FS, "profiles/*.json")
+	env := profile.Env{ValidateCode: codeCheck(a.terminology)}
+	own, err := ownProfiles()
 	if err != nil {
 		return err
 	}
-	for _, file := range files {
-		definition, err := document(file)
-		if err != nil {
-			return err
-		}
+	for _, definition := range own {
 		p, err := profile.Compile(definition, env)
 		if err != nil {
 			return err
@@ -94,15 +89,6 @@ func (a *artefacts) compileProfiles() error {
 		a.profiles[definition.Text("type")] = p.Validate
 	}
 	return nil
-}
-
-// validateCode answers a profile's question about a code.
-func (a *artefacts) validateCode(valueSet string, coding *fhir.Node) (ok, known bool) {
-	if coding.HasValue() {
-		return false, false // a plain code names no system; fhir.Check holds it to the base value set
-	}
-	valueSet, _, _ = strings.Cut(valueSet, "|")
-	return a.terminology.ValidateCode(valueSet, coding.Text("system"), coding.Text("code"))
 }
 
 // document reads one shipped resource.
