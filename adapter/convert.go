@@ -98,7 +98,7 @@ func (c *convertCmd) Run() error {
 	if c.Jobs < 1 {
 		c.Jobs = runtime.GOMAXPROCS(0)
 	}
-	if run.inputs, err = convertInputs(c.Paths, c.Out); err != nil {
+	if run.inputs, err = convertInputs(c.Paths, c.Out, ".json"); err != nil {
 		return err
 	}
 	return run.run(ctx)
