@@ -19,6 +19,8 @@ type validator struct {
 	intake map[string]string       // canonicals of the profiles that an intake checks, by type
 	loaded map[string]*fhir.System // canonicals of all profiles, with the version and without
 	types  map[string]string       // what each of them is for
+
+	versioned map[string]bool // the canonicals that stand for one version
 }
 
 // question is what is asked of a validator beside what holds for every resource.
@@ -98,17 +100,7 @@ func (v *validator) known(canonical, resourceType string) error {
 	if v.loaded[canonical] != nil || standardType(canonical) != "" {
 		return nil
 	}
-	var all, fitting []string
-	for name := range v.loaded {
-		if strings.Contains(name, "|") {
-			all = append(all, name)
-			if resourceType == "" || v.types[name] == resourceType {
-				fitting = append(fitting, name)
-			}
-		}
-	}
-	slices.Sort(all)
-	slices.Sort(fitting)
+	all, fitting := v.profiles(""), v.profiles(resourceType)
 	url, version, _ := strings.Cut(canonical, "|")
 	words := "this profile is not loaded here, so it cannot be checked; "
 	switch {
@@ -133,6 +125,19 @@ func (v *validator) known(canonical, resourceType string) error {
 		words += "no profile for " + resourceType + " is loaded, only " + shortList(all)
 	}
 	return issue.New(issue.NotSupported, "profile-unknown", words).With("the profile is %.200q", canonical)
+}
+
+// profiles lists the canonicals of what is loaded, with their versions, sorted; for one
+// type, or for all when that is "".
+func (v *validator) profiles(resourceType string) []string {
+	var out []string
+	for name := range v.loaded {
+		if v.versioned[name] && (resourceType == "" || v.types[name] == resourceType) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // shortList names as many as can be read at a glance.

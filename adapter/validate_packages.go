@@ -22,7 +22,7 @@ func newValidator(codes *terminology.Registry, paths []string) (v *validator, no
 	if err != nil {
 		return nil, nil, err
 	}
-	v = &validator{sets: map[*fhir.System]*profile.Set{}, intake: map[string]string{}, loaded: map[string]*fhir.System{}, types: map[string]string{}}
+	v = &validator{sets: map[*fhir.System]*profile.Set{}, intake: map[string]string{}, loaded: map[string]*fhir.System{}, types: map[string]string{}, versioned: map[string]bool{}}
 	for _, n := range own {
 		v.intake[n.Text("type")] = n.Text("url")
 	}
@@ -54,9 +54,14 @@ func (v *validator) index(system *fhir.System, packages []*fhir.Package) {
 			if d.ResourceType != "StructureDefinition" || d.Derivation == "specialization" || d.Kind == "logical" || d.Type == "Extension" {
 				continue
 			}
-			for _, name := range []string{d.URL, d.URL + "|" + d.Version} {
+			full := d.URL
+			if d.Version != "" {
+				full += "|" + d.Version
+			}
+			for _, name := range []string{d.URL, full} {
 				v.loaded[name], v.types[name] = system, d.Type
 			}
+			v.versioned[full] = true
 		}
 	}
 }

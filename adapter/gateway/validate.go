@@ -213,3 +213,7 @@ func verdict(found []*issue.Error) []*issue.Error {
 	}
 	return []*issue.Error{issue.New(issue.Informational, "valid", words).Graded(issue.SeverityInformation)}
 }
+
+// Outcome is the OperationOutcome that $validate answers with: the issues in their
+// order, and first that nothing refuses the resource where that is so.
+func Outcome(issues []*issue.Error) *fhir.Node { return outcome(append(verdict(issues), issues...)) }
