@@ -49,7 +49,7 @@ func convertInputs(paths []string, results string, extensions ...string) ([]conv
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, unreadablePath(path, err))
 			continue
 		}
 		if !info.IsDir() {
@@ -82,6 +82,14 @@ func convertInputs(paths []string, results string, extensions ...string) ([]conv
 		errs = append(errs, err)
 	}
 	return out, errors.Join(errs...)
+}
+
+// unreadablePath says of a path why it cannot be read, without the name of a system call.
+func unreadablePath(path string, err error) error {
+	if inner, ok := err.(*fs.PathError); ok {
+		err = inner.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 func sameFile(a, b string) bool {

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -46,14 +47,15 @@ func main() {
 		err = ctx.Run()
 	}
 	if err != nil {
-		status := 1
-		if own, ok := err.(kong.ExitCoder); ok {
-			status = own.ExitCode()
+		if said := exitStatus(0); errors.As(err, &said) {
+			os.Exit(said.ExitCode())
 		}
-		if _, said := err.(exitStatus); !said {
-			fmt.Fprintln(os.Stderr, "adapter:", err)
+		fmt.Fprintln(os.Stderr, "adapter:", err)
+		var own kong.ExitCoder
+		if errors.As(err, &own) {
+			os.Exit(own.ExitCode())
 		}
-		os.Exit(status)
+		os.Exit(1)
 	}
 }
 

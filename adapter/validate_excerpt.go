@@ -55,9 +55,9 @@ func (s *sourceText) runeColumn(number, column int) int {
 	return utf8.RuneCount(text[:min(column-1, len(text))]) + 1
 }
 
-// token is how far the text at an offset of a line belongs together, in bytes: a string
+// tokenLength is how far the text at an offset of a line belongs together, in bytes: a string
 // with its quotes, a number or word, the name of a tag; at least one where the line goes on.
-func token(line []byte, from int) int {
+func tokenLength(line []byte, from int) int {
 	if from >= len(line) {
 		return 0
 	}
@@ -99,10 +99,15 @@ func isWord(c byte) bool {
 // isJSONQuote reports whether a quote opens a text of JSON and not the value of an attribute.
 func isJSONQuote(line []byte, at int) bool { return at == 0 || line[at-1] != '=' }
 
-// memberName is where the name of a JSON member stands whose value begins at an offset of
-// the line; false when it is not on this line.
+// memberName is where the name of a JSON member, or of an XML element, stands whose value
+// begins at an offset of the line; false when it is not on this line.
 func memberName(line []byte, value int) (from, length int, ok bool) {
-	head := bytes.TrimRight(line[:min(value, len(line))], " \t[")
+	head := line[:min(value, len(line))]
+	if bytes.HasSuffix(head, []byte(`="`)) || bytes.HasSuffix(head, []byte(`='`)) {
+		from = bytes.LastIndexByte(head, '<')
+		return from, tokenLength(line, max(from, 0)), from >= 0
+	}
+	head = bytes.TrimRight(head, " \t[")
 	if !bytes.HasSuffix(head, []byte(":")) {
 		return 0, 0, false
 	}

@@ -183,7 +183,7 @@ func (r *junitReport) issue(v *validated, source *sourceText, e *issue.Error) {
 	}
 	if line, ok := source.line(e.Line); ok && e.Column > 0 {
 		from := min(e.Column-1, len(line))
-		text, marks := excerpt(line, from, token(line, from), defaultColumns)
+		text, marks := excerpt(line, from, tokenLength(line, from), defaultColumns)
 		fmt.Fprintf(&r.text, "    %s\n    %s\n", text, marks)
 	}
 }

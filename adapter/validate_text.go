@@ -75,7 +75,7 @@ func (r *textReport) issue(v *validated, source *sourceText, e *issue.Error) {
 	gutter := strings.Repeat(" ", len(strconv.Itoa(e.Line))+2)
 	if line, ok := source.line(e.Line); ok && e.Column > 0 && len(line) > 0 {
 		from := min(e.Column-1, len(line))
-		length := token(line, from)
+		length := tokenLength(line, from)
 		if e.Rule == "unknown-element" {
 			// what is wrong is the name, not the value
 			if at, n, ok := memberName(line, from); ok {
