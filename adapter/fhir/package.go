@@ -70,7 +70,8 @@ func kept(resourceType string) bool {
 
 // OpenPackage opens a package: a .tgz as registries hand out, or a folder with
 // package.json and the resources, or with both in a folder named package. A folder
-// without package.json is a package with the name of the folder.
+// without package.json is a package with the name of the folder, and PackageFS says more
+// of it.
 //
 // A file that cannot be used is left out, and said with its name in Details. The package
 // is nil only when nothing could be read. Errors: not-found when there is nothing at
@@ -93,42 +94,58 @@ func OpenPackage(name string) (*Package, error) {
 	return ReadPackage(f, filepath.Base(name))
 }
 
-// PackageFS is OpenPackage for a folder of any file system. name is what the package is
-// called when it has no package.json.
+// PackageFS is OpenPackage for a folder of any file system, such as one that is embedded.
+// A folder without package.json, which no publisher laid out, is read with all the
+// folders below it. name is what the package is called when it has no package.json.
 func PackageFS(fsys fs.FS, name string) (*Package, error) {
 	if _, err := fs.Stat(fsys, "package/package.json"); err == nil {
 		if inner, err := fs.Sub(fsys, "package"); err == nil {
 			fsys = inner
 		}
 	}
-	files, err := fs.ReadDir(fsys, ".")
-	if err != nil {
-		return nil, issue.New(issue.NotFound, "package", "the folder of the package "+name+" cannot be read").Because(err)
-	}
+	_, err := fs.Stat(fsys, "package.json")
+	published := err == nil
 	r := packageReader{p: &Package{Name: name}}
-	for _, f := range files {
-		if f.IsDir() || !isDefinitionFile(f.Name()) {
-			continue
+	err = fs.WalkDir(fsys, ".", func(at string, f fs.DirEntry, err error) error {
+		switch {
+		case err != nil && at == ".":
+			return issue.New(issue.NotFound, "package", "the folder of the package "+name+" cannot be read").Because(err)
+		case err != nil:
+			r.fail(at, err)
+			return fs.SkipDir
+		case f.IsDir() && at != "." && (published || strings.HasPrefix(f.Name(), ".")):
+			return fs.SkipDir
+		case f.IsDir() || !isDefinitionFile(f.Name()):
+			return nil
 		}
 		if r.files++; r.files > packageFiles {
-			return nil, tooMany(name)
+			return tooMany(name)
 		}
-		read := func() ([]byte, error) {
-			file, err := fsys.Open(f.Name())
-			if err != nil {
-				return nil, err
-			}
-			defer file.Close()
-			return readFile(file)
-		}
-		body, err := read()
-		if err != nil {
-			r.fail(f.Name(), err)
-			continue
-		}
-		r.file(f.Name(), body, read)
+		r.folderFile(fsys, at)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return r.p, issue.Join(r.found)
+}
+
+// folderFile takes in a file that can be read again, so that its text is not kept.
+func (r *packageReader) folderFile(fsys fs.FS, at string) {
+	read := func() ([]byte, error) {
+		file, err := fsys.Open(at)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return readFile(file)
+	}
+	body, err := read()
+	if err != nil {
+		r.fail(at, err)
+		return
+	}
+	r.file(at, body, read)
 }
 
 // ReadPackage is OpenPackage for a .tgz that is read from r: package.json and the other
@@ -177,6 +194,12 @@ func ReadPackage(r io.Reader, name string) (*Package, error) {
 		if size += len(body); size > packageKept {
 			return nil, tooMany(name)
 		}
+	}
+	// the checksum of the whole stands at the end, after what tar reads
+	if _, err := io.Copy(io.Discard, all); all.left < 0 {
+		return nil, tooMany(name)
+	} else if err != nil {
+		return nil, broken(err)
 	}
 	return p.p, issue.Join(p.found)
 }

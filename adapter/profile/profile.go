@@ -16,6 +16,10 @@ type Env struct {
 	// is named without its version. When known is false the binding is not checked.
 	ValidateCode func(valueSet string, coding *fhir.Node) (ok, known bool)
 
+	// Codes names the codes of a value set for the words of a fault, as a person would
+	// look for them; nil when there are too many or it is not known. It may be nil.
+	Codes func(valueSet string) []string
+
 	// Profile finds another compiled profile by its canonical: a base that is itself a
 	// profile, a profile on a type, conformsTo(). nil when there is none. A Set has its
 	// own and does not ask.

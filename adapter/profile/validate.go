@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/fhirpath"
@@ -17,16 +16,16 @@ const maxSteps = 20_000_000
 
 // validator is one validation of one resource.
 type validator struct {
-	set      *Set // nil for a profile by itself
-	env      *Env
-	root     *fhir.Node
-	found    []*issue.Error
-	ctx      fhirpath.Context
-	steps    int
-	depth    int // of profiles within profiles
-	resolver func(reference string, from *fhir.Node) *fhir.Node
-	said     map[string]bool      // what is said once: bindings and profiles that are not here
-	results  map[pairing]*outcome // of profiles within profiles
+	set     *Set // nil for a profile by itself
+	env     *Env
+	root    *fhir.Node
+	found   []*issue.Error
+	ctx     fhirpath.Context
+	steps   int
+	depth   int // of profiles within profiles
+	refs    resolver
+	said    map[string]bool      // what is said once: bindings and profiles that are not here
+	results map[pairing]*outcome // of profiles within profiles
 }
 
 // pairing is a profile and a node that it is asked about.
@@ -43,22 +42,13 @@ type outcome struct {
 
 func newValidator(set *Set, env *Env, n *fhir.Node) *validator {
 	v := &validator{set: set, env: env, root: n.Root(), steps: maxSteps}
+	v.refs.root = v.root
+	v.ctx.Resolve = v.refs.find
 	v.ctx.Budget = &v.steps
 	if env.Now != nil {
 		v.ctx.Now = env.Now()
 	}
-	if v.root.ResourceType() == "Bundle" {
-		v.ctx.Resolve = v.lookUp
-	}
 	return v
-}
-
-// lookUp finds what a reference names inside the Bundle.
-func (v *validator) lookUp(reference string, from *fhir.Node) *fhir.Node {
-	if v.resolver == nil {
-		v.resolver = fhirpath.Resolver(v.root)
-	}
-	return v.resolver(reference, from)
 }
 
 // resolve finds the resource that a Reference or canonical leads to, nil when it is not
@@ -68,15 +58,7 @@ func (v *validator) resolve(n *fhir.Node) *fhir.Node {
 	if !n.HasValue() {
 		reference = n.Text("reference")
 	}
-	switch {
-	case reference == "":
-		return nil
-	case v.ctx.Resolve != nil:
-		return v.lookUp(reference, n)
-	case reference[0] == '#':
-		return fhirpath.Find(v.root, reference, n)
-	}
-	return nil
+	return v.refs.find(reference, n)
 }
 
 func (v *validator) report(t issue.Type, n *fhir.Node, rule, words string) *issue.Error {
@@ -209,6 +191,9 @@ func (v *validator) tooMany(e *element, n *fhir.Node) {
 // tooFew is reported on the parent, at the place where the element is missing.
 func (v *validator) tooFew(e *element, parent *fhir.Node, count int) {
 	words := e.label() + " is required"
+	if mark := e.mark(); mark != "" {
+		words += ": " + mark
+	}
 	if e.min.n > 1 {
 		words = fmt.Sprintf("%s must be given at least %s and is there %s", e.label(), times(e.min.n), times(count))
 	}
@@ -236,41 +221,4 @@ func (v *validator) constraint(r *constraint, n *fhir.Node) {
 	case err != nil || !holds:
 		v.report(issue.BusinessRule, n, r.key, r.human+" (profile "+r.by.Name+")").Graded(r.severity).Because(err)
 	}
-}
-
-func times(n int) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
-		return "once"
-	case 2:
-		return "twice"
-	case unlimited:
-		return "any number of times"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
-// show writes a value of a definition.
-func show(n *fhir.Node) string {
-	if n.HasValue() {
-		return n.Value
-	}
-	return string(fhir.Encode(n))
-}
-
-func clip(text string) string {
-	if r := []rune(text); len(r) > 200 {
-		return string(r[:200]) + "…"
-	}
-	return text
-}
-
-func sliceNames(e *element) string {
-	var names []string
-	for _, s := range e.slices {
-		names = append(names, s.slice)
-	}
-	return strings.Join(names, ", ")
 }
