@@ -22,7 +22,7 @@ import (
 // convertCmd converts messages as the adapter would, and shows where every value came
 // from and what no rule read. It stores and sends nothing.
 type convertCmd struct {
-	Paths []string `arg:"" optional:"" name:"path" help:"Files, folders, NDJSON files (.ndjson, .jsonl), or - for standard input; with -check folders of a dialect."`
+	Paths []string `arg:"" optional:"" name:"path" help:"Files in JSON or XML, folders, NDJSON files (.ndjson, .jsonl), or - for standard input; with -check folders of a dialect."`
 
 	Dialect      string `short:"d" help:"Dialect to convert with; -list names them." default:"ukcore-r4-to-referral"`
 	Organisation string `help:"ODS code of the sender, for maps of its own."`
@@ -98,7 +98,7 @@ func (c *convertCmd) Run() error {
 	if c.Jobs < 1 {
 		c.Jobs = runtime.GOMAXPROCS(0)
 	}
-	if run.inputs, err = convertInputs(c.Paths, c.Out, ".json"); err != nil {
+	if run.inputs, err = convertInputs(c.Paths, c.Out); err != nil {
 		return err
 	}
 	return run.run(ctx)

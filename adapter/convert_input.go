@@ -36,10 +36,10 @@ type convertMessage struct {
 // adapter takes over HTTP, and keeps a file that is no NDJSON from filling the memory.
 const maxDocument = 256 << 20
 
-// convertInputs lists the files of the paths: a folder gives its .ndjson and .jsonl files
-// and those with one of the extensions, in the order of their names, folders below it
-// included, but neither the one for the results nor hidden ones.
-func convertInputs(paths []string, results string, extensions ...string) ([]convertInput, error) {
+// convertInputs lists the files of the paths: a folder gives its .json, .xml, .ndjson
+// and .jsonl files, in the order of their names, folders below it included, but neither the one
+// for the results nor hidden ones.
+func convertInputs(paths []string, results string) ([]convertInput, error) {
 	var out []convertInput
 	var errs []error
 	for _, path := range paths {
@@ -58,10 +58,10 @@ func convertInputs(paths []string, results string, extensions ...string) ([]conv
 		}
 		found := 0
 		err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() && file != path && (strings.HasPrefix(entry.Name(), ".") || results != "" && sameFile(file, results)) {
+			if err == nil && entry.IsDir() && (file != path && strings.HasPrefix(entry.Name(), ".") || results != "" && sameFile(file, results)) {
 				return filepath.SkipDir // the latter holds what an earlier run made
 			}
-			if err != nil || entry.IsDir() || !isNDJSON(file) && !slices.Contains(extensions, strings.ToLower(filepath.Ext(file))) {
+			if err != nil || entry.IsDir() || !isNDJSON(file) && !isXML(file) && !strings.EqualFold(filepath.Ext(file), ".json") {
 				return err
 			}
 			info, err := entry.Info()
@@ -77,7 +77,7 @@ func convertInputs(paths []string, results string, extensions ...string) ([]conv
 			return nil
 		})
 		if err == nil && found == 0 {
-			err = fmt.Errorf("%s: the folder holds no %s, .ndjson or .jsonl file", path, strings.Join(extensions, ", "))
+			err = fmt.Errorf("%s: the folder holds no .json, .xml, .ndjson or .jsonl file", path)
 		}
 		errs = append(errs, err)
 	}
@@ -104,6 +104,8 @@ func sameFile(a, b string) bool {
 func isNDJSON(path string) bool {
 	return slices.Contains([]string{".ndjson", ".jsonl"}, strings.ToLower(filepath.Ext(path)))
 }
+
+func isXML(path string) bool { return strings.EqualFold(filepath.Ext(path), ".xml") }
 
 // read hands the messages of an input to yield, until it returns false.
 func (in convertInput) read(ctx context.Context, number int, yield func(convertMessage) bool) {

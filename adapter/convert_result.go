@@ -47,8 +47,11 @@ func newConvertResults(v *conversion) (*convertResults, error) {
 
 func (r *convertResults) path(in convertInput) string {
 	name := in.name
-	if in.path == "-" {
+	switch {
+	case in.path == "-":
 		name = "converted.ndjson"
+	case isXML(name): // what is written is JSON
+		name = strings.TrimSuffix(name, filepath.Ext(name)) + ".json"
 	}
 	return filepath.Join(r.folder, name)
 }

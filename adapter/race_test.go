@@ -230,7 +230,11 @@ func TestReferralsOfOneStrangerShareThePatient(t *testing.T) {
 			one.identifier = fmt.Sprintf("%s-%d", s.identifier, i)
 			one.uuid = func(entry int) string { return fmt.Sprintf("8a1d7c52-0b7e-4c1a-9a53-00000000%02x%02x", i, entry) }
 			for {
-				got, err := gp.try(http.MethodPost, "/fhir/R4", one.message())
+				body, contentType := one.message(), "application/fhir+json"
+				if i%2 == 1 { // who loses a round reads its message again, in its format
+					body, contentType = inXML(t, body), xmlType
+				}
+				got, err := gp.try(http.MethodPost, "/fhir/R4", body, "Content-Type", contentType, "Accept", "application/fhir+json")
 				// who lost every round is told to send again, and does
 				if err != nil || got.status != http.StatusServiceUnavailable {
 					return got, err

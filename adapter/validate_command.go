@@ -105,7 +105,7 @@ func (c *validateCmd) Run() error {
 			c.Severity = string(issue.SeverityInformation)
 		}
 	}
-	inputs, err := convertInputs(c.Paths, "", ".json", ".xml")
+	inputs, err := convertInputs(c.Paths, "")
 	if err != nil {
 		return misuse{err}
 	}

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -103,5 +107,111 @@ func TestConvertAFileInXML(t *testing.T) {
 	fromXML := command(t, dir, nil, "convert", "-loss", "b.xml").want(t, 0, "nothing was lost")
 	if fromXML.out != fromJSON.out {
 		t.Errorf("from XML\n%s\nfrom JSON\n%s", fromXML.out, fromJSON.out)
+	}
+	if piped := command(t, dir, inXML(t, message), "convert", "-").want(t, 0); piped.out != fromJSON.out {
+		t.Errorf("from standard input\n%s", piped.out)
+	}
+	command(t, dir, []byte("\n <Bundle>\n"), "convert", "-").want(t, 1, "xml-namespace", "line 2, column 2")
+
+	// a folder gives its XML too, and what is written is JSON and called so
+	folder := write(t, map[string][]byte{"in/a.json": message, "in/deep/b.XML": inXML(t, message), "in/c.txt": nil})
+	command(t, folder, nil, "convert", "-o", "out", "in").want(t, 0)
+	for _, name := range []string{"a.json", "deep/b.json"} {
+		if made, err := os.ReadFile(filepath.Join(folder, "out", name)); err != nil || string(made) != fromJSON.out {
+			t.Errorf("%s: %v\n%s", name, err, made)
+		}
+	}
+	same := write(t, map[string][]byte{"in/a.json": message, "in/a.xml": inXML(t, message)})
+	command(t, same, nil, "convert", "-o", "out", "in").want(t, 1, "would both be written to")
+}
+
+// The program as it is started, asked in every way a client can ask for a format.
+func TestFormatsOfTheProgram(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.start()
+	gp := a.as(auth.RoleRequester, practiceA)
+	s := someone(practiceA)
+	sent := inXML(t, s.message())
+
+	// a transaction goes in and is answered in XML, and what it made is read in both formats
+	first := gp.do(http.MethodPost, "/fhir/R4", sent, "Content-Type", xmlType+"; charset=UTF-8", "X-Request-ID", "x-1").want(http.StatusOK)
+	task := receipt(first.fromXML())
+	inJSON := gp.do(http.MethodGet, "/fhir/R4/"+task, nil, "Accept", "application/fhir+json").want(http.StatusOK)
+	for _, c := range []struct {
+		query, accept string
+		xml           bool
+	}{
+		{"", "application/fhir+xml", true}, {"", "application/fhir+xml;q=0.9, application/fhir+json;q=0.5", true},
+		{"", "application/fhir+xml;q=0.4, application/fhir+json;q=0.5", false}, {"", "text/xml", true}, {"", "*/*", false},
+		{"?_format=xml", "application/fhir+json", true}, {"?_format=application/fhir%2Bxml", "", true}, {"?_format=json", "application/fhir+xml", false},
+	} {
+		got := gp.do(http.MethodGet, "/fhir/R4/"+task+c.query, nil, "Accept", c.accept).want(http.StatusOK)
+		if c.xml {
+			got = got.fromXML()
+		}
+		if got.header.Get("ETag") != inJSON.header.Get("ETag") || string(fhir.EncodeXML(got.node())) != string(fhir.EncodeXML(inJSON.node())) {
+			t.Errorf("%s %q: %s", c.query, c.accept, got.body)
+		}
+	}
+
+	// what is wrong with a message is the same in both formats, and told with its place
+	bad := bytes.Replace(s.message(), []byte(`"gender":"`), []byte(`"gender":"x`), 1)
+	root, err := fhir.Parse(fhir.Types(fhir.R4), bad, fhir.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asXML := fhir.EncodeXMLIndent(root)
+	refused := gp.do(http.MethodPost, "/fhir/R4", asXML, "Content-Type", xmlType).want(http.StatusUnprocessableEntity).fromXML()
+	alike := gp.do(http.MethodPost, "/fhir/R4", bad).want(http.StatusUnprocessableEntity)
+	line := 1 + bytes.Count(asXML[:bytes.Index(asXML, []byte(`<gender value="x`))], []byte("\n"))
+	issue := refused.node().Child("issue")
+	if got := strings.Join(refused.rules(), " "); got != "required-code" || got != strings.Join(alike.rules(), " ") || issue.Text("expression") != alike.node().Text("issue", "expression") ||
+		!strings.HasSuffix(issue.Text("expression"), ".resource.gender") || issue.Text("extension", "value") != strconv.Itoa(line) {
+		t.Errorf("line %d: %s\n%s", line, refused.body, alike.body)
+	}
+	half := gp.do(http.MethodPost, "/fhir/R4", sent[:len(sent)/2], "Content-Type", xmlType).want(http.StatusBadRequest).fromXML()
+	if rules := half.rules(); len(rules) != 1 || rules[0] != "xml" {
+		t.Errorf("%s", half.body)
+	}
+
+	// what cannot be read or written is refused in the format of the request
+	for _, c := range []struct {
+		contentType, accept, query string
+		status                     int
+		xml                        bool
+	}{
+		{"application/fhir+turtle", "", "", http.StatusUnsupportedMediaType, false},
+		{"application/fhir+turtle", xmlType, "", http.StatusUnsupportedMediaType, true},
+		{"text/plain", "", "", http.StatusUnsupportedMediaType, false},
+		{xmlType + "; charset=iso-8859-1", "", "", http.StatusUnsupportedMediaType, true},
+		{xmlType + "; fhirVersion=3.0", "", "", http.StatusUnsupportedMediaType, true},
+		{xmlType, "application/fhir+turtle", "", http.StatusNotAcceptable, true},
+		{xmlType, "application/fhir+xml;q=0", "", http.StatusNotAcceptable, true},
+		{xmlType, "", "?_format=ttl", http.StatusNotAcceptable, true},
+	} {
+		got := gp.do(http.MethodPost, "/fhir/R4"+c.query, sent, "Content-Type", c.contentType, "Accept", c.accept).want(c.status)
+		if c.xml {
+			got = got.fromXML()
+		}
+		if got.node().ResourceType() != "OperationOutcome" {
+			t.Errorf("%+v: %s", c, got.body)
+		}
+	}
+
+	// what a repeat gets is what the first one got, after a restart too
+	if code := a.terminate(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	again := w.start().as(auth.RoleRequester, practiceA).do(http.MethodPost, "/fhir/R4", sent, "Content-Type", xmlType+"; charset=UTF-8", "X-Request-ID", "x-1").want(http.StatusOK)
+	if !bytes.Equal(again.body, first.body) || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
+		t.Errorf("the repeat is\n%s\nnot\n%s", again.body, first.body)
+	}
+	// kept is every body that was read, as it came: the good one once, byte for byte
+	if n := w.number("SELECT count(*) FROM message WHERE content_type = '" + xmlType + "; charset=UTF-8'"); n != 1 {
+		t.Errorf("the message is kept %d times", n)
+	}
+	var kept []byte
+	if err := w.db().QueryRow("SELECT body FROM message WHERE content_type = '" + xmlType + "; charset=UTF-8'").Scan(&kept); err != nil || !bytes.Equal(kept, sent) {
+		t.Errorf("%v: kept is\n%s", err, kept)
 	}
 }

@@ -27,6 +27,7 @@ const maxIssues = 200
 func Check(root *Node) error {
 	c := &checker{system: root.System()}
 	if root.doc != nil {
+		c.xml = root.doc.xml
 		for _, f := range root.doc.faults {
 			if c.full() {
 				break
@@ -47,7 +48,16 @@ func Check(root *Node) error {
 
 type checker struct {
 	system *System
+	xml    bool // the sender wrote XML, which is spoken of in other words
 	found  []*issue.Error
+}
+
+// words are those for the format that was sent.
+func (c *checker) words(json, xml string) string {
+	if c.xml {
+		return xml
+	}
+	return json
 }
 
 // full reports whether nothing more is kept, so that looking further is in vain.
@@ -72,11 +82,11 @@ func label(n *Node) string {
 
 func (c *checker) resource(n *Node) {
 	if n.resourceType == "" {
-		c.report(issue.Structure, n, "json-resource-type", label(n)+" must be a resource: an object with resourceType")
+		c.report(issue.Structure, n, "json-resource-type", label(n)+" must be a resource: "+c.words("an object with resourceType", "an element such as <Patient>"))
 		return
 	}
 	if n.Type == nil {
-		c.report(issue.Structure, n, "resource-type", "resourceType must be a resource type of FHIR "+string(c.system.Version)+c.system.meantResource(n.resourceType)).
+		c.report(issue.Structure, n, "resource-type", c.words("resourceType", "the name of the element")+" must be a resource type of FHIR "+string(c.system.Version)+c.system.meantResource(n.resourceType)).
 			With("resourceType %s", clip(n.resourceType))
 		return
 	}
@@ -96,7 +106,7 @@ func (c *checker) resource(n *Node) {
 func (c *checker) children(n *Node) {
 	t := n.Type
 	if len(n.Children) == 0 && n.Kind == Object && n.resourceType == "" {
-		c.report(issue.Structure, n, "json-empty", label(n)+" must not be an empty object; leave the element out")
+		c.report(issue.Structure, n, "json-empty", label(n)+" must not be "+c.words("an empty object", "empty")+"; leave the element out")
 		return
 	}
 	for i, child := range n.Children {
@@ -211,7 +221,7 @@ func (c *checker) element(n *Node) {
 		return
 	}
 	if n.Kind != Object {
-		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be an object (%s), not %s", label(n), n.Type.Name, kindWords[n.Kind]))
+		c.report(issue.Structure, n, "json-kind", fmt.Sprintf("%s must be %s (%s), not %s", label(n), c.words("an object", "an element that holds others"), n.Type.Name, c.words(kindWords[n.Kind], "a value")))
 		return
 	}
 	if n.resourceType != "" {

@@ -1,8 +1,11 @@
 package fhir
 
 import (
+	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -43,18 +46,58 @@ func bundleOf(n int) string {
 //
 //	go test ./adapter/fhir -run '^$' -bench Intake -benchtime 1x
 func BenchmarkIntake(b *testing.B) {
-	const rounds, runs = 25, 100
 	body := []byte(bundleOf(8))
 	l := newLibrary(b)
-	ways := []struct {
-		name string
-		do   func() error
-	}{
+	took := inTurns(b, []way{
 		{"Parse", func() error { _, err := Parse(Types(R4), body, Limits{}); return err }},
 		{"Parse+Check", func() error { _, _, err := judge(R4, body); return err }},
 		{"encoding/json", func() error { var v map[string]any; return json.Unmarshal(body, &v) }},
 		{"jsonformat", func() error { _, err := l.unmarshaller.Unmarshal(body); return err }},
+	})
+	b.ReportMetric(took[2]/took[0], "json/Parse")
+	b.ReportMetric(took[3]/took[1], "jsonformat/Parse+Check")
+}
+
+// BenchmarkFormats prints in one run how reading and writing XML compare with reading and
+// writing the same Bundle of 8 entries in JSON, and with the tokens of encoding/xml alone.
+//
+//	go test ./adapter/fhir -run '^$' -bench Formats -benchtime 1x
+func BenchmarkFormats(b *testing.B) {
+	body := []byte(bundleOf(8))
+	root, err := Parse(Types(R4), body, Limits{})
+	if err != nil {
+		b.Fatal(err)
 	}
+	asXML := EncodeXML(root)
+	took := inTurns(b, []way{
+		{"Parse", func() error { _, err := Parse(Types(R4), body, Limits{}); return err }},
+		{"ParseXML", func() error { _, err := ParseXML(Types(R4), asXML, Limits{}); return err }},
+		{"Encode", func() error { Encode(root); return nil }},
+		{"EncodeXML", func() error { EncodeXML(root); return nil }},
+		{"encoding/xml", func() error {
+			for d := xml.NewDecoder(bytes.NewReader(asXML)); ; {
+				if _, err := d.RawToken(); err == io.EOF {
+					return nil
+				} else if err != nil {
+					return err
+				}
+			}
+		}},
+	})
+	b.ReportMetric(took[1]/took[0], "ParseXML/Parse")
+	b.ReportMetric(took[3]/took[2], "EncodeXML/Encode")
+	b.ReportMetric(took[1]/took[4], "ParseXML/tokens")
+}
+
+// way is one of the ways to do something.
+type way struct {
+	name string
+	do   func() error
+}
+
+// inTurns gives the median time of each way, in nanoseconds.
+func inTurns(b *testing.B, ways []way) []float64 {
+	const rounds, runs = 25, 100
 	took := make([][]time.Duration, len(ways))
 	for b.Loop() {
 		for range rounds {
@@ -70,14 +113,12 @@ func BenchmarkIntake(b *testing.B) {
 			}
 		}
 	}
-	median := func(i int) float64 {
-		slices.Sort(took[i])
-		return float64(took[i][len(took[i])/2].Nanoseconds())
-	}
+	medians := make([]float64, len(ways))
 	for i, way := range ways {
-		b.Logf("%-14s %8.1f µs", way.name, median(i)/1000)
+		slices.Sort(took[i])
+		medians[i] = float64(took[i][len(took[i])/2].Nanoseconds())
+		b.Logf("%-14s %8.1f µs", way.name, medians[i]/1000)
 	}
-	b.ReportMetric(median(2)/median(0), "json/Parse")
-	b.ReportMetric(median(3)/median(1), "jsonformat/Parse+Check")
 	b.ReportMetric(0, "ns/op") // says nothing here
+	return medians
 }

@@ -194,9 +194,16 @@ func ndjson(t *testing.T, file string) map[string]string {
 	return out
 }
 
-// primitiveVerdict judges a JSON value as the value of an extension of the type that the
-// file is named after, beside a contained resource p1. xhtml stands in a narrative alone.
+// primitiveVerdict judges a JSON value as one of the type that the file is named after.
 func primitiveVerdict(file, value string) (verdict, error) {
+	got, _, why := judge(R4, []byte(primitiveBody(file, value)))
+	return got, why
+}
+
+// primitiveBody is a resource with a JSON value as the value of an extension of the type
+// that the file is named after, beside a contained resource p1. xhtml stands in a
+// narrative alone.
+func primitiveBody(file, value string) string {
 	name, _, _ := strings.Cut(filepath.Base(file), ".")
 	member := ""
 	for _, word := range strings.Split(name, "_") {
@@ -206,8 +213,7 @@ func primitiveVerdict(file, value string) (verdict, error) {
 	if name == "xhtml" {
 		body = `{"resourceType":"Basic","code":{"text":"x"},"text":{"status":"generated","div":` + value + `}}`
 	}
-	got, _, why := judge(R4, []byte(body))
-	return got, why
+	return body
 }
 
 // TestIssuesOfRealFilesHaveTheirPlace: whatever is found in a real file, the sender is

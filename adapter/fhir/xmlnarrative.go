@@ -7,7 +7,7 @@ import (
 
 // capture reads the narrative whose tag is t and gives it as JSON holds it: the text from
 // <div to </div> as it stands, comments included, where that says the same by itself, and
-// else with the namespace of XHTML as its default and without prefixes.
+// else with sections of CDATA as plain text, the namespace of XHTML as its default and without prefixes.
 // n is where faults belong.
 // Source: http://hl7.org/fhir/R4/narrative.html.
 func (x *xmlParser) capture(n *Node, t xmlToken) (string, error) {
@@ -43,6 +43,10 @@ func (x *xmlParser) capture(n *Node, t xmlToken) (string, error) {
 				cut(t.from+1+len(written(t.name)), 0)
 				out.WriteString(` xmlns="` + spaceXHTML + `"`)
 			}
+		case t.kind == tokenText && strings.HasPrefix(x.src[t.from:t.to], cdata):
+			// it is text in XML, and would be read as something else in HTML
+			cut(t.from, t.to-t.from)
+			out.Write(appendXML(nil, string(t.text)))
 		case t.kind == tokenEnd && t.from != t.to && t.name.Space != "": // an empty element ends in its own tag
 			if t.space == spaceXHTML {
 				cut(t.from+2, len(t.name.Space)+1)

@@ -7,12 +7,10 @@ import "slices"
 // Source: http://hl7.org/fhir/R4/xml.html.
 func (x *xmlParser) order(n *Node, attributes int) {
 	last, apart := 0, false
-	names := make(map[string]int, 8) // where the first of a name stands
+	names := positions{list: n.Children}
 	for i, c := range n.Children {
-		first, again := names[c.Name]
-		if !again {
-			names[c.Name] = i
-		} else if n.Children[i-1].Name != c.Name {
+		first, again := names.first(c.Name, i)
+		if again && n.Children[i-1].Name != c.Name {
 			apart = true
 		}
 		m, known := n.member(c.Name)
@@ -35,8 +33,42 @@ func (x *xmlParser) order(n *Node, attributes int) {
 		last = place
 	}
 	if apart {
-		slices.SortStableFunc(n.Children, func(a, b *Node) int { return names[a.Name] - names[b.Name] })
+		place := make(map[string]int, len(n.Children)) // of the first of a name
+		for i, c := range slices.Backward(n.Children) {
+			place[c.Name] = i
+		}
+		slices.SortStableFunc(n.Children, func(a, b *Node) int { return place[a.Name] - place[b.Name] })
 	}
+}
+
+// positions says where the first child of a name stands.
+type positions struct {
+	list []*Node
+	many map[string]int // from where looking through the list would cost more
+}
+
+// first is the position of the first child that is called name, i itself when there is
+// none before it. It is asked for every child in turn.
+func (p *positions) first(name string, i int) (at int, again bool) {
+	const few = 24
+	if i < few {
+		for at, c := range p.list[:i] {
+			if c.Name == name {
+				return at, true
+			}
+		}
+		return i, false
+	}
+	if p.many == nil {
+		p.many = make(map[string]int, 2*few)
+		for at, c := range slices.Backward(p.list[:i]) {
+			p.many[c.Name] = at
+		}
+	}
+	if at, again = p.many[name]; !again {
+		p.many[name], at = i, i
+	}
+	return at, again
 }
 
 // place is the position of e in the order of t, looked for from a position on.

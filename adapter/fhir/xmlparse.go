@@ -2,7 +2,6 @@ package fhir
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -118,7 +117,7 @@ func (x *xmlParser) content(n *Node, t xmlToken, depth int) error {
 		}
 	}
 	if children := x.stack[base:]; len(children) > 0 {
-		n.Children = slices.Clone(children)
+		n.Children = x.children(children)
 		for _, c := range n.Children {
 			c.Parent = n
 		}
@@ -163,7 +162,9 @@ func (x *xmlParser) attributes(n *Node, t xmlToken) (value string, has bool, err
 		switch {
 		case a.Name.Local == "value":
 			value, has = x.value(t, i, p), true
-			n.start = int32(p.value)
+			if n.resourceType == "" { // a resource is read again from its tag
+				n.start = int32(p.value)
+			}
 		case a.Name.Local == "id" && n.resourceType != "":
 			x.fault(n, p.from, "xml-attribute", `a resource has its id in an element, as in <Patient><id value="1"/></Patient>`)
 		case a.Name.Local == "id" || a.Name.Local == "url" && isExtension(n):

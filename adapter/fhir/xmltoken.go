@@ -4,7 +4,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 
 	"spadapter/adapter/issue"
 )
@@ -31,8 +33,12 @@ type xmlToken struct {
 // What one element may have: more is an attack.
 const (
 	maxAttributes = 64
-	maxSpaces     = 64 // namespaces that are in force at one place
+	maxSpaces     = 64   // namespaces that are in force at one place
+	maxOpen       = 1000 // elements around one place, which a narrative may have beyond Limits.Depth
 )
+
+// cdata is how a section of plain text starts.
+const cdata = "<![CDATA["
 
 // binding is a prefix, "" for the default, and what it stands for down from an element.
 type binding struct {
@@ -75,6 +81,7 @@ func (x *xmlParser) costly(offset int, rule, text string) *issue.Error {
 func (x *xmlParser) next() (xmlToken, error) {
 	for {
 		t := xmlToken{from: int(x.decoder.InputOffset())}
+		x.pos = t.from
 		token, err := x.decoder.RawToken()
 		t.to = int(x.decoder.InputOffset())
 		if err == io.EOF && len(x.open) == 0 {
@@ -87,13 +94,16 @@ func (x *xmlParser) next() (xmlToken, error) {
 		switch token := token.(type) {
 		case xml.StartElement:
 			t.kind, t.name, t.attrs = tokenStart, token.Name, token.Attr
+			if err := x.references(t); err != nil {
+				return t, err
+			}
 			return t, x.start(&t)
 		case xml.EndElement:
 			t.name = token.Name
 			return t, x.end(&t)
 		case xml.CharData:
 			t.kind, t.text = tokenText, token
-			return t, nil
+			return t, x.references(t)
 		case xml.Directive:
 			return t, x.at(t.from, "xml-dtd", "document type definitions and what they declare are not read; send the resource without <!DOCTYPE")
 		case xml.ProcInst:
@@ -102,6 +112,31 @@ func (x *xmlParser) next() (xmlToken, error) {
 			}
 			return t, x.at(t.from, "xml-instruction", "processing instructions are not read; only an XML declaration may stand, at the very start of the body")
 		}
+	}
+}
+
+// references refuses a character reference to half of a surrogate pair, which the decoder
+// reads as U+FFFD.
+func (x *xmlParser) references(t xmlToken) error {
+	raw := x.src[t.from:t.to]
+	if strings.HasPrefix(raw, cdata) {
+		return nil
+	}
+	for at := 0; ; {
+		next := strings.Index(raw[at:], "&#")
+		if next < 0 {
+			return nil
+		}
+		at += next
+		number, _, _ := strings.Cut(raw[at+2:min(at+64, len(raw))], ";")
+		base := 10
+		if hex, ok := strings.CutPrefix(number, "x"); ok {
+			number, base = hex, 16
+		}
+		if code, err := strconv.ParseUint(number, base, 32); err == nil && utf16.IsSurrogate(rune(code)) {
+			return x.at(t.from+at, "xml", "this is half of a pair; write the number of the whole character")
+		}
+		at += 2
 	}
 }
 
@@ -136,6 +171,9 @@ func (x *xmlParser) malformed(err error, from int) *issue.Error {
 
 // start takes an element that starts: its namespaces, and that its attributes are unique.
 func (x *xmlParser) start(t *xmlToken) error {
+	if len(x.open) == maxOpen {
+		return x.costly(t.from, "depth-limit", "the XML is nested more than "+strconv.Itoa(maxOpen)+" deep")
+	}
 	x.open = append(x.open, t.name)
 	if len(t.attrs) > maxAttributes {
 		return x.costly(t.from, "xml-attribute-limit", "the element has too many attributes")
@@ -238,6 +276,9 @@ func (x *xmlParser) attribute(t xmlToken, i int) attributePlace {
 	}
 }
 
+// blank replaces what layout an attribute may have.
+var blank = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ")
+
 // value is that of the i-th attribute of t. Line ends and tabs that stand in it are
 // blanks; those that are written as character references stay.
 // Source: XML 1.0, section 3.3.3.
@@ -246,7 +287,7 @@ func (x *xmlParser) value(t xmlToken, i int, p attributePlace) string {
 	if !strings.ContainsAny(raw, "\t\r\n") {
 		return t.attrs[i].Value
 	}
-	plain := `<a v=` + strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ").Replace(raw) + `/>`
+	plain := `<a v=` + blank.Replace(raw) + `/>`
 	if token, err := xml.NewDecoder(strings.NewReader(plain)).RawToken(); err == nil {
 		if start, ok := token.(xml.StartElement); ok && len(start.Attr) == 1 {
 			return start.Attr[0].Value

@@ -131,7 +131,7 @@ func TestFormatOfResponses(t *testing.T) {
 	w := newWorld(t, nil)
 	const j, x = contentFHIR, contentXML
 	for _, c := range []struct{ accept, toJSON, toXML string }{
-		{"", j, x}, {"*/*", j, x}, {"application/*", j, x}, {"text/*", j, x},
+		{"", j, x}, {" , ", j, x}, {"*/*", j, x}, {"application/*", j, x}, {"text/*", j, x},
 		{"application/fhir+xml", x, x}, {"application/xml", x, x}, {"text/xml;charset=utf-8", x, x}, {"APPLICATION/FHIR+XML", x, x},
 		{"application/fhir+json", j, j}, {"text/json", j, j},
 		{"application/fhir+xml, application/fhir+json", j, x},
@@ -162,6 +162,13 @@ func TestFormatOfResponses(t *testing.T) {
 	if rec := w.do("GET", "/fhir/R4/Patient/1?_format=%zz", "", "as gp", "Accept: application/xml"); rec.Code != 400 || rec.Header().Get("Content-Type") != contentXML {
 		t.Error(rec.Code, rec.Header())
 	}
+	// in a search it may stand in the body
+	for body, want := range map[string]string{"_format=xml": x, "_format=application/fhir%2Bxml&_pretty=true": x, "_format=json": j, "family=x": j} {
+		if rec := w.do("POST", "/fhir/R4/Patient/_search", body, "as gp", "Content-Type: application/x-www-form-urlencoded"); rec.Code != 200 || rec.Header().Get("Content-Type") != want {
+			t.Error(body, rec.Code, rec.Header())
+		}
+	}
+	wants(t, w.do("POST", "/fhir/R4/Patient/_search", "_format=ttl", "as gp", "Content-Type: application/x-www-form-urlencoded"), 406, "not-acceptable")
 	// _format decides over Accept, and the plain API knows JSON alone
 	if rec := w.do("GET", "/fhir/R4/Patient/1?_format=json", "", "as gp", "Accept: application/fhir+xml"); rec.Header().Get("Content-Type") != contentFHIR {
 		t.Error(rec.Header())

@@ -17,21 +17,31 @@ func (x *exchange) negotiate() {
 	if x.query, x.unwanted = splitQuery(x.Request.URL.RawQuery); x.unwanted != nil {
 		x.query = nil
 	}
-	wish := ""
-	for _, p := range x.query {
-		switch p.name {
-		case "_format":
-			wish = p.value
-		case "_pretty":
-			x.pretty = p.value == "true"
-		}
-	}
+	wish := x.wish(x.query)
 	if x.route.surface == surfaceAPI {
-		if !takesJSON(x.Request.Header.Values("Accept")) {
+		if !takesJSON(x.accept()) {
 			x.refuseFormat("Accept allows no format that is served; allow application/json", "http.Accept")
 		}
 		return
 	}
+	x.choose(wish)
+}
+
+// wish is the format that parameters name, "" for none. They also say how to write it.
+func (x *exchange) wish(of []parameter) (format string) {
+	for _, p := range of {
+		switch p.name {
+		case "_format":
+			format = p.value
+		case "_pretty":
+			x.pretty = p.value == "true"
+		}
+	}
+	return format
+}
+
+// choose sets the format of the response: what was wished for goes before Accept.
+func (x *exchange) choose(wish string) {
 	like := formatOf(x.Request.Header.Get("Content-Type"))
 	chosen, ok := like, true
 	switch {
@@ -45,13 +55,23 @@ func (x *exchange) negotiate() {
 			x.refuseFormat("_format asks for a format that is not served; use json or xml", "http._format")
 		}
 	default:
-		if chosen, ok = accepted(x.Request.Header.Values("Accept"), like); !ok {
+		if chosen, ok = accepted(x.accept(), like); !ok {
 			x.refuseFormat("Accept allows no format that is served; allow application/fhir+json or application/fhir+xml", "http.Accept")
 		}
 	}
 	if x.reply == nil { // what an entry of a batch answers becomes a part of the JSON that the batch collects
 		x.format = chosen
 	}
+}
+
+// accept gives the lines of the Accept header that say something: an empty one asks for
+// nothing in particular.
+func (x *exchange) accept() []string {
+	lines := x.Request.Header.Values("Accept")
+	if len(lines) == 1 && strings.Trim(lines[0], " \t,") == "" {
+		return nil
+	}
+	return lines
 }
 
 func (x *exchange) refuseFormat(text, at string) {

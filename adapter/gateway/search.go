@@ -57,6 +57,12 @@ func (x *exchange) searched() ([]parameter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wish := x.wish(form); wish != "" {
+		x.choose(wish)
+	}
+	if x.unwanted != nil {
+		return nil, x.unwanted
+	}
 	// audit keeps what was looked for, wherever it stood
 	x.call.Query = audited(strings.TrimPrefix(x.Request.URL.RawQuery+"&"+string(x.call.Body), "&"))
 	return append(x.query, form...), nil
