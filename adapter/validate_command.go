@@ -29,7 +29,7 @@ type validateCmd struct {
 	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by the resources and profiles in a file." enum:"R4,STU3,detect" default:"detect"`
 
 	Format   string `short:"f" help:"text; json, one object in a line for each resource; outcome, an OperationOutcome or a Bundle of them; junit or sarif for CI." enum:"text,json,outcome,junit,sarif" default:"text"`
-	Out      string `short:"o" placeholder:"FILE" help:"File for the report; text is then written to standard output all the same."`
+	Out      string `short:"o" placeholder:"FILE" help:"File for the report. With another format than text, the text still goes to standard output."`
 	Severity string `help:"Least that is shown: error, warning or information; default warning." enum:",error,warning,information" default:""`
 	Werror   bool   `help:"Exit with 1 for warnings too."`
 	Values   bool   `help:"With junit and sarif: show the senders' values and the line under each fault. They are left out by default because such reports leave the machine, and a line may hold a patient's data."`
@@ -142,7 +142,7 @@ func (v *validator) list(w io.Writer) error {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tab, "FOR\tFHIR\tPROFILE")
 	for _, name := range v.profiles("") {
-		fmt.Fprintf(tab, "%s\t%s\t%s\n", v.types[name], v.loaded[name].Version, name)
+		fmt.Fprintf(tab, "%s\t%s\t%s\n", v.types[name], releaseName(v.loaded[name]), name)
 	}
 	return tab.Flush()
 }

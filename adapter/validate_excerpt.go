@@ -70,11 +70,11 @@ func tokenLength(line []byte, from int) int {
 		return max(n, 1)
 	}
 	switch c := rest[0]; {
-	case from > 0 && (line[from-1] == '"' || line[from-1] == '\'') && !isJSONQuote(line, from-1):
-		if end := bytes.IndexByte(rest, line[from-1]); end > 0 { // the value of an attribute
-			return end
+	case c == '\'':
+		if end := bytes.IndexByte(rest[1:], c); end >= 0 {
+			return end + 2
 		}
-		return word("-.:")
+		return len(rest)
 	case c == '"':
 		for i := 1; i < len(rest); i++ {
 			switch rest[i] {
@@ -96,14 +96,11 @@ func isWord(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= utf8.RuneSelf
 }
 
-// isJSONQuote reports whether a quote opens a text of JSON and not the value of an attribute.
-func isJSONQuote(line []byte, at int) bool { return at == 0 || line[at-1] != '=' }
-
 // memberName is where the name of a JSON member, or of an XML element, stands whose value
 // begins at an offset of the line; false when it is not on this line.
 func memberName(line []byte, value int) (from, length int, ok bool) {
 	head := line[:min(value, len(line))]
-	if bytes.HasSuffix(head, []byte(`="`)) || bytes.HasSuffix(head, []byte(`='`)) {
+	if bytes.HasSuffix(head, []byte("=")) {
 		from = bytes.LastIndexByte(head, '<')
 		return from, tokenLength(line, max(from, 0)), from >= 0
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ var validateLimits = fhir.Limits{Bytes: maxDocument, Nodes: 4_000_000}
 
 // check does one message.
 func (v *validation) check(d convertMessage) validated {
+	if d.line > 0 {
+		d.body = bytes.TrimRight(d.body, "\r\n") // or what ends too early would end in the next line
+	}
 	out := validated{convertMessage: d, file: v.inputs[d.input].path}
 	if out.file == "-" {
 		out.file = "<stdin>"
@@ -282,11 +286,7 @@ func (v *validation) summary(w io.Writer, t *validateTally, took time.Duration) 
 	}
 	fmt.Fprintln(w)
 	if t.hidden > 0 {
-		least := "information"
-		if v.command.Severity == "error" {
-			least = "warning or -severity information"
-		}
-		fmt.Fprintln(w, term.paint(faint, fmt.Sprintf("%s not shown; -severity %s shows them", plural(t.hidden, "further remark"), least)))
+		fmt.Fprintln(w, term.paint(faint, plural(t.hidden, "further remark")+" not shown; -severity information shows everything"))
 	}
 }
 

@@ -76,8 +76,8 @@ func (r *textReport) issue(v *validated, source *sourceText, e *issue.Error) {
 	if line, ok := source.line(e.Line); ok && e.Column > 0 && len(line) > 0 {
 		from := min(e.Column-1, len(line))
 		length := tokenLength(line, from)
-		if e.Rule == "unknown-element" {
-			// what is wrong is the name, not the value
+		if e.Rule == "unknown-element" || e.Rule == "xml-order" {
+			// what is wrong is the name, or where it stands, and not the value
 			if at, n, ok := memberName(line, from); ok {
 				from, length = at, n
 			}
