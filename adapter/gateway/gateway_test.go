@@ -106,6 +106,7 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 			return nil, issue.New(issue.Login, "token-signature", "the token was not signed by a known key")
 		},
 		Conversions: testDialects(), Terminology: func(string) *terminology.Registry { return testTerminology() }, Definitions: []*fhir.Node{definition()},
+		Validator: testValidator(),
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		NewID:  func() string { return "made-id" },
 		Now:    func() time.Time { return noon },
