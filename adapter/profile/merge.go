@@ -20,11 +20,16 @@ type compiler struct {
 
 	sources map[*element]*fhir.Node // the definition that an element was last said by
 	within  map[string]string       // path to slice, for definitions that have no id
-	refused []string                // ids below which nothing more is said
+	refused map[string]bool         // ids below which nothing more is said
 }
 
 func (c *compiler) fail(t issue.Type, at *fhir.Node, format string, args ...any) *issue.Error {
-	e := issue.Newf(t, c.profile.id, format, args...)
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = clip(text)
+		}
+	}
+	e := issue.Newf(t, clip(c.profile.id), format, args...)
 	if at != nil {
 		e = e.At(at.Path()).On(at.Position())
 	}
@@ -77,11 +82,6 @@ func (c *compiler) identity(d *fhir.Node) string {
 // place finds or makes the element that an ElementDefinition is about.
 func (c *compiler) place(d *fhir.Node) *element {
 	id := c.identity(d)
-	for _, r := range c.refused {
-		if id == r || strings.HasPrefix(id, r+".") {
-			return nil
-		}
-	}
 	parts := strings.Split(id, ".")
 	at := c.profile.root
 	switch {
@@ -92,16 +92,23 @@ func (c *compiler) place(d *fhir.Node) *element {
 		c.fail(issue.TooCostly, d, "the path of an element has more than %d names", maxDepth)
 		return nil
 	}
+	if len(c.refused) > 0 {
+		for i := range len(id) + 1 {
+			if (i == len(id) || id[i] == '.') && c.refused[id[:i]] {
+				return nil
+			}
+		}
+	}
 	for _, part := range parts[1:] {
 		name, slice, _ := strings.Cut(part, ":")
 		if strings.ContainsAny(slice, "/:") {
-			c.refused = append(c.refused, id)
+			c.refuse(id)
 			c.fail(issue.NotSupported, d, "slices of slices (%s) are not supported; make each of them a slice of its own", slice)
 			return nil
 		}
 		parent := at
 		if at = c.child(at, name, d); at == nil {
-			c.refused = append(c.refused, id)
+			c.refuse(id)
 			return nil
 		}
 		if slice != "" && at.slice == "" {
@@ -113,6 +120,13 @@ func (c *compiler) place(d *fhir.Node) *element {
 		}
 	}
 	return at
+}
+
+func (c *compiler) refuse(id string) {
+	if c.refused == nil {
+		c.refused = map[string]bool{}
+	}
+	c.refused[id] = true
 }
 
 // member finds a JSON name among the types of an element.
@@ -187,6 +201,15 @@ func (e *element) sliceNamed(name string) *element {
 	}
 	s := &element{id: e.id + ":" + name, path: e.path, name: e.name, of: e.of, types: e.types, slice: name}
 	e.slices = append(e.slices, s)
+	switch {
+	case e.named != nil:
+		e.named[name] = s
+	case len(e.slices) > 16:
+		e.named = make(map[string]*element, 2*len(e.slices))
+		for _, s := range e.slices {
+			e.named[s.slice] = s
+		}
+	}
 	return s
 }
 

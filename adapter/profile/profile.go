@@ -177,8 +177,17 @@ func (p *Profile) Validate(resource *fhir.Node) error {
 		return nil
 	}
 	v := newValidator(nil, &p.env, resource)
+	defer v.done()
 	v.resource(p, resource)
-	return issue.Join(v.found)
+	return issue.Join(v.all())
+}
+
+// conforms is Conforms for an invariant of a validation that goes on.
+func (p *Profile) conforms(n *fhir.Node) bool {
+	v := begin(nil, &p.env, n, true)
+	defer v.done()
+	v.resource(p, n)
+	return !fails(v.found)
 }
 
 // Conforms reports whether a resource breaks no rule of the profile; warnings aside.

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -105,8 +106,8 @@ func (c *compiler) slicings(e, general *element) {
 			e.slicing = c.profile
 		}
 	}
-	least := 0
-	for i, s := range e.slices {
+	least, byMarks := 0, make(map[string]*element, len(e.slices))
+	for _, s := range e.slices {
 		s.expected = nil
 		for k := range e.discriminates {
 			d := &e.discriminates[k]
@@ -121,13 +122,13 @@ func (c *compiler) slicings(e, general *element) {
 			}
 			s.expected = append(s.expected, x)
 		}
-		for _, before := range e.slices[:i] {
-			if slices.EqualFunc(before.expected, s.expected, sameExpectation) {
-				e.unusable = true
-				c.fail(issue.Invalid, c.source(s, e), "the slices %s and %s contradict each other: the same values mark both", before.id, s.id)
-				return
-			}
+		key := marks(s.expected)
+		if before := byMarks[key]; before != nil {
+			e.unusable = true
+			c.fail(issue.Invalid, c.source(s, e), "the slices %s and %s contradict each other: the same values mark both", before.id, s.id)
+			return
 		}
+		byMarks[key] = s
 		least += s.min.n
 	}
 	most := 1
@@ -141,6 +142,25 @@ func (c *compiler) slicings(e, general *element) {
 		e.unusable = true
 		c.fail(issue.Invalid, c.source(e, e.slices[0]), "%s may be given at most %s, and its slices together ask for at least %s", e.id, times(most), times(least))
 	}
+	e.indexMarks()
+}
+
+// indexMarks makes the index of slices that one text marks each.
+func (e *element) indexMarks() {
+	if len(e.slices) < 4 || len(e.discriminates) != 1 || e.unusable {
+		return
+	}
+	marked := make(map[string]int, len(e.slices))
+	for i, s := range e.slices {
+		x := s.expected[0].value
+		if x == nil || x.Kind != fhir.String || len(x.Children) > 0 {
+			return
+		}
+		if _, known := marked[x.Value]; !known {
+			marked[x.Value] = i
+		}
+	}
+	e.marked = marked
 }
 
 // source is the definition of the first of these that this profile mentions; nil when it
@@ -154,18 +174,26 @@ func (c *compiler) source(elements ...*element) *fhir.Node {
 	return nil
 }
 
-func sameExpectation(a, b expectation) bool {
-	switch {
-	case a.discriminator.kind == "exists":
-		return a.present == b.present
-	case a.value != nil || b.value != nil:
-		return a.value != nil && b.value != nil && equal(a.value, b.value)
-	case a.binding != nil || b.binding != nil:
-		return a.binding != nil && b.binding != nil && a.binding.valueSet == b.binding.valueSet
-	case a.profiles != nil || b.profiles != nil:
-		return slices.Equal(a.profiles, b.profiles)
+// marks writes what a slice expects, so that two that expect the same are found.
+func marks(expected []expectation) string {
+	var b strings.Builder
+	for _, x := range expected {
+		switch {
+		case x.discriminator.kind == "exists":
+			b.WriteString(strconv.FormatBool(x.present))
+		case x.value != nil:
+			b.WriteString("value ")
+			b.WriteString(show(x.value))
+		case x.binding != nil:
+			b.WriteString("set " + x.binding.valueSet)
+		case x.profiles != nil:
+			b.WriteString("profile " + strings.Join(x.profiles, " "))
+		default:
+			b.WriteString("type " + typeNames(x.types))
+		}
+		b.WriteByte(0)
 	}
-	return slices.Equal(a.types, b.types)
+	return b.String()
 }
 
 // expects is what slice s says at a discriminator's path: its own fixed or pattern

@@ -10,22 +10,30 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// Work that one validation may take, in steps of FHIRPath: a Bundle of the greatest size
-// that is accepted takes less; a rule that reads everything for each element takes more.
-const maxSteps = 20_000_000
+// Work that one validation may take, in steps of FHIRPath and in elements that slicing
+// looks at: a Bundle of the greatest size that is accepted takes a tenth with profiles
+// that look once at each element; a rule that reads everything for each takes more.
+const maxSteps = 10_000_000
 
 // validator is one validation of one resource.
 type validator struct {
-	set     *Set // nil for a profile by itself
-	env     *Env
-	root    *fhir.Node
-	found   []*issue.Error
-	ctx     fhirpath.Context
-	steps   int
-	depth   int // of profiles within profiles
-	refs    resolver
-	said    map[string]bool      // what is said once: bindings and profiles that are not here
-	results map[pairing]*outcome // of profiles within profiles
+	set      *Set // nil for a profile by itself
+	env      *Env
+	root     *fhir.Node
+	found    []*issue.Error
+	ctx      fhirpath.Context
+	steps    int
+	given    int       // steps at the start
+	document *document // nil unless it is shared
+	asked    bool      // begun by an invariant
+	depth    int       // of profiles within profiles
+	refs     *resolver
+	stopped  bool                 // for want of work
+	lost     bool                 // see each
+	said     map[string]bool      // what is said once: bindings and profiles that are not here
+	results  map[pairing]*outcome // of profiles within profiles
+
+	selected map[selection]map[*fhir.Node]bool
 }
 
 // pairing is a profile and a node that it is asked about.
@@ -40,15 +48,29 @@ type outcome struct {
 	found    []*issue.Error
 }
 
-func newValidator(set *Set, env *Env, n *fhir.Node) *validator {
-	v := &validator{set: set, env: env, root: n.Root(), steps: maxSteps}
-	v.refs.root = v.root
+func newValidator(set *Set, env *Env, n *fhir.Node) *validator { return begin(set, env, n, false) }
+
+// begin starts a validation; inner when an invariant asks for it. done must be called.
+func begin(set *Set, env *Env, n *fhir.Node, inner bool) *validator {
+	v := &validator{set: set, env: env, root: n.Root(), steps: maxSteps, asked: inner}
+	v.refs = &resolver{root: v.root}
+	if underway.asks.Load() {
+		underway.begin(v, inner)
+	}
+	v.given = v.steps
 	v.ctx.Resolve = v.refs.find
 	v.ctx.Budget = &v.steps
 	if env.Now != nil {
 		v.ctx.Now = env.Now()
 	}
 	return v
+}
+
+// done ends a validation.
+func (v *validator) done() {
+	if v.document != nil {
+		underway.end(v, v.asked)
+	}
 }
 
 // resolve finds the resource that a Reference or canonical leads to, nil when it is not
@@ -72,6 +94,23 @@ func (v *validator) report(t issue.Type, n *fhir.Node, rule, words string) *issu
 // fault reports what a profile says of an element.
 func (v *validator) fault(t issue.Type, n *fhir.Node, by *Profile, e *element, words string) *issue.Error {
 	return v.report(t, n, by.id+"/"+e.id, words+" (profile "+by.Name+")")
+}
+
+// spend takes from the work that one validation may take, and reports whether there is
+// any left.
+func (v *validator) spend(steps int) bool {
+	v.steps -= steps
+	v.stopped = v.stopped || v.steps < 0
+	return !v.stopped
+}
+
+// all is what was found, and first of all that the work was not done to its end.
+func (v *validator) all() []*issue.Error {
+	if v.stopped {
+		v.found = slices.Insert(v.found, 0, issue.New(issue.TooCostly, "profile-work",
+			"checking this message against its profiles would need more work than is allowed for one message; what was not checked yet is left out").At(v.root.Path()).On(v.root.Position()))
+	}
+	return v.found
 }
 
 // once reports whether this is the first time.

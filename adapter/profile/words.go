@@ -53,14 +53,13 @@ func list(words []string) string {
 // sliceNames names the slices of an element, each with what marks it.
 func sliceNames(e *element) string {
 	var names []string
-	for i, s := range e.slices {
-		if i < maxNamed {
-			names = append(names, s.slice+" ("+s.mark()+")")
-			continue
-		}
-		names = append(names, s.slice)
+	for _, s := range e.slices[:min(len(e.slices), maxNamed)] {
+		names = append(names, s.slice+" ("+s.mark()+")")
 	}
-	return list(names)
+	if more := len(e.slices) - maxNamed; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // mark says what an element of a slice has, by which it is told from the others.
