@@ -316,6 +316,8 @@ func FuzzParseXML(f *testing.F) {
 		`<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>`,
 		xmlPatient + `<gender>male</gender><active value="yes"/><x xmlns="urn:y"><z/></x><contained><Group/><Group/></contained></Patient>`,
 		xmlPatient + `<extension url="u"><valueDecimal value="1e"/></extension><extension id="i"/><active value="1"/></Patient>`,
+		inPatient(`<language value="&#xD800;"/>`), inDiv(`<![CDATA[</div>&]]><b>&#56832;</b>`), inPatient(`<name/><contact/><name value="x"><text value="y"/></name>`),
+		`<Patient xmlns="http://hl7.org/fhir" value="x"><active value="true"/></Patient>`,
 	} {
 		f.Add([]byte(seed))
 	}
