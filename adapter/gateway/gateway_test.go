@@ -107,9 +107,9 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 		},
 		Conversions: testDialects(), Terminology: func(string) *terminology.Registry { return testTerminology() }, Definitions: []*fhir.Node{definition()},
 		Validator: testValidator(),
-		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		NewID:  func() string { return "made-id" },
-		Now:    func() time.Time { return noon },
+		Logger:    slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		NewID:     func() string { return "made-id" },
+		Now:       func() time.Time { return noon },
 	}
 	w.handler = New(w.config)
 	return w
