@@ -19,6 +19,7 @@ import (
 	"spadapter/adapter/delivery"
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/gateway"
+	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 	"spadapter/adapter/store"
 )
@@ -43,6 +44,13 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	compiled, err := compile(c, log)
 	if err != nil {
 		return nil, fmt.Errorf("the maps and other artefacts do not compile: %w", err)
+	}
+	validator, notes, err := newValidator(compiled.terminology, c.Packages)
+	if err != nil {
+		return nil, fmt.Errorf("ADAPTER_PACKAGES: %w", err)
+	}
+	for _, note := range notes {
+		log.Warn("a package cannot be used as a whole", "details", note.Details)
 	}
 	if a.partners, err = loadPartners(c.Partners); err != nil {
 		return nil, err
@@ -82,9 +90,13 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		a.shadow = newShadow(library, registry, log)
 		converted = a.shadow.observe
 	}
+	invariants := compiled.invariants.Validate
+	if len(c.Packages) > 0 {
+		invariants = validator.sets[fhir.Types(fhir.R4)].Validate // the claims of a message too
+	}
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.terminology,
-		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: compiled.invariants.Validate, Profiles: compiled.profiles,
+		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Profiles: compiled.profiles,
 		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
 	})
 	if a.worker, err = a.newWorker(registry, service.Fresh); err != nil {
@@ -95,6 +107,9 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID,
 		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions,
+		Validator: &gateway.Validator{Known: validator.known, Validate: func(root *fhir.Node, profiles []string, intake bool) []*issue.Error {
+			return validator.validate(root, question{profiles: profiles, intake: intake})
+		}},
 	})
 	return a, nil
 }

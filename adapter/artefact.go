@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/mapping"
@@ -78,16 +77,12 @@ func (a *artefacts) dialect(organisation string) referral.Dialect {
 }
 
 func (a *artefacts) compileProfiles() error {
-	env := profile.Env{ValidateCode: a.validateCode}
-	files, err := fs.Glob(conformance.FS, "profiles/*.json")
+	env := profile.Env{ValidateCode: codeCheck(a.terminology)}
+	own, err := ownProfiles()
 	if err != nil {
 		return err
 	}
-	for _, file := range files {
-		definition, err := document(file)
-		if err != nil {
-			return err
-		}
+	for _, definition := range own {
 		p, err := profile.Compile(definition, env)
 		if err != nil {
 			return err
@@ -95,13 +90,6 @@ func (a *artefacts) compileProfiles() error {
 		a.profiles[definition.Text("type")] = p.Validate
 	}
 	return nil
-}
-
-// validateCode answers a profile's question about a code, by the value set that is loaded
-// in whatever version.
-func (a *artefacts) validateCode(valueSet string, n *fhir.Node) (ok, known bool) {
-	valueSet, _, _ = strings.Cut(valueSet, "|")
-	return a.terminology.HasCode(valueSet, n)
 }
 
 // document reads one shipped resource.

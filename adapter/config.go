@@ -25,7 +25,8 @@ type Config struct {
 	Maps       string `help:"Folder of dialects that are added to the shipped ones or lie over them; organisations/ODS/ holds those of one sender." env:"ADAPTER_MAPS_DIR" name:"maps"`
 	ShadowMaps string `help:"Folder of dialects that are run beside the live ones on real traffic: what would change is reported, nothing is stored." env:"ADAPTER_SHADOW_MAPS_DIR" name:"shadow-maps"`
 
-	Terminology string `help:"Folder of code systems, value sets, SNOMED CT release files and reference set lists, over the shipped ones." env:"ADAPTER_TERMINOLOGY_DIR" name:"terminology"`
+	Terminology string   `help:"Folder of code systems, value sets, SNOMED CT release files and reference set lists, over the shipped ones." env:"ADAPTER_TERMINOLOGY_DIR" name:"terminology"`
+	Packages    []string `help:"FHIR packages, .tgz files or folders: their profiles are known to $validate, and a message that claims one is held to it when it is taken in." env:"ADAPTER_PACKAGES" name:"packages"`
 
 	JWKS     string   `help:"JWK set with the public keys of the token issuer." env:"ADAPTER_JWKS_FILE" name:"jwks" default:"adapter-jwks.json"`
 	Issuer   string   `help:"iss of the tokens signed with those keys." env:"ADAPTER_ISSUER" default:"spadapter"`

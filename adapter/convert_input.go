@@ -37,8 +37,8 @@ type convertMessage struct {
 const maxDocument = 256 << 20
 
 // convertInputs lists the files of the paths: a folder gives its .json, .xml, .ndjson
-// and .jsonl files, in the order of their names, folders below it included, but not the one
-// for the results.
+// and .jsonl files, in the order of their names, folders below it included, but neither the one
+// for the results nor hidden ones.
 func convertInputs(paths []string, results string) ([]convertInput, error) {
 	var out []convertInput
 	var errs []error
@@ -49,7 +49,7 @@ func convertInputs(paths []string, results string) ([]convertInput, error) {
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, unreadablePath(path, err))
 			continue
 		}
 		if !info.IsDir() {
@@ -58,8 +58,8 @@ func convertInputs(paths []string, results string) ([]convertInput, error) {
 		}
 		found := 0
 		err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() && results != "" && sameFile(file, results) {
-				return filepath.SkipDir // it holds what an earlier run made
+			if err == nil && entry.IsDir() && (file != path && strings.HasPrefix(entry.Name(), ".") || results != "" && sameFile(file, results)) {
+				return filepath.SkipDir // the latter holds what an earlier run made
 			}
 			if err != nil || entry.IsDir() || !isNDJSON(file) && !isXML(file) && !strings.EqualFold(filepath.Ext(file), ".json") {
 				return err
@@ -82,6 +82,14 @@ func convertInputs(paths []string, results string) ([]convertInput, error) {
 		errs = append(errs, err)
 	}
 	return out, errors.Join(errs...)
+}
+
+// unreadablePath says of a path why it cannot be read, without the name of a system call.
+func unreadablePath(path string, err error) error {
+	if inner, ok := err.(*fs.PathError); ok {
+		err = inner.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 func sameFile(a, b string) bool {

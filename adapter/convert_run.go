@@ -5,20 +5,15 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/mapping"
 )
 
-// conversion is one run of the convert command: one reader, some workers, one writer
-// that keeps the order of the input.
+// conversion is one run of the convert command.
 type conversion struct {
 	command *convertCmd
 	dialect *mapping.Dialect
@@ -45,74 +40,26 @@ func (e errNotConverted) Error() string {
 }
 
 func (v *conversion) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type slot struct {
-		convertMessage
-		done chan converted
-	}
-	// as many wait as keep the workers busy; a large file is never in memory as a whole
-	order := make(chan slot, 4*v.command.Jobs)
-	work := make(chan slot)
-	var group sync.WaitGroup
-	var done atomic.Int64
-	group.Go(func() {
-		defer close(order)
-		defer close(work)
-		for i, in := range v.inputs {
-			in.read(ctx, i, func(d convertMessage) bool {
-				s := slot{d, make(chan converted, 1)}
-				for _, to := range []chan slot{order, work} {
-					select {
-					case to <- s:
-					case <-ctx.Done():
-						return false
-					}
-				}
-				return true
-			})
-			if ctx.Err() != nil {
-				return
-			}
-		}
-	})
-	for range v.command.Jobs {
-		group.Go(func() {
-			for s := range work {
-				s.done <- v.convert(ctx, s.convertMessage)
-				done.Add(int64(len(s.body)))
-			}
-		})
-	}
 	results, err := newConvertResults(v)
 	if err != nil {
-		cancel()
-		group.Wait()
 		return err
 	}
+	var done atomic.Int64
 	summary := newConvertSummary(v)
-	clear, redraw := v.progress(&done)
-	for s := range order {
-		var c converted
-		select {
-		case c = <-s.done:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil || err != nil {
-			continue // drained, so that the reader can end
-		}
+	clear, redraw := progress("converting", v.inputs, v.command.Quiet, &done)
+	err = eachMessage(ctx, v.inputs, v.command.Jobs, func(d convertMessage) converted {
+		defer done.Add(int64(len(d.body)))
+		return v.convert(ctx, d)
+	}, func(c converted) error {
 		summary.add(c)
 		if told := summary.tell(c); told != "" {
 			clear()
 			fmt.Fprint(os.Stderr, told)
 			redraw()
 		}
-		if err = results.write(c); err != nil {
-			cancel()
-		}
-	}
+		return results.write(c)
+	})
 	clear()
-	group.Wait()
 	switch {
 	case err != nil:
 		results.abandon()
@@ -223,21 +170,4 @@ func (v *conversion) compare(ctx context.Context, d convertMessage, result *mapp
 		}
 	}
 	return b.String(), len(differences)
-}
-
-// progress draws a bar of the bytes converted, while someone looks at it and the sizes
-// are known. clear takes it off the screen, redraw puts it back.
-func (v *conversion) progress(done *atomic.Int64) (clear, redraw func()) {
-	var total int64
-	for _, in := range v.inputs {
-		total += in.bytes
-	}
-	if v.command.Quiet || total < 1<<20 || !term.IsTerminal(int(os.Stderr.Fd())) {
-		return func() {}, func() {}
-	}
-	bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("converting"),
-		progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
-		progressbar.OptionFullWidth(), progressbar.OptionThrottle(200*time.Millisecond))
-	// a bar that cannot be drawn is no loss
-	return func() { _ = bar.Clear() }, func() { _ = bar.Set64(done.Load()) }
 }

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -17,21 +18,28 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run the adapter."`
-	Demo    demoCmd    `cmd:"" help:"Show the main job: a referral goes in, a coded outcome comes back."`
-	Bench   benchCmd   `cmd:"" help:"Measure how many referrals a second an adapter takes in."`
-	Convert convertCmd `cmd:"" help:"Convert messages, and show where every value came from and what was not read."`
-	Keys    keysCmd    `cmd:"" help:"Make a key set for tokens and for proving who we are."`
-	Token   tokenCmd   `cmd:"" help:"Make a bearer token for development."`
-	Replay  replayCmd  `cmd:"" help:"List dead deliveries, or send one again."`
-	Config  configCmd  `cmd:"" help:"Print the effective configuration, secrets hidden."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the adapter."`
+	Demo     demoCmd     `cmd:"" help:"Show the main job: a referral goes in, a coded outcome comes back."`
+	Bench    benchCmd    `cmd:"" help:"Measure how many referrals a second an adapter takes in."`
+	Convert  convertCmd  `cmd:"" help:"Convert messages, and show where every value came from and what was not read."`
+	Validate validateCmd `cmd:"" help:"Check FHIR files: every fault with its line, in JSON, XML, NDJSON and folders."`
+	Keys     keysCmd     `cmd:"" help:"Make a key set for tokens and for proving who we are."`
+	Token    tokenCmd    `cmd:"" help:"Make a bearer token for development."`
+	Replay   replayCmd   `cmd:"" help:"List dead deliveries, or send one again."`
+	Config   configCmd   `cmd:"" help:"Print the effective configuration, secrets hidden."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 func main() {
 	var cli commands
 	parser := kong.Must(&cli, kong.Name("adapter"), kong.ShortUsageOnError(),
-		kong.Description("Social prescribing FHIR adapter: GP referrals in, coded outcomes back."))
+		kong.Description("Social prescribing FHIR adapter: GP referrals in, coded outcomes back."),
+		kong.Exit(func(status int) {
+			if status != 0 && status != 1 {
+				status = int(statusUsage) // kong has a number of its own for wrong usage
+			}
+			os.Exit(status)
+		}))
 	ctx, err := parser.Parse(longFlags(parser.Model, os.Args[1:]))
 	parser.FatalIfErrorf(err)
 	err = unknownVariables(os.Environ())
@@ -39,7 +47,14 @@ func main() {
 		err = ctx.Run()
 	}
 	if err != nil {
+		if said := exitStatus(0); errors.As(err, &said) {
+			os.Exit(said.ExitCode())
+		}
 		fmt.Fprintln(os.Stderr, "adapter:", err)
+		var own kong.ExitCoder
+		if errors.As(err, &own) {
+			os.Exit(own.ExitCode())
+		}
 		os.Exit(1)
 	}
 }

@@ -25,6 +25,7 @@ const (
 	heading = "1"    // bold
 	good    = "32"   // green
 	bad     = "31"   // red
+	caution = "33"   // yellow
 	faint   = "2"    // dim
 	actor   = "1;36" // bold cyan
 )

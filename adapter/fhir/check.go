@@ -266,7 +266,7 @@ func (c *checker) primitive(n *Node) {
 		return
 	}
 	if ok := lexical[t.Name]; ok != nil && !ok(n.Value) {
-		c.report(issue.Value, n, "lexical-"+t.Name, fmt.Sprintf("%s must be %s", label(n), forms[t.Name])).With("got %s", clip(n.Value))
+		c.report(issue.Value, n, "lexical-"+t.Name, label(n)+" must "+formOf(t, n.Value)).With("got %s", clip(n.Value))
 		return
 	}
 	if e := n.Element; e.Codes != nil && !e.HasCode(n.Value) {

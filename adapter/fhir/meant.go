@@ -29,6 +29,18 @@ var forms = map[string]string{
 	"time":         "hh:mm:ss on a clock of 24 hours, without an offset",
 }
 
+// formOf says what the value of a primitive must be, and how the given one misses it
+// where that can be told.
+func formOf(t *Type, value string) string {
+	switch {
+	case value == "":
+		return "not be empty; leave the element out"
+	case (t.Name == "dateTime" || t.Name == "instant") && lexical[t.Name](value+"Z"):
+		return "say in which time zone it is: write Z or an offset such as +01:00 behind the time"
+	}
+	return "be " + forms[t.Name]
+}
+
 // meant says what was probably meant by the name of an element that t does not have:
 // the type of a choice, a name that is nearly the same, or another version of FHIR.
 func (t *Type) meant(name string) string {
@@ -84,6 +96,20 @@ func (s *System) meantResource(name string) string {
 func meantCode(codes []string, code string) string {
 	if best := nearest(codes, strings.ReplaceAll(code, "_", "-")); best != "" {
 		return "; did you mean " + best + "?"
+	}
+	beginning := slices.DeleteFunc(slices.Clone(codes), func(c string) bool { return !strings.HasPrefix(c, strings.ToLower(code)) })
+	if len(beginning) == 1 && code != "" { // such as M for male
+		return "; did you mean " + beginning[0] + "?"
+	}
+	return ""
+}
+
+// meantReference says what was probably meant by a reference Type/id whose type there
+// is none of.
+func (s *System) meantReference(reference string) string {
+	name, id, ok := strings.Cut(reference, "/")
+	if best := nearest(s.resources, name); ok && best != "" && isID(id) {
+		return "; did you mean " + best + " for the type?"
 	}
 	return ""
 }

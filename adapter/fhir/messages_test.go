@@ -55,6 +55,9 @@ var spoken = []struct{ name, body string }{
 	{"many elements", `{"resourceType":"Patient","name":[` + strings.Repeat("0,", 500_000) + `0]}`},
 	{"long", `{"resourceType":"Patient","id":"` + strings.Repeat("a", 5<<20) + `"}`},
 
+	{"time without a zone", `{"resourceType":"Patient","deceasedDateTime":"2026-02-17T10:00:00"}`},
+	{"reference to a type that is mistyped", `{"resourceType":"Patient","managingOrganization":{"reference":"Organisation/1"}}`},
+	{"beginning of a code", `{"resourceType":"Patient","gender":"M"}`},
 	{"resource type", `{"resourceType":"patient"}`},
 	{"resource type of another version", `{"resourceType":"ReferralRequest"}`},
 	{"resource type that is none", `{"resourceType":"Widget"}`},

@@ -64,7 +64,7 @@ func (c *checker) reference(n *Node) {
 	if literal != nil && literal.HasValue() {
 		target, ok := ParseReference(c.system, literal.Value)
 		if !ok {
-			c.report(issue.Value, literal, "reference-form", label(n)+" must be Type/id, an absolute URL, urn:uuid:…, urn:oid:… or #id").
+			c.report(issue.Value, literal, "reference-form", label(n)+" must be Type/id, an absolute URL, urn:uuid:…, urn:oid:… or #id"+c.system.meantReference(literal.Value)).
 				With("got %s", clip(literal.Value))
 			return
 		}

@@ -143,9 +143,9 @@ func TestArtefactWithoutID(t *testing.T) {
 // TestWithoutArtefacts: what was not configured is neither there nor claimed.
 func TestWithoutArtefacts(t *testing.T) {
 	w := newWorld(t, nil)
-	w.config.Conversions, w.config.Terminology, w.config.Definitions = nil, nil, nil
+	w.config.Conversions, w.config.Terminology, w.config.Definitions, w.config.Validator = nil, nil, nil, nil
 	w.handler = New(w.config)
-	for _, target := range []string{"/fhir/R4/$convert", "/fhir/R4/StructureMap/$transform", "/fhir/R4/ConceptMap/$translate"} {
+	for _, target := range []string{"/fhir/R4/$convert", "/fhir/R4/StructureMap/$transform", "/fhir/R4/ConceptMap/$translate", "/fhir/R4/$validate"} {
 		wants(t, w.post(target, somebody, "as gp"), 404, "unknown-path")
 	}
 	wants(t, w.do("GET", "/fhir/R4/ConceptMap", "", "as gp"), 404, "unknown-path")

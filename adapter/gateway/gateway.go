@@ -19,7 +19,7 @@ import (
 )
 
 // Config is what New needs. Operations, Verify and BaseURL must be given. What needs
-// Conversions, Terminology or Definitions is offered only where they are given.
+// Conversions, Terminology, Definitions or a Validator is offered only where they are given.
 type Config struct {
 	Operations Operations
 
@@ -35,6 +35,8 @@ type Config struct {
 	// organisation, by its ODS code, "" for everybody's.
 	Terminology func(organisation string) *terminology.Registry
 	Definitions []*fhir.Node // the OperationDefinitions that are served; read only
+
+	Validator *Validator // judges for $validate
 
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
 	TokenURL string      // where clients get their tokens, for the CapabilityStatement; "" when not offered

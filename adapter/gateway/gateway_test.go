@@ -106,9 +106,10 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 			return nil, issue.New(issue.Login, "token-signature", "the token was not signed by a known key")
 		},
 		Conversions: testDialects(), Terminology: func(string) *terminology.Registry { return testTerminology() }, Definitions: []*fhir.Node{definition()},
-		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		NewID:  func() string { return "made-id" },
-		Now:    func() time.Time { return noon },
+		Validator: testValidator(),
+		Logger:    slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		NewID:     func() string { return "made-id" },
+		Now:       func() time.Time { return noon },
 	}
 	w.handler = New(w.config)
 	return w

@@ -132,7 +132,9 @@ func (g *gateway) addOperations(n *fhir.Node, resource string) {
 		o := n.Add("operation")
 		o.Set("name", r.operation.name)
 		o.Set("definition", r.operation.definition)
-		o.Set("documentation", r.operation.notes)
+		if resource == "" || r.operation != validateOperation { // said once, where it is the system's
+			o.Set("documentation", r.operation.notes)
+		}
 	}
 }
 

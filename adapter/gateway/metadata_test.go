@@ -59,6 +59,8 @@ func TestEveryClaimAnswers(t *testing.T) {
 			if interaction == "$transform" {
 				target = path + "/plain/$transform"
 			}
+		case "$validate":
+			method, target, body = "POST", strings.TrimSuffix(path, "/")+"/$validate", `{"resourceType":"Patient"}`
 		case "$translate":
 			target = path + "/letters/$translate?code=female&system=http://hl7.org/fhir/administrative-gender"
 		case "$expand":

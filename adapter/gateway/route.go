@@ -53,6 +53,9 @@ func (g *gateway) table() []*route {
 		list = append(list, g.resourceRoutes(resource)...)
 	}
 	list = append(list, g.artefactRoutes()...)
+	if g.Validator != nil {
+		list = append(list, g.validateRoutes()...)
+	}
 	for _, r := range list {
 		r.surface = surfaceFHIR
 	}

@@ -53,7 +53,7 @@ func validateMember(x *exchange) error {
 	} else if c.Codings, err = asked(in, first, "system", "systemVersion", "display"); err != nil {
 		return err
 	}
-	return x.judged(in, c, "url", "valueSet")
+	return x.verdict(in, c, "url", "valueSet")
 }
 
 // validateCodeOperation is $validate-code of a code system.
@@ -97,7 +97,7 @@ func validateCode(x *exchange) error {
 		}
 		c.CodeSystem = joined(url, in.text("version"))
 		c.Codings = []terminology.Coding{{System: url, Code: g.text, Display: in.text("display")}}
-		return x.judged(in, c, "url")
+		return x.verdict(in, c, "url")
 	}
 	if c.Codings, err = asked(in, first, "version", "display"); err != nil {
 		return err
@@ -116,7 +116,7 @@ func validateCode(x *exchange) error {
 	if c.Codings = own; len(own) == 0 {
 		return first.fault(issue.Invalid, "parameter-conflict", "there is no coding of the code system that is to be asked")
 	}
-	return x.judged(in, c, "url")
+	return x.verdict(in, c, "url")
 }
 
 // joined is a canonical with a version.
@@ -147,8 +147,8 @@ func (x *exchange) codeSystem(in inputs, name string) (string, error) {
 	return in.text(name), nil
 }
 
-// judged answers with the verdict.
-func (x *exchange) judged(in inputs, c terminology.Check, names ...string) error {
+// verdict answers with the verdict.
+func (x *exchange) verdict(in inputs, c terminology.Check, names ...string) error {
 	v, err := x.codes().Validate(c)
 	if err != nil {
 		return x.placed(err, in, append(names, "code", "coding", "codeableConcept")...)

@@ -1,8 +1,6 @@
 package referral
 
 import (
-	"strings"
-
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 )
@@ -52,29 +50,18 @@ func (in *intake) everywhere(n *fhir.Node) {
 // code with a wrong check digit is kept and told, since the words beside it may be right.
 func (in *intake) coding(c *fhir.Node) {
 	system, code := c.Text("system"), c.Child("code")
-	switch {
-	case code == nil:
-	case system == SystemInstrument && in.s.Instruments.byScore[[2]string{system, code.Value}] == nil:
+	if code != nil && system == SystemInstrument && in.s.Instruments.byScore[[2]string{system, code.Value}] == nil {
 		in.fault(code, issue.CodeInvalid, "instrument-unknown", "this is no code of the instrument code system; correct it").With("code %q", code.Value)
-	case system == SystemSNOMED && !Verhoeff(code.Value):
-		in.notices = append(in.notices, issue.New(issue.CodeInvalid, "snomed-check-digit", "the check digit of this SNOMED CT code is wrong: it was probably mistyped; it is kept and not understood").
-			Graded(issue.SeverityWarning).At(code.Path()).On(code.Position()).With("code %q", code.Value))
+	}
+	if e := checkSNOMED(c); e != nil {
+		in.notices = append(in.notices, e)
 	}
 }
 
 // nhsNumber checks an Identifier when it is an NHS number.
 func (in *intake) nhsNumber(identifier *fhir.Node) {
-	if identifier.Text("system") != SystemNHSNumber {
-		return
-	}
-	value := identifier.Child("value")
-	switch {
-	case value == nil:
-		in.fault(identifier, issue.Required, "nhs-number", "an NHS number identifier needs its value")
-	case len(value.Value) != 10 || strings.Trim(value.Value, "0123456789") != "":
-		in.fault(value, issue.Value, "nhs-number", "an NHS number is 10 digits, without blanks or hyphens").With("got %q", value.Value)
-	case !NHSNumber(value.Value):
-		in.fault(value, issue.BusinessRule, "nhs-number-check-digit", "the check digit of the NHS number is wrong; correct the number").With("got %q", value.Value)
+	if e := checkNHSNumber(identifier); e != nil {
+		in.faults = append(in.faults, e)
 	}
 }
 

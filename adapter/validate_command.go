@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/terminology"
+	"spadapter/conformance"
+)
+
+// validateCmd checks files as $validate does. It needs no server, and stores and sends
+// nothing.
+type validateCmd struct {
+	Paths []string `arg:"" optional:"" name:"path" help:"Files in JSON or XML, NDJSON files (.ndjson, .jsonl), folders, or - for standard input."`
+
+	Profile     []string `sep:"none" placeholder:"URL" help:"Profile to hold the resources to, beside those they claim in meta.profile; several may be given, and each resource is held to those for its type."`
+	Package     []string `sep:"," placeholder:"PATH" help:"FHIR package, a .tgz or a folder, with profiles and value sets; may be given several times." env:"ADAPTER_PACKAGES"`
+	Intake      bool     `help:"Hold every resource also to what the adapter demands when a referral is sent to it."`
+	MustSupport bool     `name:"must-support" help:"List the must-support elements that are missing."`
+	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by the resources and profiles in a file." enum:"R4,STU3,detect" default:"detect"`
+
+	Format   string `short:"f" help:"text; json, one object in a line for each resource; outcome, an OperationOutcome or a Bundle of them; junit or sarif for CI." enum:"text,json,outcome,junit,sarif" default:"text"`
+	Out      string `short:"o" placeholder:"FILE" help:"File for the report. With another format than text, the text still goes to standard output."`
+	Severity string `help:"Least that is shown: error, warning or information; default warning." enum:",error,warning,information" default:""`
+	Werror   bool   `help:"Exit with 1 for warnings too."`
+	Values   bool   `help:"With junit and sarif: show the senders' values and the line under each fault. They are left out by default because such reports leave the machine, and a line may hold a patient's data."`
+	Max      int    `help:"Most that is shown of one resource in text and junit; 0 for everything." default:"50"`
+	Jobs     int    `short:"j" help:"Resources checked at once; default one for each core."`
+	Quiet    bool   `short:"q" help:"No progress and no summary."`
+
+	List bool `help:"List the profiles that are loaded, and stop."`
+}
+
+// Help is shown by adapter validate -help.
+func (c *validateCmd) Help() string {
+	return `Exit status: 0 when nothing is wrong, 1 when something is, 2 when the command was used wrongly or a file cannot be read.
+
+Examples:
+  adapter validate referral.json                         every fault with its line
+  adapter validate messages/ more.ndjson                 folders and NDJSON, checked in parallel
+  adapter validate -intake referral.json                 would the adapter take it in?
+  adapter validate -package ukcore.tgz -profile https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient patient.xml
+  adapter validate -format sarif -o faults.sarif messages/
+  curl … | adapter validate -`
+}
+
+// exitStatus ends the program with a status of its own; what there is to say was said.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// ExitCode implements kong.ExitCoder.
+func (e exitStatus) ExitCode() int { return int(e) }
+
+// What validate ends with.
+const (
+	statusFaults exitStatus = 1
+	statusUsage  exitStatus = 2
+)
+
+// misuse is an error that ends the program with statusUsage.
+type misuse struct{ error }
+
+// ExitCode implements kong.ExitCoder.
+func (misuse) ExitCode() int { return int(statusUsage) }
+
+func (c *validateCmd) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	codes, err := terminology.LoadFS(conformance.FS)
+	if err != nil {
+		return err
+	}
+	v, notes, err := newValidator(codes, c.Package)
+	if err != nil {
+		return misuse{packageError(err)}
+	}
+	c.tell(notes)
+	if c.List {
+		return v.list(os.Stdout)
+	}
+	for _, p := range c.Profile {
+		for _, e := range issue.All(v.known(p, "")) {
+			return misuse{fmt.Errorf("-profile %s: %s; load others with -package", p, e.Details)}
+		}
+	}
+	if len(c.Paths) == 0 {
+		return misuse{errors.New("name the files or folders to validate, or - for standard input")}
+	}
+	if c.Jobs < 1 {
+		c.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if c.Severity == "" {
+		c.Severity = string(issue.SeverityWarning)
+		if c.MustSupport {
+			c.Severity = string(issue.SeverityInformation)
+		}
+	}
+	inputs, err := convertInputs(c.Paths, "")
+	if err != nil {
+		return misuse{err}
+	}
+	run := &validation{command: c, validator: v, inputs: inputs}
+	return run.run(ctx)
+}
+
+// packageError says what is wrong with a package in one line.
+func packageError(err error) error {
+	var words []string
+	for _, e := range issue.All(err) {
+		words = append(words, e.Details)
+	}
+	return errors.New(strings.Join(words, "; "))
+}
+
+// tell says what of the packages cannot be used: some of it, and how much.
+func (c *validateCmd) tell(notes []*issue.Error) {
+	const shown = 5
+	if c.Quiet {
+		return
+	}
+	for i, e := range notes {
+		if i == shown {
+			fmt.Fprintf(os.Stderr, "… and %d more about the packages\n", len(notes)-shown)
+			return
+		}
+		fmt.Fprintf(os.Stderr, "package: %s\n", printable(e.Details))
+	}
+}
+
+// list prints the profiles there are, by type.
+func (v *validator) list(w io.Writer) error {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tab, "FOR\tFHIR\tPROFILE")
+	for _, name := range v.profiles("") {
+		fmt.Fprintf(tab, "%s\t%s\t%s\n", v.types[name], releaseName(v.loaded[name]), name)
+	}
+	return tab.Flush()
+}
