@@ -83,8 +83,8 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		converted = a.shadow.observe
 	}
 	service := referral.NewService(referral.Config{
-		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.terminology,
-		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: compiled.invariants.Validate, Profiles: compiled.profiles,
+		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
+		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: compiled.invariants.Validate, Conforms: compiled.conforms,
 		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
 	})
 	if a.worker, err = a.newWorker(registry, service.Fresh); err != nil {

@@ -3,9 +3,11 @@ package main
 import (
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
 	"spadapter/adapter/mapping"
 	"spadapter/adapter/profile"
 	"spadapter/adapter/referral"
@@ -16,11 +18,12 @@ import (
 
 // artefacts are the standard artefacts that are the program, compiled.
 type artefacts struct {
-	terminology *terminology.Registry
+	terminology *terminology.Registry // what conformance holds
+	codes       *terminology.Registry // and what the maps bring: the needs are theirs, since a deployment may replace them
 	instruments *referral.Instruments
 	library     *mapping.Library
 	invariants  *profile.Invariants
-	profiles    map[string]referral.Validate
+	profiles    *profile.Set
 	definitions []*fhir.Node // of the operations that no standard defines
 }
 
@@ -28,7 +31,7 @@ type artefacts struct {
 // it where there is a folder of them. What does not compile stops the program before it
 // listens.
 func compile(maps string) (*artefacts, error) {
-	a := &artefacts{profiles: map[string]referral.Validate{}, invariants: profile.Base(fhir.Types(fhir.R4))}
+	a := &artefacts{invariants: profile.Base(fhir.Types(fhir.R4))}
 	var err error
 	if a.terminology, err = terminology.LoadFS(conformance.FS); err != nil {
 		return nil, err
@@ -36,6 +39,7 @@ func compile(maps string) (*artefacts, error) {
 	if a.library, err = loadLibrary(a.terminology, maps); err != nil {
 		return nil, err
 	}
+	a.codes = a.library.Dialect("", intakeDialect).Codes
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {
 		return nil, err
@@ -76,24 +80,42 @@ func (a *artefacts) dialect(organisation string) referral.Dialect {
 	}
 }
 
+// profileFolders are where the StructureDefinitions lie.
+var profileFolders = []string{"profiles", "profiles/emitted", "extensions"}
+
+// compileProfiles compiles every profile that ships, so that a fault in one stops the
+// program, and makes sure that those the domain asks for are among them.
 func (a *artefacts) compileProfiles() error {
-	env := profile.Env{ValidateCode: a.validateCode}
-	files, err := fs.Glob(conformance.FS, "profiles/*.json")
-	if err != nil {
+	var packages []*fhir.Package
+	for _, folder := range profileFolders {
+		files, err := fs.Sub(conformance.FS, folder)
+		if err != nil {
+			return err
+		}
+		p, err := fhir.PackageFS(files, path.Base(folder))
+		if err != nil {
+			return err
+		}
+		packages = append(packages, p)
+	}
+	var err error
+	if a.profiles, err = profile.Load(profile.Env{ValidateCode: a.validateCode}, packages...); err != nil {
 		return err
 	}
-	for _, file := range files {
-		definition, err := document(file)
-		if err != nil {
-			return err
+	if err := a.profiles.Compile(); err != nil {
+		return err
+	}
+	for _, canonical := range referral.Profiles() {
+		if a.profiles.Profile(canonical) == nil {
+			return issue.New(issue.NotFound, "profile", "the profile "+canonical+" does not ship with the program")
 		}
-		p, err := profile.Compile(definition, env)
-		if err != nil {
-			return err
-		}
-		a.profiles[definition.Text("type")] = p.Validate
 	}
 	return nil
+}
+
+// conforms checks a tree against one of our profiles.
+func (a *artefacts) conforms(canonical string, n *fhir.Node) error {
+	return a.profiles.Profile(canonical).Validate(n)
 }
 
 // validateCode answers a profile's question about a code.
@@ -102,7 +124,7 @@ func (a *artefacts) validateCode(valueSet string, coding *fhir.Node) (ok, known 
 		return false, false // a plain code names no system; fhir.Check holds it to the base value set
 	}
 	valueSet, _, _ = strings.Cut(valueSet, "|")
-	return a.terminology.ValidateCode(valueSet, coding.Text("system"), coding.Text("code"))
+	return a.codes.ValidateCode(valueSet, coding.Text("system"), coding.Text("code"))
 }
 
 // document reads one shipped resource.

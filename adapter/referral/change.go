@@ -41,7 +41,11 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	change.Versions = append(change.Versions, taskVersion(r, next))
+	version, err := s.taskVersion(r, next)
+	if err != nil {
+		return nil, err
+	}
+	change.Versions = append(change.Versions, version)
 	for _, o := range recorded {
 		if o.version, err = o.store(r, st.at); err != nil {
 			return nil, err
