@@ -120,10 +120,10 @@ func (a *artefacts) conforms(canonical string, n *fhir.Node) error {
 
 // validateCode answers a profile's question about a code.
 func (a *artefacts) validateCode(valueSet string, coding *fhir.Node) (ok, known bool) {
-	if coding.HasValue() {
-		return false, false // a plain code names no system; fhir.Check holds it to the base value set
-	}
 	valueSet, _, _ = strings.Cut(valueSet, "|")
+	if coding.HasValue() {
+		return a.codes.ValidateCode(valueSet, "", coding.Value) // a plain code: the binding implies its system
+	}
 	return a.codes.ValidateCode(valueSet, coding.Text("system"), coding.Text("code"))
 }
 
