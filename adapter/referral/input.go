@@ -57,6 +57,8 @@ type Score struct {
 	Low            string `json:"range_low,omitempty"`        // filled on output
 	High           string `json:"range_high,omitempty"`       // filled on output
 	HigherIsBetter *bool  `json:"higher_is_better,omitempty"` // filled on output
+	Change         string `json:"important_change,omitempty"` // filled on output: least change that matters, in points
+	Scoring        string `json:"scoring,omitempty"`          // filled on output: raw or metric, where the instrument has both
 	Role           string `json:"role,omitempty"`             // baseline or follow-up, filled on output
 	Observation    string `json:"observation,omitempty"`      // Observation/id, filled on output
 }

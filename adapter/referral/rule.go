@@ -18,9 +18,7 @@ func (in *intake) rules() {
 				in.nhsNumber(i)
 			}
 		case "Observation":
-			if e := in.s.Instruments.checkScore(it.node); e != nil {
-				in.faults = append(in.faults, e)
-			}
+			in.faults = append(in.faults, in.s.Instruments.checkScores(it.node)...)
 			in.nhsNumber(it.node.Descend("subject", "identifier"))
 		case "ServiceRequest":
 			in.nhsNumber(it.node.Descend("subject", "identifier"))
