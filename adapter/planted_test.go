@@ -44,6 +44,18 @@ func examples(t testing.TB, a *artefacts) map[string][]example {
 	}
 	for _, target := range caseTargets(t, a, outcomeDialect) {
 		out[referral.ProfileOutcome] = append(out[referral.ProfileOutcome], example{fhir.Encode(target), held(referral.ProfileOutcome)})
+		for _, e := range target.All("entry") {
+			if n := e.Child("resource"); n.ResourceType() == "Task" {
+				out[referral.ProfileTask] = append(out[referral.ProfileTask], example{fhir.Encode(n), held(referral.ProfileTask)})
+			}
+		}
+	}
+	for profile, text := range rare {
+		out[profile] = append(out[profile], example{[]byte(text), held(profile)})
+	}
+	out[profileFiller] = nil
+	for _, target := range caseTargets(t, a, intakeDialect) {
+		out[profileFiller] = append(out[profileFiller], example{fhir.Encode(target.Descend("entry", "resource")), held(profileFiller)})
 	}
 	instruments, err := fs.ReadFile(conformance.FS, "instruments/Bundle-instruments.json")
 	if err != nil {
@@ -55,6 +67,24 @@ func examples(t testing.TB, a *artefacts) map[string][]example {
 	}
 	out["extensions"] = []example{{instruments, a.profiles.Validate}, {partners, a.profiles.Validate}}
 	return out
+}
+
+// profileFiller is the profile of the request of this program, which the profile of the
+// whole Bundle applies.
+const profileFiller = "https://spadapter.example/fhir/StructureDefinition/sp-referral"
+
+// rare are messages with elements that no case has.
+var rare = map[string]string{
+	referral.ProfileRequest: `{"resourceType":"ServiceRequest","extension":[
+  {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-Coverage","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-FundingCategory","code":"public"}]}}],
+  "replaces":[{"reference":"ServiceRequest/1"}],"status":"active","intent":"order","doNotPerform":false,
+  "code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]},"subject":{"reference":"Patient/1"}}`,
+	referral.ProfilePatient: `{"resourceType":"Patient","extension":[
+  {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex","valueCodeableConcept":{"coding":[{"system":"http://hl7.org/fhir/administrative-gender","code":"female"}]}},
+  {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland","code":"Z"}]}}],
+  "identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}],"name":[{"text":"Test Person"}],"birthDate":"1950-01-01",
+  "communication":[{"language":{"coding":[{"system":"urn:ietf:bcp:47","code":"so"}]}}]}`,
+	referral.ProfileOrganization: `{"resourceType":"Organization","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-site-code","value":"Y9900101"}],"name":"A site"}`,
 }
 
 const partnersWithEverything = `{"resourceType":"Bundle","type":"collection","entry":[
@@ -120,12 +150,14 @@ func definitions(t testing.TB) map[string]*fhir.Node {
 	return out
 }
 
-// from says in which examples the resources lie that a profile is for.
+// from says which examples hold the resources that a profile is for.
 func from(id string) string {
 	switch {
+	case id == "sp-task" || id == "sp-referral":
+		return "https://spadapter.example/fhir/StructureDefinition/" + id
 	case strings.HasPrefix(id, "sp-referral-") && id != "sp-referral-bundle":
 		return "https://spadapter.example/fhir/StructureDefinition/" + id
-	case id == "sp-need" || id == "sp-referral" || id == "sp-referral-bundle":
+	case id == "sp-need" || id == "sp-referral-bundle":
 		return referral.ProfileReferral
 	case strings.HasPrefix(id, "sp-"):
 		return referral.ProfileOutcome
@@ -248,7 +280,7 @@ func eachParent(at object, path []string, f func(parent object, key string)) {
 // discriminators are the ids of the elements that tell slices apart, and of those on the
 // way to them.
 func discriminators(sd *fhir.Node) map[string]bool {
-	out := map[string]bool{}
+	out := map[string]bool{"Extension.url": true} // by it the definition is found
 	sliced := map[string][]string{}
 	for _, d := range sd.Descend("differential").All("element") {
 		for _, x := range d.Child("slicing").All("discriminator") {
@@ -333,11 +365,11 @@ func breakers(d *fhir.Node, marks map[string]bool) map[string]func(parent object
 		out["target"] = set(other)
 	} else if code := d.Text("type", "code"); code != "" && !mark && !strings.Contains(id, "resource") && d.Descend("type", "profile") == nil {
 		base := strings.TrimSuffix(id[strings.LastIndexByte(id, '.')+1:], "[x]")
-		out["type"] = func(parent object, key string) (list []func()) {
-			for name, v := range map[string]any{"Boolean": true, "String": "x"} {
-				list = append(list, func() { delete(parent, key); parent[base+name] = v })
+		out["type"] = func(parent object, key string) []func() {
+			return []func(){
+				func() { delete(parent, key); parent[base+"Boolean"] = true },
+				func() { delete(parent, key); parent[base+"String"] = "x" },
 			}
-			return list
 		}
 	}
 	if d.Text("slicing", "rules") == "closed" {

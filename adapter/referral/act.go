@@ -221,11 +221,11 @@ func (st *step) fields() []*issue.Error {
 	return faults
 }
 
-// Channels are the ways to contact a person.
+// Channels are the ways to contact a person: the codes of CodeSystem contact-channel.
 var Channels = []string{"telephone", "sms", "e-mail", "letter", "video", "home-visit", "in-person"}
 
-// Results are what came of a contact.
-var Results = []string{"reached", "no-answer", "message-left", "wrong-number", "refused", "did-not-attend"}
+// Results are what came of a contact: the codes of CodeSystem contact-result.
+var Results = []string{"reached", "no-answer", "message-left", "message-with-household", "message-not-delivered", "wrong-number", "refused", "did-not-attend"}
 
 // checkOutcome checks the codes and scores of an outcome.
 func (s *Service) checkOutcome(o *Outcome) []*issue.Error {

@@ -10,7 +10,7 @@ type Input struct {
 	Note   string     `json:"note,omitempty"`   // appended to the Task's notes
 
 	Channel string `json:"channel,omitempty"` // contact: telephone, sms, e-mail, letter, video, home-visit, in-person
-	Result  string `json:"result,omitempty"`  // contact: reached, no-answer, message-left, wrong-number, refused, did-not-attend
+	Result  string `json:"result,omitempty"`  // contact: reached, no-answer, message-left and the other codes of contact-result
 
 	Status   string `json:"status,omitempty"`    // progress: a code of business-status
 	ReviewOn string `json:"review_on,omitempty"` // hold, plan: date
