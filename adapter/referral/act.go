@@ -245,6 +245,10 @@ func (s *Service) checkOutcome(o *Outcome) []*issue.Error {
 					continue
 				}
 			}
+			if s.unknownHere(list[i].System, list[i].Code) {
+				faults = append(faults, issue.New(issue.CodeInvalid, "code-refused", "this is no code of a code system of this program").At(at+".code").With("code %q", list[i].Code))
+				continue
+			}
 			if list[i].Code != "" && list[i].Display == "" && list[i].Text == "" {
 				if _, known := s.Terminology.Lookup(list[i].System, list[i].Code); !known {
 					faults = append(faults, issue.New(issue.Required, "code-words", "this code is not known here: give display or text, so that the record says in words what was meant").At(at))

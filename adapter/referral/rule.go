@@ -54,6 +54,8 @@ func (in *intake) coding(c *fhir.Node) {
 	case code == nil:
 	case system == SystemInstrument && in.s.Instruments.byScore[[2]string{system, code.Value}] == nil:
 		in.fault(code, issue.CodeInvalid, "instrument-unknown", "this is no code of the instrument code system; correct it").With("code %q", code.Value)
+	case system != SystemInstrument && in.s.unknownHere(system, code.Value):
+		in.fault(code, issue.CodeInvalid, "own-code-unknown", "this is no code of a code system of this program; correct it, or leave the coding out and keep the words").With("code %q", code.Value)
 	case system == SystemSNOMED && !Verhoeff(code.Value):
 		in.notices = append(in.notices, issue.New(issue.CodeInvalid, "snomed-check-digit", "the check digit of this SNOMED CT code is wrong: it was probably mistyped; it is kept and not understood").
 			Graded(issue.SeverityWarning).At(code.Path()).On(code.Position()).With("code %q", code.Value))
