@@ -115,3 +115,37 @@ func TestWhatASenderMadeWrongIsTheSenders(t *testing.T) {
 		})
 	}
 }
+
+// A close reason says more than the business status that it belongs to: both stand in the
+// Task and reach the record, and the guards look at what it means.
+func TestACloseReasonStandsBesideTheBusinessStatus(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	finer := func(code string) referral.Input {
+		return referral.Input{Reason: &referral.Coded{System: referral.SystemCloseReason, Code: code, Text: "in words"}}
+	}
+	v := worker.look(gp.refer(someone(practiceA).message()))
+	for _, code := range []string{"declined", "gone fishing"} {
+		if got := worker.act(v, "reject", finer(code)); got.status != http.StatusUnprocessableEntity && got.status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", code, got.status, got.body)
+		}
+	}
+	rejected := worker.act(v, "reject", finer("out-of-area")).view()
+	if rejected.Status != "rejected" || rejected.BusinessStatus != "not-eligible" {
+		t.Fatalf("the referral is %s, %s", rejected.Status, rejected.BusinessStatus)
+	}
+	eventually(t, "the closure is in the record", func() bool { return inRecord(w, v.ID) != nil })
+	var codes []string
+	for _, c := range inRecord(w, v.ID).Child("statusReason").All("coding") {
+		codes = append(codes, c.Text("code"))
+	}
+	if got := strings.Join(codes, " "); got != "not-eligible out-of-area" {
+		t.Errorf("the reason in the record is %s", got)
+	}
+	v = worker.look(gp.refer(someone(practiceA).message()))
+	v = worker.act(v, "accept", referral.Input{}).view()
+	if got := worker.act(v, "close", finer("not-contactable")); !strings.Contains(string(got.body), "guard-enough-attempts") {
+		t.Errorf("nobody tried to reach the person: %d %s", got.status, got.body)
+	}
+}

@@ -77,7 +77,7 @@ func (st *step) decide(action string) error {
 		return err
 	}
 	faults := st.fields()
-	sit := situation{events: st.events, input: &st.in, attempts: st.s.MinAttempts}
+	sit := situation{events: st.events, input: &st.in, business: st.business, attempts: st.s.MinAttempts}
 	for _, g := range st.move.Guards {
 		if e := g.check(sit); e != nil {
 			faults = append(faults, e)
@@ -195,11 +195,12 @@ func (st *step) fields() []*issue.Error {
 	oneOf("result", in.Result, Results)
 	switch {
 	case st.move.Reason && in.Reason != nil:
-		oneOf("reason.code", in.Reason.Code, st.move.Business)
-		if in.Reason.Code == "" {
-			fault(issue.Required, "field-required", "reason.code", "reason needs a code: one of "+strings.Join(st.move.Business, ", "))
+		st.business = st.s.businessOf(in.Reason)
+		oneOf("reason.code", st.business, st.move.Business)
+		if st.business == "" {
+			fault(issue.Required, "field-required", "reason.code", "reason needs a code: one of "+strings.Join(st.move.Business, ", ")+
+				", or with the system "+SystemCloseReason+" a close reason that belongs to one of these")
 		}
-		st.business = in.Reason.Code
 	case in.Result != "":
 		st.business = "contact-attempted"
 		if in.Result == "reached" || reached(st.events) {

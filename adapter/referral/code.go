@@ -14,6 +14,7 @@ const (
 	SystemTaskOutput     = canonical + "/CodeSystem/task-output"
 	SystemNeed           = canonical + "/CodeSystem/need"
 	SystemInstrument     = canonical + "/CodeSystem/instrument"
+	SystemCloseReason    = canonical + "/CodeSystem/close-reason"
 
 	// IDSystem with the lower-case type name at its end is the system of the identifiers
 	// that this program gives: .../Id/task, .../Id/observation.

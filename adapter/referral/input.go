@@ -6,7 +6,7 @@ import "time"
 // allows is stated by its row in the life-cycle table; others are refused.
 type Input struct {
 	At     *time.Time `json:"at,omitempty"`     // when it happened, default now; not in the future
-	Reason *Coded     `json:"reason,omitempty"` // reject, hold, close: a code of business-status and a text
+	Reason *Coded     `json:"reason,omitempty"` // reject, hold, close: a code of business-status, or of the system close-reason, and a text
 	Note   string     `json:"note,omitempty"`   // appended to the Task's notes
 
 	Channel string `json:"channel,omitempty"` // contact: telephone, sms, e-mail, letter, video, home-visit, in-person
