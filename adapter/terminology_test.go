@@ -191,3 +191,28 @@ func TestDisplaysAreTheTerms(t *testing.T) {
 		t.Errorf("only %d codes were looked at", seen)
 	}
 }
+
+// TestTheReadmeNamesEveryArtefact: what ships is described, and what is described ships.
+func TestTheReadmeNamesEveryArtefact(t *testing.T) {
+	readme, err := os.ReadFile("../conformance/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, kind := range []string{"StructureDefinition", "CodeSystem", "ValueSet", "ConceptMap"} {
+		for _, n := range artefactsOf(t, kind) {
+			ids = append(ids, n.Text("id"))
+		}
+	}
+	ids = append(ids, shipped(t).instruments.Codes()...)
+	for _, id := range ids {
+		if !strings.Contains(string(readme), "`"+id+"`") {
+			t.Errorf("conformance/README.md does not name %s", id)
+		}
+	}
+	for _, name := range regexp.MustCompile("`(sp-[a-z-]+)`").FindAllStringSubmatch(string(readme), -1) {
+		if !slices.Contains(ids, name[1]) && !strings.HasPrefix(name[1], "sp-task-") {
+			t.Errorf("conformance/README.md names %s, which does not ship", name[1])
+		}
+	}
+}
