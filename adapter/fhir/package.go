@@ -2,17 +2,13 @@ package fhir
 
 import (
 	"archive/tar"
-	"bytes"
-	"cmp"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"spadapter/adapter/issue"
@@ -70,7 +66,8 @@ func kept(resourceType string) bool {
 
 // OpenPackage opens a package: a .tgz as registries hand out, or a folder with
 // package.json and the resources, or with both in a folder named package. A folder
-// without package.json is a package with the name of the folder.
+// without package.json is a package with the name of the folder, and PackageFS says more
+// of it.
 //
 // A file that cannot be used is left out, and said with its name in Details. The package
 // is nil only when nothing could be read. Errors: not-found when there is nothing at
@@ -93,42 +90,58 @@ func OpenPackage(name string) (*Package, error) {
 	return ReadPackage(f, filepath.Base(name))
 }
 
-// PackageFS is OpenPackage for a folder of any file system. name is what the package is
-// called when it has no package.json.
+// PackageFS is OpenPackage for a folder of any file system, such as one that is embedded.
+// A folder without package.json, which no publisher laid out, is read with all the
+// folders below it. name is what the package is called when it has no package.json.
 func PackageFS(fsys fs.FS, name string) (*Package, error) {
 	if _, err := fs.Stat(fsys, "package/package.json"); err == nil {
 		if inner, err := fs.Sub(fsys, "package"); err == nil {
 			fsys = inner
 		}
 	}
-	files, err := fs.ReadDir(fsys, ".")
-	if err != nil {
-		return nil, issue.New(issue.NotFound, "package", "the folder of the package "+name+" cannot be read").Because(err)
-	}
+	_, err := fs.Stat(fsys, "package.json")
+	published := err == nil
 	r := packageReader{p: &Package{Name: name}}
-	for _, f := range files {
-		if f.IsDir() || !isDefinitionFile(f.Name()) {
-			continue
+	err = fs.WalkDir(fsys, ".", func(at string, f fs.DirEntry, err error) error {
+		switch {
+		case err != nil && at == ".":
+			return issue.New(issue.NotFound, "package", "the folder of the package "+name+" cannot be read").Because(err)
+		case err != nil:
+			r.fail(at, err)
+			return fs.SkipDir
+		case f.IsDir() && at != "." && (published || strings.HasPrefix(f.Name(), ".")):
+			return fs.SkipDir
+		case f.IsDir() || !isDefinitionFile(f.Name()):
+			return nil
 		}
 		if r.files++; r.files > packageFiles {
-			return nil, tooMany(name)
+			return tooMany(name)
 		}
-		read := func() ([]byte, error) {
-			file, err := fsys.Open(f.Name())
-			if err != nil {
-				return nil, err
-			}
-			defer file.Close()
-			return readFile(file)
-		}
-		body, err := read()
-		if err != nil {
-			r.fail(f.Name(), err)
-			continue
-		}
-		r.file(f.Name(), body, read)
+		r.folderFile(fsys, at)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return r.p, issue.Join(r.found)
+}
+
+// folderFile takes in a file that can be read again, so that its text is not kept.
+func (r *packageReader) folderFile(fsys fs.FS, at string) {
+	read := func() ([]byte, error) {
+		file, err := fsys.Open(at)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return readFile(file)
+	}
+	body, err := read()
+	if err != nil {
+		r.fail(at, err)
+		return
+	}
+	r.file(at, body, read)
 }
 
 // ReadPackage is OpenPackage for a .tgz that is read from r: package.json and the other
@@ -177,6 +190,12 @@ func ReadPackage(r io.Reader, name string) (*Package, error) {
 		if size += len(body); size > packageKept {
 			return nil, tooMany(name)
 		}
+	}
+	// the checksum of the whole stands at the end, after what tar reads
+	if _, err := io.Copy(io.Discard, all); all.left < 0 {
+		return nil, tooMany(name)
+	} else if err != nil {
+		return nil, broken(err)
 	}
 	return p.p, issue.Join(p.found)
 }
@@ -231,107 +250,4 @@ func (p *Package) Resources(system *System, resourceType string) ([]*Node, error
 		out = append(out, n)
 	}
 	return out, errors.Join(found...)
-}
-
-// packageReader makes a package of files.
-type packageReader struct {
-	p     *Package
-	files int
-	found []*issue.Error
-}
-
-func (r *packageReader) fail(file string, err error) {
-	r.found = append(r.found, issue.All(inFile(file, err))...)
-}
-
-// file takes one file in and reports whether it is a definition.
-func (r *packageReader) file(name string, body []byte, read func() ([]byte, error)) bool {
-	if name == "package.json" {
-		r.manifest(body)
-		return false
-	}
-	h, ok := skim(body)
-	if !ok {
-		r.fail(name, issue.New(issue.Structure, "package-file", "this is not a JSON object"))
-		return false
-	}
-	if !kept(h["resourceType"]) {
-		return false
-	}
-	if h["url"] == "" {
-		r.fail(name, issue.New(issue.Required, "package-file", "a definition without url cannot be found; it is left out").Graded(issue.SeverityWarning))
-		return false
-	}
-	r.p.Definitions = append(r.p.Definitions, &Definition{
-		File: name, ResourceType: h["resourceType"], ID: h["id"], URL: h["url"], Version: h["version"], Kind: h["kind"],
-		Type: h["type"], Derivation: h["derivation"], Base: h["baseDefinition"], body: read,
-	})
-	return true
-}
-
-// manifest reads package.json.
-func (r *packageReader) manifest(body []byte) {
-	var m struct {
-		Name         string            `json:"name"`
-		Version      string            `json:"version"`
-		FHIRVersions []string          `json:"fhirVersions"`
-		Older        []string          `json:"fhir-version-list"`
-		Dependencies map[string]string `json:"dependencies"`
-	}
-	if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\uFEFF")), &m); err != nil || m.Name == "" {
-		r.fail("package.json", issue.New(issue.Structure, "package-manifest", "package.json must be a JSON object with name, version and dependencies").Because(err))
-		return
-	}
-	r.p.Name, r.p.Version, r.p.FHIRVersions = m.Name, m.Version, m.FHIRVersions
-	if len(m.FHIRVersions) == 0 {
-		r.p.FHIRVersions = m.Older
-	}
-	for name, version := range m.Dependencies {
-		r.p.Dependencies = append(r.p.Dependencies, Dependency{name, version})
-	}
-	slices.SortFunc(r.p.Dependencies, func(a, b Dependency) int { return cmp.Compare(a.Name, b.Name) })
-}
-
-// isDefinitionFile passes over what is no JSON and the indexes that tools write.
-func isDefinitionFile(name string) bool {
-	return strings.HasSuffix(name, ".json") && !strings.HasPrefix(name, ".")
-}
-
-func tooMany(name string) error {
-	return issue.New(issue.TooCostly, "package", "the package "+name+" holds more than is accepted")
-}
-
-// inFile puts the name of a file before what is said about it.
-func inFile(name string, err error) error {
-	list := issue.All(err)
-	for _, e := range list {
-		if e.Details == "" {
-			e.Type, e.Details = issue.NotFound, "the file cannot be read"
-		}
-		e.Details = name + ": " + e.Details
-	}
-	return issue.Join(list)
-}
-
-func readFile(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, packageFile+1))
-	if err == nil && len(body) > packageFile {
-		return nil, issue.Newf(issue.TooCostly, "package-file", "the file is longer than %d bytes", packageFile)
-	}
-	return body, err
-}
-
-// bounded ends a stream after so many bytes.
-type bounded struct {
-	from io.Reader
-	left int64
-}
-
-func (b *bounded) Read(into []byte) (int, error) {
-	if b.left < 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	n, err := b.from.Read(into)
-	b.left -= int64(n)
-	return n, err
 }

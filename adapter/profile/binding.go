@@ -15,7 +15,7 @@ func (v *validator) binding(e *element, n *fhir.Node) {
 	required := b.strength == "required"
 	if b.widest != "" && !required {
 		if ok, known := v.member(b.widest, n); !ok && known && codes(n) != "no code" {
-			v.fault(issue.CodeInvalid, n, b.by, e, e.path+" must have no code outside the value set "+b.widest).With("got %s", clip(codes(n)))
+			v.fault(issue.CodeInvalid, n, b.by, e, e.path+" must have no code outside the value set "+b.widest+v.codes(b.widest)).With("got %s", clip(codes(n)))
 			return
 		}
 	}
@@ -30,11 +30,11 @@ func (v *validator) binding(e *element, n *fhir.Node) {
 			v.fault(issue.Informational, n, b.by, e, "checking the codes of "+e.path+" was not possible: the value set "+b.valueSet+" is not complete here").Graded(issue.SeverityInformation)
 		}
 	case required:
-		v.fault(issue.CodeInvalid, n, b.by, e, e.path+" must have a code of the value set "+b.valueSet).With("got %s", clip(codes(n)))
+		v.fault(issue.CodeInvalid, n, b.by, e, e.path+" must have a code of the value set "+b.valueSet+v.codes(b.valueSet)).With("got %s", clip(codes(n)))
 	case n.Type != nil && n.Type.Name == "CodeableConcept" && n.Child("coding") == nil:
 		// text alone says that no code fits
 	default:
-		v.fault(issue.CodeInvalid, n, b.by, e, e.path+" should have a code of the value set "+b.valueSet+" where one fits").
+		v.fault(issue.CodeInvalid, n, b.by, e, e.path+" should have a code of the value set "+b.valueSet+" where one fits"+v.codes(b.valueSet)).
 			Graded(issue.SeverityWarning).With("got %s", clip(codes(n)))
 	}
 }
@@ -48,6 +48,18 @@ func (v *validator) member(valueSet string, n *fhir.Node) (ok, known bool) {
 		return v.env.ValidateCode(valueSet, n)
 	}
 	return anyCoding(n, func(c *fhir.Node) (bool, bool) { return v.env.ValidateCode(valueSet, c) })
+}
+
+// codes names what a value set allows, where that is few.
+func (v *validator) codes(valueSet string) string {
+	if v.env.Codes == nil {
+		return ""
+	}
+	codes := v.env.Codes(valueSet)
+	if len(codes) == 0 {
+		return ""
+	}
+	return ": " + list(codes)
 }
 
 // codes lists the codes of a node as system|code.

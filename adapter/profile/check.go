@@ -26,34 +26,64 @@ func (s *Set) Validate(resource *fhir.Node) error { return s.ValidateAgainst(res
 // those it claims, by their canonicals. One that is not loaded is an error of type
 // not-found: the question cannot be answered.
 func (s *Set) ValidateAgainst(resource *fhir.Node, canonicals ...string) error {
-	if resource == nil {
+	if len(canonicals) == 0 {
+		return s.ValidateEach(resource, nil)
+	}
+	return s.ValidateEach(resource, func(n *fhir.Node) []string {
+		if n == resource {
+			return canonicals
+		}
+		return nil
+	})
+}
+
+// ValidateEach is ValidateAgainst for every resource in the tree: asked gives the
+// canonicals that one must conform to beside those it claims, such as those that a
+// server demands of a type. It is called once for each resource, resource itself first,
+// and may be nil.
+func (s *Set) ValidateEach(resource *fhir.Node, asked func(resource *fhir.Node) []string) error {
+	if s == nil || resource == nil {
 		return nil
 	}
 	base := validation{base: s.base}
 	base.visit(resource)
 	v := newValidator(s, &s.env, resource)
+	defer v.done()
 	v.found = base.found
-	for _, canonical := range canonicals {
-		v.against(canonical, resource, nil)
-	}
-	v.visit(resource)
-	return issue.Join(inOrder(v.found))
+	v.visit(resource, asked)
+	return issue.Join(inOrder(v.all()))
 }
 
 // visit checks the claims of the resources and the extensions from n down.
-func (v *validator) visit(n *fhir.Node) {
+func (v *validator) visit(n *fhir.Node, asked func(*fhir.Node) []string) {
 	if n.ResourceType() != "" {
-		for _, c := range n.Child("meta").All("profile") {
-			if c.HasValue() {
-				v.against(c.Value, n, c)
+		if asked != nil {
+			for _, canonical := range asked(n) {
+				v.against(canonical, n, nil)
 			}
 		}
+		v.claims(n)
 	} else if n.Type != nil && n.Type.Name == "Extension" {
 		v.extension(n)
 	}
 	for _, c := range n.Children {
 		if len(c.Children) > 0 {
-			v.visit(c)
+			v.visit(c, asked)
+		}
+	}
+}
+
+// claims checks a resource against the profiles that it names, each of them once.
+func (v *validator) claims(n *fhir.Node) {
+	list := n.Child("meta").All("profile")
+	if len(list) == 0 {
+		return
+	}
+	done := make(map[string]bool, len(list))
+	for _, c := range list {
+		if c.HasValue() && !done[c.Value] {
+			done[c.Value] = true
+			v.against(c.Value, n, c)
 		}
 	}
 }
@@ -64,7 +94,7 @@ func (v *validator) against(canonical string, n, claim *fhir.Node) {
 	url, _, _ := strings.Cut(canonical, "|")
 	if name, ok := strings.CutPrefix(url, standard); ok && v.env.System.Type(name) != nil {
 		if n.Type == nil || !n.Type.Is(name) {
-			v.report(issue.BusinessRule, n, "profile-type", "the profile "+url+" is for a "+name)
+			v.report(issue.BusinessRule, n, "profile-type", "the profile "+url+" is for "+a(name))
 		}
 		return
 	}

@@ -54,7 +54,9 @@ type element struct {
 	unusable      bool // what is wrong with the slicing is said, and it is not applied
 	discriminates []discriminator
 	slices        []*element
-	expected      []expectation // of a slice: what its siblings are told apart by
+	named         map[string]*element // the slices by name, where there are many
+	marked        map[string]int      // the index of the slice by the one text that marks it, where that is all
+	expected      []expectation       // of a slice: what its siblings are told apart by
 }
 
 // typeProfile is a profile that a node must conform to when it has that type.
@@ -87,6 +89,7 @@ type constraint struct {
 func (e *element) clone() *element {
 	c := *e
 	c.active, c.content, c.expected, c.unusable = nil, nil, nil, false
+	c.named, c.marked = nil, nil
 	c.rules = slices.Clip(e.rules)
 	c.children = make([]*element, len(e.children))
 	for i, child := range e.children {
@@ -116,6 +119,9 @@ func (e *element) childNamed(name string) *element {
 func (e *element) sliceCalled(name string) *element {
 	if e == nil {
 		return nil
+	}
+	if e.named != nil {
+		return e.named[name]
 	}
 	for _, s := range e.slices {
 		if s.slice == name {

@@ -161,14 +161,39 @@ func (v *validator) context(p *Profile, n, parent *fhir.Node) {
 	}
 }
 
+// selection is a FHIRPath context asked of one resource.
+type selection struct {
+	context  *context
+	resource *fhir.Node
+}
+
+// selects reports whether the FHIRPath of a context selects n, and keeps what it selects:
+// every other extension of the resource asks the same. What cannot be told is let through.
+func (v *validator) selects(x *context, n *fhir.Node) bool {
+	key := selection{x, n.Resource()}
+	selected, known := v.selected[key]
+	if !known {
+		if all, err := x.test.Eval(v.ctx, key.resource); err == nil {
+			selected = make(map[*fhir.Node]bool, len(all))
+			for _, node := range all.Nodes() {
+				selected[node] = true
+			}
+		}
+		if v.selected == nil {
+			v.selected = map[selection]map[*fhir.Node]bool{}
+		}
+		v.selected[key] = selected
+	}
+	return selected == nil || selected[n]
+}
+
 // stands reports whether parent is where a context says.
 func (v *validator) stands(x *context, parent *fhir.Node) bool {
 	switch x.kind {
 	case "extension":
 		return parent.Type != nil && parent.Type.Name == "Extension" && parent.Text("url") == x.expression
 	case "fhirpath":
-		all, err := x.test.Eval(v.ctx, parent.Resource())
-		return err != nil || slices.Contains(all.Nodes(), parent)
+		return v.selects(x, parent)
 	}
 	path := x.expression
 	if url, of, ok := strings.Cut(path, "#"); ok { // an element of a profile

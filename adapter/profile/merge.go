@@ -1,12 +1,10 @@
 package profile
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	"spadapter/adapter/fhir"
-	"spadapter/adapter/fhirpath"
 	"spadapter/adapter/issue"
 )
 
@@ -20,11 +18,16 @@ type compiler struct {
 
 	sources map[*element]*fhir.Node // the definition that an element was last said by
 	within  map[string]string       // path to slice, for definitions that have no id
-	refused []string                // ids below which nothing more is said
+	refused map[string]bool         // ids below which nothing more is said
 }
 
 func (c *compiler) fail(t issue.Type, at *fhir.Node, format string, args ...any) *issue.Error {
-	e := issue.Newf(t, c.profile.id, format, args...)
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = clip(text)
+		}
+	}
+	e := issue.Newf(t, clip(c.profile.id), format, args...)
 	if at != nil {
 		e = e.At(at.Path()).On(at.Position())
 	}
@@ -77,11 +80,6 @@ func (c *compiler) identity(d *fhir.Node) string {
 // place finds or makes the element that an ElementDefinition is about.
 func (c *compiler) place(d *fhir.Node) *element {
 	id := c.identity(d)
-	for _, r := range c.refused {
-		if id == r || strings.HasPrefix(id, r+".") {
-			return nil
-		}
-	}
 	parts := strings.Split(id, ".")
 	at := c.profile.root
 	switch {
@@ -92,16 +90,23 @@ func (c *compiler) place(d *fhir.Node) *element {
 		c.fail(issue.TooCostly, d, "the path of an element has more than %d names", maxDepth)
 		return nil
 	}
+	if len(c.refused) > 0 {
+		for i := range len(id) + 1 {
+			if (i == len(id) || id[i] == '.') && c.refused[id[:i]] {
+				return nil
+			}
+		}
+	}
 	for _, part := range parts[1:] {
 		name, slice, _ := strings.Cut(part, ":")
 		if strings.ContainsAny(slice, "/:") {
-			c.refused = append(c.refused, id)
+			c.refuse(id)
 			c.fail(issue.NotSupported, d, "slices of slices (%s) are not supported; make each of them a slice of its own", slice)
 			return nil
 		}
 		parent := at
 		if at = c.child(at, name, d); at == nil {
-			c.refused = append(c.refused, id)
+			c.refuse(id)
 			return nil
 		}
 		if slice != "" && at.slice == "" {
@@ -113,6 +118,13 @@ func (c *compiler) place(d *fhir.Node) *element {
 		}
 	}
 	return at
+}
+
+func (c *compiler) refuse(id string) {
+	if c.refused == nil {
+		c.refused = map[string]bool{}
+	}
+	c.refused[id] = true
 }
 
 // member finds a JSON name among the types of an element.
@@ -187,6 +199,15 @@ func (e *element) sliceNamed(name string) *element {
 	}
 	s := &element{id: e.id + ":" + name, path: e.path, name: e.name, of: e.of, types: e.types, slice: name}
 	e.slices = append(e.slices, s)
+	switch {
+	case e.named != nil:
+		e.named[name] = s
+	case len(e.slices) > 16:
+		e.named = make(map[string]*element, 2*len(e.slices))
+		for _, s := range e.slices {
+			e.named[s.slice] = s
+		}
+	}
 	return s
 }
 
@@ -237,96 +258,5 @@ func (c *compiler) element(d *fhir.Node) {
 	}
 	for _, k := range d.All("constraint") {
 		c.constraint(e, k)
-	}
-}
-
-// cardinality reads min and max. A profile may ask for more and allow less than its
-// base, never the other way round.
-// Source: http://hl7.org/fhir/R4/profiling.html#cardinality.
-func (c *compiler) cardinality(e *element, d *fhir.Node) {
-	required, most := 0, 1
-	if e.of.Required && e.slice == "" {
-		required = 1
-	}
-	if e.of.List {
-		most = unlimited
-	}
-	low, high := required, most
-	if e.min.by != nil {
-		low = e.min.n
-	}
-	if e.max.by != nil {
-		high = e.max.n
-	}
-	if m := d.Child("min"); m != nil {
-		n, err := strconv.Atoi(m.Value)
-		switch {
-		case err != nil || n < 0:
-			c.fail(issue.Invalid, m, "min is a number of 0 or more")
-		case n < low:
-			c.fail(issue.Invalid, m, "%s must be given at least %s by the base of this profile; a profile cannot ask for less", e.label(), times(low))
-		case n > low:
-			e.min, low = count{n, c.profile}, n
-		}
-	}
-	if m := d.Child("max"); m != nil {
-		n, err := strconv.Atoi(m.Value)
-		if m.Value == "*" {
-			n, err = unlimited, nil
-		}
-		switch {
-		case err != nil || n < 0:
-			c.fail(issue.Invalid, m, "max is a number or *")
-		case n > high:
-			c.fail(issue.Invalid, m, "%s may be given at most %s by the base of this profile; a profile cannot allow more", e.label(), times(high))
-		case n < high:
-			e.max, high = count{n, c.profile}, n
-		}
-	}
-	if low > high {
-		c.fail(issue.Invalid, d, "%s is asked for at least %s and at most %s", e.label(), times(low), times(high))
-		e.min, e.max = unstated, unstated
-	}
-}
-
-// sameType makes sure that a fixed or pattern value is of a type the element has, which
-// otherwise nothing could match.
-func (c *compiler) sameType(e *element, x *fhir.Node) bool {
-	if x.Type == nil || len(e.types) == 0 || slices.ContainsFunc(e.types, func(t *fhir.Type) bool {
-		return t.Is(x.Type.Name) || x.Type.Is(t.Name) || t.Kind == fhir.Primitive && x.Type.Kind == fhir.Primitive && t.JSON() == x.Type.JSON()
-	}) {
-		return true
-	}
-	c.fail(issue.Invalid, x, "%s is %s and cannot have a value of type %s", e.label(), typeNames(e.types), x.Type.Name)
-	return false
-}
-
-// limit is minValue or maxValue.
-type limit struct {
-	node *fhir.Node
-	past *fhirpath.Expression // true for what lies beyond; empty where that cannot be told
-	vars map[string]fhirpath.Collection
-	by   *Profile
-}
-
-func (c *compiler) limit(x *fhir.Node, beyond string) *limit {
-	node := x.Clone()
-	past, err := fhirpath.Compile(beyond, fhirpath.Types(c.profile.env.System), fhirpath.Variables("limit"))
-	if err != nil {
-		return nil // the expression is ours and compiles
-	}
-	return &limit{node, past, map[string]fhirpath.Collection{"limit": {fhirpath.Of(node)}}, c.profile}
-}
-
-func (c *compiler) bind(e *element, b *fhir.Node) {
-	url, _, _ := strings.Cut(b.Text("valueSet"), "|")
-	if e.of != nil && e.of.Codes != nil && url == e.of.ValueSet {
-		return // fhir.Check holds it to these codes
-	}
-	e.binding = &binding{strength: b.Text("strength"), valueSet: url, by: c.profile}
-	for _, x := range b.All("extension") {
-		if x.Text("url") == standard+"elementdefinition-maxValueSet" {
-			e.binding.widest, _, _ = strings.Cut(x.Text("value"), "|")
-		}
 	}
 }

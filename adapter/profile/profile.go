@@ -16,6 +16,10 @@ type Env struct {
 	// is named without its version. When known is false the binding is not checked.
 	ValidateCode func(valueSet string, coding *fhir.Node) (ok, known bool)
 
+	// Codes names the codes of a value set for the words of a fault, as a person would
+	// look for them; nil when there are too many or it is not known. It may be nil.
+	Codes func(valueSet string) []string
+
 	// Profile finds another compiled profile by its canonical: a base that is itself a
 	// profile, a profile on a type, conformsTo(). nil when there is none. A Set has its
 	// own and does not ask.
@@ -173,8 +177,17 @@ func (p *Profile) Validate(resource *fhir.Node) error {
 		return nil
 	}
 	v := newValidator(nil, &p.env, resource)
+	defer v.done()
 	v.resource(p, resource)
-	return issue.Join(v.found)
+	return issue.Join(v.all())
+}
+
+// conforms is Conforms for an invariant of a validation that goes on.
+func (p *Profile) conforms(n *fhir.Node) bool {
+	v := begin(nil, &p.env, n, true)
+	defer v.done()
+	v.resource(p, n)
+	return !fails(v.found)
 }
 
 // Conforms reports whether a resource breaks no rule of the profile; warnings aside.

@@ -236,44 +236,6 @@ func TestScoresAreTheInstruments(t *testing.T) {
 	}
 }
 
-// TestPublishedProfiles: the profiles of UK Core and BaRS compile, where they are at
-// hand, but for those whose base is not there or that slice in a way we do not read.
-func TestPublishedProfiles(t *testing.T) {
-	definitions := map[string]*fhir.Node{}
-	for _, folder := range []string{"r4-core", "ukcore", "bars"} {
-		files, _ := filepath.Glob("../../../shared/reference/definitions/" + folder + "/*.json")
-		for _, f := range files {
-			sd, err := fhir.Parse(fhir.Types(fhir.R4), []byte(read(t, f)), fhir.Limits{})
-			if err == nil && sd.ResourceType() == "StructureDefinition" && sd.Text("derivation") == "constraint" {
-				definitions[sd.Text("url")] = sd
-			}
-		}
-	}
-	profiles, refused := map[string]*Profile{}, 0
-	var load func(string) *Profile
-	load = func(url string) *Profile {
-		p, done := profiles[url]
-		if done || definitions[url] == nil {
-			return p
-		}
-		profiles[url] = nil
-		p, err := Compile(definitions[url], Env{Profile: load})
-		if err != nil {
-			refused++
-			t.Log(err)
-		}
-		profiles[url] = p
-		return p
-	}
-	for url := range definitions {
-		load(url)
-	}
-	t.Logf("%d published profiles, %d refused", len(definitions), refused)
-	if refused > len(definitions)/20 {
-		t.Error("more than one in twenty is refused")
-	}
-}
-
 func BenchmarkProfile(b *testing.B) {
 	profiles, root := shipped(b), parsed(b, referral)
 	b.ReportAllocs()

@@ -77,7 +77,7 @@ func Load(env Env, packages ...*fhir.Package) (*Set, error) {
 			}
 		}
 		for _, d := range p.Definitions {
-			if d.ResourceType != "StructureDefinition" || d.Derivation == "specialization" || d.Kind == "logical" || d.URL == "" {
+			if d.ResourceType != "StructureDefinition" || d.Derivation == "specialization" || d.Kind == "logical" || d.URL == "" || d.URL == standard+d.Type {
 				continue
 			}
 			if e := s.index(d); e != nil {

@@ -57,14 +57,23 @@ func steps(path string) ([]step, bool) {
 }
 
 // each gives every node at the end of the steps below n to visit, until it returns true.
+// It sets v.lost where a reference on the way leads to nothing that is here.
 func (v *validator) each(n *fhir.Node, path []step, visit func(*fhir.Node) bool) bool {
+	if !v.spend(1) {
+		v.lost = true
+		return false
+	}
 	if len(path) == 0 {
 		return visit(n)
 	}
 	switch s := path[0]; {
 	case s.resolve:
 		to := v.resolve(n)
-		return to != nil && v.each(to, path[1:], visit)
+		if to == nil {
+			v.lost = true
+			return false
+		}
+		return v.each(to, path[1:], visit)
 	case s.ofType != "":
 		return n.Type != nil && n.Type.Is(s.ofType) && v.each(n, path[1:], visit)
 	case s.extension != "":

@@ -7,27 +7,45 @@ import (
 
 // MustSupport lists the elements that the profiles of a resource mark as must-support
 // and that it does not have, where what should hold them is there. The profiles are
-// those named, by their canonicals, or, when none is, those that the resource claims.
+// those named, by their canonicals, or, when none is, those that the resource and every
+// resource in it claim.
 //
 // Every issue is informational, with the rule and the place that a missing element
 // would have in Validate: what must be supported need not be sent. nil when none is
 // missing, at most 200.
 func (s *Set) MustSupport(resource *fhir.Node, canonicals ...string) []*issue.Error {
-	if resource == nil {
+	if s == nil || resource == nil {
 		return nil
 	}
-	if len(canonicals) == 0 {
-		for _, c := range resource.Child("meta").All("profile") {
-			canonicals = append(canonicals, c.Value)
-		}
-	}
 	v := newValidator(s, &s.env, resource)
+	defer v.done()
+	if len(canonicals) == 0 {
+		v.claimed(resource)
+	}
 	for _, canonical := range canonicals {
-		if p := s.Profile(canonical); p != nil && p.fits(resource) {
-			v.supported(p.root, resource)
+		v.supports(canonical, resource)
+	}
+	return inOrder(v.all())
+}
+
+// claimed looks at every resource from n down.
+func (v *validator) claimed(n *fhir.Node) {
+	if n.ResourceType() != "" {
+		for _, c := range n.Child("meta").All("profile") {
+			v.supports(c.Value, n)
 		}
 	}
-	return inOrder(v.found)
+	for _, c := range n.Children {
+		if len(c.Children) > 0 {
+			v.claimed(c)
+		}
+	}
+}
+
+func (v *validator) supports(canonical string, n *fhir.Node) {
+	if p := v.set.Profile(canonical); p != nil && p.fits(n) {
+		v.supported(p.root, n)
+	}
 }
 
 // supported looks for the elements below e that n lacks.

@@ -15,7 +15,7 @@ type tally struct {
 	counts    []int // per slice
 	last      int   // the slice of the element before, for an order
 	outside   *fhir.Node
-	undecided bool // an element's slice hangs on a value set that is not here
+	undecided bool // an element's slice hangs on what is not here
 }
 
 func (t *tally) start(e *element) {
@@ -31,8 +31,8 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 	i, sure := v.sliceOf(c, n)
 	if !sure {
 		t.undecided = true
-		if v.once("slicing " + c.id) {
-			v.fault(issue.Informational, n, c.slicing, c, "the slices of "+c.path+" were not checked: the value sets that tell them apart are not complete here").
+		if !v.stopped && v.once("slicing "+c.id) {
+			v.fault(issue.Informational, n, c.slicing, c, "the slices of "+c.path+" were not checked: what tells them apart, a value set or what a reference leads to, is not here").
 				Graded(issue.SeverityInformation)
 		}
 		return
@@ -42,7 +42,7 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 			t.outside = n
 		}
 		if c.closed {
-			v.fault(issue.BusinessRule, n, c.slicing, c, c.path+" must be one of the slices "+sliceNames(c))
+			v.fault(issue.BusinessRule, n, c.slicing, c, c.path+" must be one of the slices "+sliceNames(c)).With("got %s", v.atMark(c, n))
 		}
 		return
 	}
@@ -61,11 +61,17 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 }
 
 // sliceOf is the index of the slice that n belongs to, -1 when to none. sure is false
-// when that hangs on a value set that is not here.
+// when that hangs on a value set or a resource that is not here.
 func (v *validator) sliceOf(e *element, n *fhir.Node) (index int, sure bool) {
+	if e.marked != nil {
+		return v.markedSlice(e, n)
+	}
 	sure = true
 next:
 	for i, s := range e.slices {
+		if !v.spend(1) {
+			return -1, false
+		}
 		decided := true
 		for k := range s.expected {
 			x := &s.expected[k]
@@ -84,16 +90,37 @@ next:
 	return -1, sure
 }
 
+// markedSlice is sliceOf by the index of what marks the slices.
+func (v *validator) markedSlice(e *element, n *fhir.Node) (index int, sure bool) {
+	before := v.lost
+	index, v.lost = -1, false
+	v.each(n, e.discriminates[0].steps, func(at *fhir.Node) bool {
+		if i, ok := e.marked[at.Value]; ok && (index < 0 || i < index) {
+			if met, _ := v.met(&e.slices[i].expected[0], at); met {
+				index = i
+			}
+		}
+		return false
+	})
+	sure, v.lost = index >= 0 || !v.lost, before
+	return index, sure
+}
+
 // meets reports whether anything at the end of the path below n is as the slice
 // expects; for exists, whether there is anything.
 func (v *validator) meets(x *expectation, n *fhir.Node) (met, known bool) {
 	if path := x.discriminator.steps; len(path) != 1 || path[0].name == "" {
-		known = true
+		if x.discriminator.kind == "type" && len(path) > 0 && path[len(path)-1].resolve {
+			return v.refersTo(x, n, path[:len(path)-1])
+		}
+		before := v.lost
+		known, v.lost = true, false
 		met = v.each(n, path, func(at *fhir.Node) bool {
 			is, sure := v.met(x, at)
 			known = known && sure
 			return is && sure
 		})
+		known, v.lost = known && !v.lost, before
 		return met, met || known
 	}
 	// one name, which most slicings are by: without a closure
@@ -101,6 +128,9 @@ func (v *validator) meets(x *expectation, n *fhir.Node) (met, known bool) {
 	for _, c := range n.Children {
 		if c.ElementName() != x.discriminator.steps[0].name {
 			continue
+		}
+		if !v.spend(1) {
+			return false, false
 		}
 		is, sure := v.met(x, c)
 		if is && sure {
@@ -111,6 +141,21 @@ func (v *validator) meets(x *expectation, n *fhir.Node) (met, known bool) {
 	return false, known
 }
 
+// refersTo is meets for the type of what a reference leads to, which the reference itself
+// may tell.
+func (v *validator) refersTo(x *expectation, n *fhir.Node, path []step) (met, known bool) {
+	before := v.lost
+	known, v.lost = true, false
+	met = v.each(n, path, func(at *fhir.Node) bool {
+		name, _ := v.referred(at)
+		of := v.env.System.Resource(name)
+		known = known && of != nil
+		return of != nil && slices.ContainsFunc(x.types, func(t *fhir.Type) bool { return of.Is(t.Name) })
+	})
+	known, v.lost = known && !v.lost, before
+	return met, met || known
+}
+
 func (v *validator) met(x *expectation, n *fhir.Node) (met, known bool) {
 	switch {
 	case x.discriminator.kind == "exists":
@@ -119,6 +164,8 @@ func (v *validator) met(x *expectation, n *fhir.Node) (met, known bool) {
 		return slices.ContainsFunc(x.types, func(t *fhir.Type) bool { return n.Type != nil && n.Type.Is(t.Name) }), true
 	case x.discriminator.kind == "profile":
 		return v.conformsToAny(x.profiles, n)
+	case x.value != nil && !v.spend(len(n.Children)):
+		return false, false
 	case x.value != nil && x.exact:
 		return equal(x.value, n), true
 	case x.value != nil:

@@ -126,6 +126,9 @@ func (c *compiler) constraint(e *element, k *fhir.Node) {
 		}
 		return
 	}
+	if strings.Contains(source, "conformsTo") {
+		underway.asks.Store(true)
+	}
 	severity := issue.SeverityError
 	if k.Text("severity") == "warning" {
 		severity = issue.SeverityWarning
@@ -196,7 +199,7 @@ func conformsTo(system *fhir.System, find func(string) *Profile) func(*fhir.Node
 		if depth > 8 {
 			return false, false
 		}
-		return p.Conforms(n), true
+		return p.conforms(n), true
 	}
 }
 

@@ -4,16 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/fhirpath"
 	"spadapter/adapter/issue"
 )
 
-// Work that one validation may take, in steps of FHIRPath: a Bundle of the greatest size
-// that is accepted takes less; a rule that reads everything for each element takes more.
-const maxSteps = 20_000_000
+// Work that one validation may take, in steps of FHIRPath and in elements that slicing
+// looks at: a Bundle of the greatest size that is accepted takes a tenth with profiles
+// that look once at each element; a rule that reads everything for each takes more.
+const maxSteps = 10_000_000
 
 // validator is one validation of one resource.
 type validator struct {
@@ -23,10 +23,17 @@ type validator struct {
 	found    []*issue.Error
 	ctx      fhirpath.Context
 	steps    int
-	depth    int // of profiles within profiles
-	resolver func(reference string, from *fhir.Node) *fhir.Node
+	given    int       // steps at the start
+	document *document // nil unless it is shared
+	asked    bool      // begun by an invariant
+	depth    int       // of profiles within profiles
+	refs     *resolver
+	stopped  bool                 // for want of work
+	lost     bool                 // see each
 	said     map[string]bool      // what is said once: bindings and profiles that are not here
 	results  map[pairing]*outcome // of profiles within profiles
+
+	selected map[selection]map[*fhir.Node]bool
 }
 
 // pairing is a profile and a node that it is asked about.
@@ -41,24 +48,29 @@ type outcome struct {
 	found    []*issue.Error
 }
 
-func newValidator(set *Set, env *Env, n *fhir.Node) *validator {
-	v := &validator{set: set, env: env, root: n.Root(), steps: maxSteps}
+func newValidator(set *Set, env *Env, n *fhir.Node) *validator { return begin(set, env, n, false) }
+
+// begin starts a validation; inner when an invariant asks for it. done must be called.
+func begin(set *Set, env *Env, n *fhir.Node, inner bool) *validator {
+	v := &validator{set: set, env: env, root: n.Root(), steps: maxSteps, asked: inner}
+	v.refs = &resolver{root: v.root}
+	if underway.asks.Load() {
+		underway.begin(v, inner)
+	}
+	v.given = v.steps
+	v.ctx.Resolve = v.refs.find
 	v.ctx.Budget = &v.steps
 	if env.Now != nil {
 		v.ctx.Now = env.Now()
 	}
-	if v.root.ResourceType() == "Bundle" {
-		v.ctx.Resolve = v.lookUp
-	}
 	return v
 }
 
-// lookUp finds what a reference names inside the Bundle.
-func (v *validator) lookUp(reference string, from *fhir.Node) *fhir.Node {
-	if v.resolver == nil {
-		v.resolver = fhirpath.Resolver(v.root)
+// done ends a validation.
+func (v *validator) done() {
+	if v.document != nil {
+		underway.end(v, v.asked)
 	}
-	return v.resolver(reference, from)
 }
 
 // resolve finds the resource that a Reference or canonical leads to, nil when it is not
@@ -68,15 +80,7 @@ func (v *validator) resolve(n *fhir.Node) *fhir.Node {
 	if !n.HasValue() {
 		reference = n.Text("reference")
 	}
-	switch {
-	case reference == "":
-		return nil
-	case v.ctx.Resolve != nil:
-		return v.lookUp(reference, n)
-	case reference[0] == '#':
-		return fhirpath.Find(v.root, reference, n)
-	}
-	return nil
+	return v.refs.find(reference, n)
 }
 
 func (v *validator) report(t issue.Type, n *fhir.Node, rule, words string) *issue.Error {
@@ -90,6 +94,23 @@ func (v *validator) report(t issue.Type, n *fhir.Node, rule, words string) *issu
 // fault reports what a profile says of an element.
 func (v *validator) fault(t issue.Type, n *fhir.Node, by *Profile, e *element, words string) *issue.Error {
 	return v.report(t, n, by.id+"/"+e.id, words+" (profile "+by.Name+")")
+}
+
+// spend takes from the work that one validation may take, and reports whether there is
+// any left.
+func (v *validator) spend(steps int) bool {
+	v.steps -= steps
+	v.stopped = v.stopped || v.steps < 0
+	return !v.stopped
+}
+
+// all is what was found, and first of all that the work was not done to its end.
+func (v *validator) all() []*issue.Error {
+	if v.stopped {
+		v.found = slices.Insert(v.found, 0, issue.New(issue.TooCostly, "profile-work",
+			"checking this message against its profiles would need more work than is allowed for one message; what was not checked yet is left out").At(v.root.Path()).On(v.root.Position()))
+	}
+	return v.found
 }
 
 // once reports whether this is the first time.
@@ -107,7 +128,7 @@ func (v *validator) once(what string) bool {
 // resource checks a node against a profile.
 func (v *validator) resource(p *Profile, n *fhir.Node) {
 	if !p.fits(n) {
-		v.report(issue.BusinessRule, n, p.id, "the profile "+p.Name+" is for a "+p.Type)
+		v.report(issue.BusinessRule, n, p.id, "the profile "+p.Name+" is for "+a(p.Type)+", and this is "+a(typeName(n)))
 		return
 	}
 	v.node(p.root, n)
@@ -209,6 +230,9 @@ func (v *validator) tooMany(e *element, n *fhir.Node) {
 // tooFew is reported on the parent, at the place where the element is missing.
 func (v *validator) tooFew(e *element, parent *fhir.Node, count int) {
 	words := e.label() + " is required"
+	if mark := e.mark(); mark != "" {
+		words += ": one " + mark
+	}
 	if e.min.n > 1 {
 		words = fmt.Sprintf("%s must be given at least %s and is there %s", e.label(), times(e.min.n), times(count))
 	}
@@ -234,43 +258,6 @@ func (v *validator) constraint(r *constraint, n *fhir.Node) {
 	case errors.Is(err, issue.TooCostly):
 		v.report(issue.TooCostly, n, r.key, "the rule "+r.key+" would need more work than is allowed for one message (profile "+r.by.Name+")")
 	case err != nil || !holds:
-		v.report(issue.BusinessRule, n, r.key, r.human+" (profile "+r.by.Name+")").Graded(r.severity).Because(err)
+		v.report(issue.BusinessRule, n, r.key, r.key+" does not hold: "+r.human+" (profile "+r.by.Name+")").Graded(r.severity).Because(err).With("the rule is %s", clip(r.test.String()))
 	}
-}
-
-func times(n int) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
-		return "once"
-	case 2:
-		return "twice"
-	case unlimited:
-		return "any number of times"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
-// show writes a value of a definition.
-func show(n *fhir.Node) string {
-	if n.HasValue() {
-		return n.Value
-	}
-	return string(fhir.Encode(n))
-}
-
-func clip(text string) string {
-	if r := []rune(text); len(r) > 200 {
-		return string(r[:200]) + "…"
-	}
-	return text
-}
-
-func sliceNames(e *element) string {
-	var names []string
-	for _, s := range e.slices {
-		names = append(names, s.slice)
-	}
-	return strings.Join(names, ", ")
 }
