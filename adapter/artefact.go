@@ -3,7 +3,6 @@ package main
 import (
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -80,8 +79,8 @@ func (a *artefacts) dialect(organisation string) referral.Dialect {
 	}
 }
 
-// profileFolders are where the StructureDefinitions lie.
-var profileFolders = []string{"profiles", "profiles/emitted", "extensions"}
+// profileFolders are where the StructureDefinitions lie, with the folders in them.
+var profileFolders = []string{"profiles", "extensions"}
 
 // compileProfiles compiles every profile that ships, so that a fault in one stops the
 // program, and makes sure that those the domain asks for are among them.
@@ -92,7 +91,7 @@ func (a *artefacts) compileProfiles() error {
 		if err != nil {
 			return err
 		}
-		p, err := fhir.PackageFS(files, path.Base(folder))
+		p, err := fhir.PackageFS(files, folder)
 		if err != nil {
 			return err
 		}

@@ -134,18 +134,8 @@ func TestExamplesFit(t *testing.T) {
 func definitions(t testing.TB) map[string]*fhir.Node {
 	t.Helper()
 	out := map[string]*fhir.Node{}
-	for _, folder := range profileFolders {
-		files, err := fs.Glob(conformance.FS, folder+"/*.json")
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %d files %v", folder, len(files), err)
-		}
-		for _, file := range files {
-			n, err := document(file)
-			if err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-			out[n.Text("id")] = n
-		}
+	for _, n := range artefactsOf(t, "StructureDefinition") {
+		out[n.Text("id")] = n
 	}
 	return out
 }

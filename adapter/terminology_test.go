@@ -85,7 +85,7 @@ func TestEveryConceptMapIsTotal(t *testing.T) {
 }
 
 // artefactsOf reads the resources of a type that ship, from conformance and the maps.
-func artefactsOf(t *testing.T, kind string) (list []*fhir.Node) {
+func artefactsOf(t testing.TB, kind string) (list []*fhir.Node) {
 	t.Helper()
 	for _, fsys := range []fs.FS{conformance.FS, mappings.FS} {
 		all, err := terminology.Resources(fsys, func(string) bool { return true })
