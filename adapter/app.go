@@ -45,7 +45,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the maps and other artefacts do not compile: %w", err)
 	}
-	validator, notes, err := newValidator(compiled.terminology, c.Packages)
+	validator, notes, err := newValidator(compiled.codes, c.Packages)
 	if err != nil {
 		return nil, fmt.Errorf("ADAPTER_PACKAGES: %w", err)
 	}
@@ -95,8 +95,8 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		invariants = validator.sets[fhir.Types(fhir.R4)].Validate // the claims of a message too
 	}
 	service := referral.NewService(referral.Config{
-		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.terminology,
-		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Profiles: compiled.profiles,
+		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
+		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
 		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
 	})
 	if a.worker, err = a.newWorker(registry, service.Fresh); err != nil {

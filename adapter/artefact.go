@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
 	"spadapter/adapter/mapping"
 	"spadapter/adapter/profile"
 	"spadapter/adapter/referral"
@@ -16,11 +17,12 @@ import (
 
 // artefacts are the standard artefacts that are the program, compiled.
 type artefacts struct {
-	terminology *terminology.Registry
+	terminology *terminology.Registry // what conformance holds
+	codes       *terminology.Registry // and what the maps bring: the needs are theirs, since a deployment may replace them
 	instruments *referral.Instruments
 	library     *mapping.Library
 	invariants  *profile.Invariants
-	profiles    map[string]referral.Validate
+	profiles    *profile.Set
 	definitions []*fhir.Node // of the operations that no standard defines
 }
 
@@ -28,7 +30,7 @@ type artefacts struct {
 // and maps over it where there are folders of them. What does not compile stops the
 // program before it listens.
 func compile(c Config, log *slog.Logger) (*artefacts, error) {
-	a := &artefacts{profiles: map[string]referral.Validate{}, invariants: profile.Base(fhir.Types(fhir.R4))}
+	a := &artefacts{invariants: profile.Base(fhir.Types(fhir.R4))}
 	var err error
 	if a.terminology, err = loadTerminology(c.Terminology, log); err != nil {
 		return nil, err
@@ -36,6 +38,7 @@ func compile(c Config, log *slog.Logger) (*artefacts, error) {
 	if a.library, err = loadLibrary(a.terminology, c.Maps); err != nil {
 		return nil, err
 	}
+	a.codes = a.library.Dialect("", intakeDialect).Codes
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {
 		return nil, err
@@ -76,20 +79,50 @@ func (a *artefacts) dialect(organisation string) referral.Dialect {
 	}
 }
 
+// profileFolders are where the StructureDefinitions lie, with the folders in them.
+var profileFolders = []string{"profiles", "extensions"}
+
+// compileProfiles compiles every profile that ships, so that a fault in one stops the
+// program, and makes sure that those the domain asks for are among them.
 func (a *artefacts) compileProfiles() error {
-	env := profile.Env{ValidateCode: codeCheck(a.terminology)}
-	own, err := ownProfiles()
+	packages, err := ownPackages()
 	if err != nil {
 		return err
 	}
-	for _, definition := range own {
-		p, err := profile.Compile(definition, env)
-		if err != nil {
-			return err
+	if a.profiles, err = profile.Load(profile.Env{ValidateCode: codeCheck(a.codes)}, packages...); err != nil {
+		return err
+	}
+	if err := a.profiles.Compile(); err != nil {
+		return err
+	}
+	for _, canonical := range referral.Profiles() {
+		if a.profiles.Profile(canonical) == nil {
+			return issue.New(issue.NotFound, "profile", "the profile "+canonical+" does not ship with the program")
 		}
-		a.profiles[definition.Text("type")] = p.Validate
 	}
 	return nil
+}
+
+// ownPackages are the StructureDefinitions that ship.
+func ownPackages() ([]*fhir.Package, error) {
+	var packages []*fhir.Package
+	for _, folder := range profileFolders {
+		files, err := fs.Sub(conformance.FS, folder)
+		if err != nil {
+			return nil, err
+		}
+		p, err := fhir.PackageFS(files, folder)
+		if err != nil {
+			return nil, err
+		}
+		packages = append(packages, p)
+	}
+	return packages, nil
+}
+
+// conforms checks a tree against one of our profiles.
+func (a *artefacts) conforms(canonical string, n *fhir.Node) error {
+	return a.profiles.Profile(canonical).Validate(n)
 }
 
 // document reads one shipped resource.

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path"
 	"runtime/debug"
 	"time"
 
+	"spadapter/adapter/fhir"
 	"spadapter/adapter/terminology"
 	"spadapter/conformance"
 )
@@ -18,6 +21,27 @@ const progressEvery = 2 * time.Second
 
 // maxMissing is how much of what is missing the log names.
 const maxMissing = 20
+
+// packaged gives the terminology that a FHIR package holds.
+func packaged(from io.Reader, name string) ([]*fhir.Node, error) {
+	p, err := fhir.ReadPackage(from, name)
+	if p == nil {
+		return nil, err
+	}
+	var out []*fhir.Node
+	found := []error{err}
+	for _, kind := range []string{"CodeSystem", "ValueSet", "ConceptMap"} {
+		nodes, err := p.Resources(systemOf(p), kind)
+		out, found = append(out, nodes...), append(found, err)
+	}
+	return out, errors.Join(found...)
+}
+
+// commandLog is where a command that reads the deployment's folders says what is doubtful
+// in them.
+func commandLog() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
 
 // loadTerminology reads the terminology that ships, with a folder of the deployment over
 // it; "" is none. What each of its files gave is logged, and which were passed over.
@@ -31,7 +55,7 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 	}
 	began := time.Now()
 	last := began
-	codes, files, err := codes.WithFolder(terminology.Folder{FS: os.DirFS(folder), Progress: func(p terminology.Progress) {
+	codes, files, err := codes.WithFolder(terminology.Folder{FS: os.DirFS(folder), Package: packaged, Progress: func(p terminology.Progress) {
 		if now := time.Now(); now.Sub(last) >= progressEvery {
 			last = now
 			log.Info("loading terminology", "file", p.File, "rows", p.Rows, "read_bytes", p.Read, "size_bytes", p.Size)
@@ -43,7 +67,7 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 	read := 0
 	for _, f := range files {
 		level := slog.LevelInfo
-		switch resource := path.Ext(f.Name) == ".json"; {
+		switch resource := path.Ext(f.Name) == ".json" || path.Ext(f.Name) == ".xml"; {
 		case f.Doubtful:
 			level = slog.LevelWarn
 		case f.Passed != "" || resource: // a folder of definitions has a thousand

@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"spadapter/adapter/mapping"
-	"spadapter/adapter/terminology"
-	"spadapter/conformance"
 )
 
 // convertCmd converts messages as the adapter would, and shows where every value came
@@ -27,6 +25,7 @@ type convertCmd struct {
 	Dialect      string `short:"d" help:"Dialect to convert with; -list names them." default:"ukcore-r4-to-referral"`
 	Organisation string `help:"ODS code of the sender, for maps of its own."`
 	Maps         string `help:"Folder of dialects that lie over the shipped ones." env:"ADAPTER_MAPS_DIR"`
+	Terminology  string `help:"Folder of terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
 	Against      string `help:"Folder of dialects to compare with: shows what they would change."`
 
 	Trace  bool   `help:"Show for every element of the result where it came from, on standard error."`
@@ -56,7 +55,7 @@ func (c *convertCmd) Help() string {
 func (c *convertCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	codes, err := terminology.LoadFS(conformance.FS)
+	codes, err := loadTerminology(c.Terminology, commandLog())
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 // It is read-only and safe for concurrent use.
 type validator struct {
 	sets   map[*fhir.System]*profile.Set
-	intake map[string]string       // canonicals of the profiles that an intake checks, by type
 	loaded map[string]*fhir.System // canonicals of all profiles, with the version and without
 	types  map[string]string       // what each of them is for
 
@@ -48,7 +47,7 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 	more = append(more, issue.All(set.ValidateAgainst(root, q.profiles...))...)
 	for _, n := range resources(root) {
 		delete(told, n.Path()) // many things may be wrong with a resource
-		if p := v.intake[n.ResourceType()]; q.intake && p != "" && !slices.Contains(q.profiles, p) {
+		if p := referral.ProfileOf(n.ResourceType()); q.intake && p != "" && !slices.Contains(q.profiles, p) {
 			more = append(more, issue.All(set.Profile(p).Validate(n))...)
 		}
 		if q.mustSupport {

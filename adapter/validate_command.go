@@ -13,8 +13,6 @@ import (
 	"text/tabwriter"
 
 	"spadapter/adapter/issue"
-	"spadapter/adapter/terminology"
-	"spadapter/conformance"
 )
 
 // validateCmd checks files as $validate does. It needs no server, and stores and sends
@@ -24,6 +22,7 @@ type validateCmd struct {
 
 	Profile     []string `sep:"none" placeholder:"URL" help:"Profile to hold the resources to, beside those they claim in meta.profile; several may be given, and each resource is held to those for its type."`
 	Package     []string `sep:"," placeholder:"PATH" help:"FHIR package, a .tgz or a folder, with profiles and value sets; may be given several times." env:"ADAPTER_PACKAGES"`
+	Terminology string   `placeholder:"DIR" help:"Folder of SNOMED CT releases, lists of reference set members and FHIR terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
 	Intake      bool     `help:"Hold every resource also to what the adapter demands when a referral is sent to it."`
 	MustSupport bool     `name:"must-support" help:"List the must-support elements that are missing."`
 	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by the resources and profiles in a file." enum:"R4,STU3,detect" default:"detect"`
@@ -76,11 +75,11 @@ func (misuse) ExitCode() int { return int(statusUsage) }
 func (c *validateCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	codes, err := terminology.LoadFS(conformance.FS)
+	compiled, err := compile(Config{Terminology: c.Terminology}, commandLog())
 	if err != nil {
 		return err
 	}
-	v, notes, err := newValidator(codes, c.Package)
+	v, notes, err := newValidator(compiled.codes, c.Package)
 	if err != nil {
 		return misuse{packageError(err)}
 	}

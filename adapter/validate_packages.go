@@ -1,14 +1,12 @@
 package main
 
 import (
-	"io/fs"
 	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/profile"
 	"spadapter/adapter/terminology"
-	"spadapter/conformance"
 )
 
 // newValidator makes a validator with the profiles that ship and those of packages, by
@@ -18,16 +16,13 @@ import (
 // What cannot be used of a package is left out and told in notes; a package that cannot
 // be read at all is an error.
 func newValidator(codes *terminology.Registry, paths []string) (v *validator, notes []*issue.Error, err error) {
-	own, err := ownProfiles()
+	own, err := ownPackages()
 	if err != nil {
 		return nil, nil, err
 	}
-	v = &validator{sets: map[*fhir.System]*profile.Set{}, intake: map[string]string{}, loaded: map[string]*fhir.System{}, types: map[string]string{}, versioned: map[string]bool{}}
-	for _, n := range own {
-		v.intake[n.Text("type")] = n.Text("url")
-	}
+	v = &validator{sets: map[*fhir.System]*profile.Set{}, loaded: map[string]*fhir.System{}, types: map[string]string{}, versioned: map[string]bool{}}
 	r4, stu3 := fhir.Types(fhir.R4), fhir.Types(fhir.STU3)
-	packages := map[*fhir.System][]*fhir.Package{r4: {fhir.NewPackage("spadapter", own...)}, stu3: nil}
+	packages := map[*fhir.System][]*fhir.Package{r4: own, stu3: nil}
 	for _, path := range paths {
 		p, err := fhir.OpenPackage(path)
 		if p == nil {
@@ -64,23 +59,6 @@ func (v *validator) index(system *fhir.System, packages []*fhir.Package) {
 			v.versioned[full] = true
 		}
 	}
-}
-
-// ownProfiles are the profiles that ship.
-func ownProfiles() ([]*fhir.Node, error) {
-	files, err := fs.Glob(conformance.FS, "profiles/*.json")
-	if err != nil {
-		return nil, err
-	}
-	var out []*fhir.Node
-	for _, file := range files {
-		n, err := document(file)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, n)
-	}
-	return out, nil
 }
 
 // systemOf is the FHIR version that a package is for, R4 when it does not say.

@@ -12,8 +12,6 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/store/storetest"
-	"spadapter/adapter/terminology"
-	"spadapter/conformance"
 )
 
 // named is a package with one profile: a Patient has a birth date.
@@ -90,11 +88,11 @@ func TestValidatePackageThatIsNotThere(t *testing.T) {
 // shippedValidator has no package.
 func shippedValidator(t testing.TB) *validator {
 	t.Helper()
-	codes, err := terminology.LoadFS(conformance.FS)
+	compiled, err := compile(Config{}, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, notes, err := newValidator(codes, nil)
+	v, notes, err := newValidator(compiled.codes, nil)
 	if err != nil || len(notes) > 0 {
 		t.Fatal(err, notes)
 	}

@@ -14,5 +14,5 @@ import "embed"
 
 // FS holds the artefacts by kind, one resource a file, all FHIR R4 JSON.
 //
-//go:embed codesystems conceptmaps instruments operations profiles valuesets
+//go:embed codesystems conceptmaps extensions instruments operations profiles valuesets
 var FS embed.FS

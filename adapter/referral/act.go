@@ -77,7 +77,7 @@ func (st *step) decide(action string) error {
 		return err
 	}
 	faults := st.fields()
-	sit := situation{events: st.events, input: &st.in, attempts: st.s.MinAttempts}
+	sit := situation{events: st.events, input: &st.in, business: st.business, attempts: st.s.MinAttempts}
 	for _, g := range st.move.Guards {
 		if e := g.check(sit); e != nil {
 			faults = append(faults, e)
@@ -195,11 +195,12 @@ func (st *step) fields() []*issue.Error {
 	oneOf("result", in.Result, Results)
 	switch {
 	case st.move.Reason && in.Reason != nil:
-		oneOf("reason.code", in.Reason.Code, st.move.Business)
-		if in.Reason.Code == "" {
-			fault(issue.Required, "field-required", "reason.code", "reason needs a code: one of "+strings.Join(st.move.Business, ", "))
+		st.business = st.s.businessOf(in.Reason)
+		oneOf("reason.code", st.business, st.move.Business)
+		if st.business == "" {
+			fault(issue.Required, "field-required", "reason.code", "reason needs a code: one of "+strings.Join(st.move.Business, ", ")+
+				", or with the system "+SystemCloseReason+" a close reason that belongs to one of these")
 		}
-		st.business = in.Reason.Code
 	case in.Result != "":
 		st.business = "contact-attempted"
 		if in.Result == "reached" || reached(st.events) {
@@ -221,11 +222,11 @@ func (st *step) fields() []*issue.Error {
 	return faults
 }
 
-// Channels are the ways to contact a person.
+// Channels are the ways to contact a person: the codes of CodeSystem contact-channel.
 var Channels = []string{"telephone", "sms", "e-mail", "letter", "video", "home-visit", "in-person"}
 
-// Results are what came of a contact.
-var Results = []string{"reached", "no-answer", "message-left", "wrong-number", "refused", "did-not-attend"}
+// Results are what came of a contact: the codes of CodeSystem contact-result.
+var Results = []string{"reached", "no-answer", "message-left", "message-with-household", "message-not-delivered", "wrong-number", "refused", "did-not-attend"}
 
 // checkOutcome checks the codes and scores of an outcome.
 func (s *Service) checkOutcome(o *Outcome) []*issue.Error {
@@ -244,6 +245,10 @@ func (s *Service) checkOutcome(o *Outcome) []*issue.Error {
 					faults = append(faults, issue.New(issue.CodeInvalid, "code-refused", "this code is not written to a record: "+why).At(at+".code").With("code %q", list[i].Code))
 					continue
 				}
+			}
+			if s.unknownHere(list[i].System, list[i].Code) {
+				faults = append(faults, issue.New(issue.CodeInvalid, "code-refused", "this is no code of a code system of this program").At(at+".code").With("code %q", list[i].Code))
+				continue
 			}
 			if list[i].Code != "" && list[i].Display == "" && list[i].Text == "" {
 				if _, known := s.Terminology.Lookup(list[i].System, list[i].Code); !known {

@@ -41,7 +41,11 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	change.Versions = append(change.Versions, taskVersion(r, next))
+	version, err := s.taskVersion(r, next)
+	if err != nil {
+		return nil, err
+	}
+	change.Versions = append(change.Versions, version)
 	for _, o := range recorded {
 		if o.version, err = o.store(r, st.at); err != nil {
 			return nil, err
@@ -53,7 +57,7 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 		Actor: r.Owner, Role: st.c.Principal.Role, At: st.when, Data: mustJSON(st.in),
 	}
 	if st.in.Reason != nil {
-		event.Reason = st.in.Reason.Code
+		event.Reason = st.business
 	}
 	change.Events = []Event{event}
 	delivery, err := st.writeBack(ctx, &task, content, recorded)
@@ -82,9 +86,12 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 	t.Owner = st.s.reference(r.Owner)
 	t.StatusReason = nil
 	if reason := st.in.Reason; reason != nil {
-		t.StatusReason = st.s.concept(Coded{System: SystemBusinessStatus, Code: reason.Code, Text: reason.Text})
-		if filed := st.s.filing(reason.Code); filed != nil {
+		t.StatusReason = st.s.concept(Coded{System: SystemBusinessStatus, Code: st.business, Text: reason.Text})
+		if filed := st.s.filing(st.business); filed != nil {
 			t.StatusReason.Coding = append(t.StatusReason.Coding, fhir.NewCoding(filed.System, filed.Code, filed.Display))
+		}
+		if finer, ok := st.s.Terminology.Lookup(SystemCloseReason, reason.Code); ok && reason.System == SystemCloseReason {
+			t.StatusReason.Coding = append(t.StatusReason.Coding, fhir.NewCoding(SystemCloseReason, finer.Code, finer.Display))
 		}
 	}
 	if st.in.Note != "" {
@@ -111,6 +118,19 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 		ref.Type, ref.Identifier = fhir.NewURI(o.kind), fhir.NewIdentifier(IDSystem+strings.ToLower(o.kind), o.id)
 		t.Output = append(t.Output, st.s.output(o.role, ref))
 	}
+}
+
+// businessOf is the business status that a reason means: its code, or what a close reason
+// belongs to; "" when it is none.
+func (s *Service) businessOf(reason *Coded) string {
+	if reason.System != SystemCloseReason {
+		return reason.Code
+	}
+	matches, err := s.Terminology.Translate(canonical+"/ConceptMap/close-reason-business-status", SystemCloseReason, reason.Code)
+	if err != nil || len(matches) == 0 {
+		return ""
+	}
+	return matches[0].Code
 }
 
 // filing is the code by which a business status is filed in the record, nil when none

@@ -14,6 +14,7 @@ const (
 	SystemTaskOutput     = canonical + "/CodeSystem/task-output"
 	SystemNeed           = canonical + "/CodeSystem/need"
 	SystemInstrument     = canonical + "/CodeSystem/instrument"
+	SystemCloseReason    = canonical + "/CodeSystem/close-reason"
 
 	// IDSystem with the lower-case type name at its end is the system of the identifiers
 	// that this program gives: .../Id/task, .../Id/observation.
@@ -25,6 +26,16 @@ const (
 // Source: NHS England coding guidance for the investment and impact fund, as quoted by
 // Transformation Partners in Health and Care.
 const CodeReferral = "871731000000106"
+
+// unknownHere reports whether a code claims to be of a code system of this program and
+// is not in it.
+func (s *Service) unknownHere(system, code string) bool {
+	if !strings.HasPrefix(system, canonical+"/CodeSystem/") {
+		return false
+	}
+	_, known := s.Terminology.Lookup(system, code)
+	return !known
+}
 
 // isODSSystem accepts the spellings of the ODS identifier system that published
 // messages use: "id" in lower case, "organisation", and the site codes.

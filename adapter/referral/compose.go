@@ -123,7 +123,11 @@ func (in *intake) joined(ctx context.Context, change *Change) error {
 		return err
 	}
 	change.Referral = &r
-	change.Versions = append(change.Versions, taskVersion(&r, next))
+	version, err := in.s.taskVersion(&r, next)
+	if err != nil {
+		return err
+	}
+	change.Versions = append(change.Versions, version)
 	change.Events = []Event{{ID: in.s.Store.NewID(), Referral: r.ID, Move: "observation", From: r.Status, To: r.Status,
 		BusinessStatus: r.BusinessStatus, Actor: in.sender, Role: in.c.Principal.Role, At: in.at}}
 	return nil
@@ -150,7 +154,11 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 	if err != nil {
 		return err
 	}
-	change.Versions = append(change.Versions, taskVersion(r, task))
+	version, err := in.s.taskVersion(r, task)
+	if err != nil {
+		return err
+	}
+	change.Versions = append(change.Versions, version)
 	for _, entry := range content.All("entry") {
 		if n := entry.Child("resource"); n.Text("id") == in.filler {
 			change.Versions = append(change.Versions, Version{

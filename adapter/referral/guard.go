@@ -11,7 +11,8 @@ import (
 type situation struct {
 	events   []Event
 	input    *Input
-	attempts int // least number of contact attempts before unable-to-contact
+	business string // status that the move leads to in detail
+	attempts int    // least number of contact attempts before unable-to-contact
 }
 
 // Guard is a condition of a move beyond status, role and fields.
@@ -57,7 +58,7 @@ var hasOutcome = Guard{Name: "has-outcome",
 var enoughAttempts = Guard{Name: "enough-attempts",
 	Text: "unable-to-contact needs more recorded contact attempts first, on different days",
 	ok: func(s situation) bool {
-		if s.input.Reason == nil || s.input.Reason.Code != "unable-to-contact" {
+		if s.business != "unable-to-contact" {
 			return true
 		}
 		var days []string

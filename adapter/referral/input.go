@@ -6,11 +6,11 @@ import "time"
 // allows is stated by its row in the life-cycle table; others are refused.
 type Input struct {
 	At     *time.Time `json:"at,omitempty"`     // when it happened, default now; not in the future
-	Reason *Coded     `json:"reason,omitempty"` // reject, hold, close: a code of business-status and a text
+	Reason *Coded     `json:"reason,omitempty"` // reject, hold, close: a code of business-status, or of the system close-reason, and a text
 	Note   string     `json:"note,omitempty"`   // appended to the Task's notes
 
 	Channel string `json:"channel,omitempty"` // contact: telephone, sms, e-mail, letter, video, home-visit, in-person
-	Result  string `json:"result,omitempty"`  // contact: reached, no-answer, message-left, wrong-number, refused, did-not-attend
+	Result  string `json:"result,omitempty"`  // contact: reached, no-answer, message-left and the other codes of contact-result
 
 	Status   string `json:"status,omitempty"`    // progress: a code of business-status
 	ReviewOn string `json:"review_on,omitempty"` // hold, plan: date
@@ -57,6 +57,8 @@ type Score struct {
 	Low            string `json:"range_low,omitempty"`        // filled on output
 	High           string `json:"range_high,omitempty"`       // filled on output
 	HigherIsBetter *bool  `json:"higher_is_better,omitempty"` // filled on output
+	Change         string `json:"important_change,omitempty"` // filled on output: least change that matters, in points
+	Scoring        string `json:"scoring,omitempty"`          // filled on output: raw or metric, where the instrument has both
 	Role           string `json:"role,omitempty"`             // baseline or follow-up, filled on output
 	Observation    string `json:"observation,omitempty"`      // Observation/id, filled on output
 }

@@ -3,6 +3,7 @@ package referral
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -19,7 +20,13 @@ type Instrument struct {
 	ScoreCode      string
 	Display        string
 	Low, High      decimal.Decimal // inclusive
+	Places         int32           // decimal places that a score may have; 0 is a whole number
 	HigherIsBetter bool            // a property of the instrument, never assumed
+	Change         string          // minimal important change in points, "" when no source states one
+
+	// metric are the scores that a raw sum is converted to, where the instrument has both:
+	// a whole number is raw then, and any other must be one of these. nil for most.
+	metric map[string]bool
 }
 
 // Instruments knows the instruments by their code and by the code of their score.
@@ -31,7 +38,8 @@ type Instruments struct {
 }
 
 // LoadInstruments reads a Bundle of ObservationDefinition resources: identifier is our
-// code, code the code of the score, qualifiedInterval of category absolute its range.
+// code, code the code of the score, qualifiedInterval of category absolute its range,
+// decimalPrecision its places, and the extensions of conformance/extensions the rest.
 // Errors: required and value, naming the resource.
 // Source: http://hl7.org/fhir/R4/observationdefinition.html.
 func LoadInstruments(bundle *fhir.Node) (*Instruments, error) {
@@ -45,10 +53,15 @@ func LoadInstruments(bundle *fhir.Node) (*Instruments, error) {
 			Code: d.Text("identifier", "value"), Name: d.Text("preferredReportName"),
 			System: d.Text("code", "coding", "system"), ScoreCode: d.Text("code", "coding", "code"), Display: d.Text("code", "coding", "display"),
 		}
-		for _, e := range d.All("extension") {
-			if e.Text("url") == canonical+"/StructureDefinition/higher-is-better" {
-				i.HigherIsBetter = e.Text("value") == "true"
+		if places := d.Text("quantitativeDetails", "decimalPrecision"); places != "" {
+			n, err := strconv.ParseInt(places, 10, 8)
+			if err != nil || n < 0 {
+				return nil, issue.New(issue.Value, "instrument", "decimalPrecision is a whole number, 0 or more").At(d.Path())
 			}
+			i.Places = int32(n)
+		}
+		if err := i.extend(d); err != nil {
+			return nil, err
 		}
 		for _, interval := range d.All("qualifiedInterval") {
 			if interval.Text("category") != "absolute" {
@@ -71,6 +84,51 @@ func LoadInstruments(bundle *fhir.Node) (*Instruments, error) {
 	return x, nil
 }
 
+// extend reads the extensions of a definition.
+func (i *Instrument) extend(d *fhir.Node) error {
+	for _, e := range d.All("extension") {
+		url, _ := strings.CutPrefix(e.Text("url"), canonical+"/StructureDefinition/")
+		switch url {
+		case "higher-is-better":
+			i.HigherIsBetter = e.Text("value") == "true"
+		case "important-change":
+			for _, part := range e.All("extension") {
+				if part.Text("url") == "value" {
+					i.Change = part.Text("value")
+				}
+			}
+		case "score-conversion":
+			for _, part := range e.All("extension") {
+				if part.Text("url") != "metric" {
+					continue
+				}
+				v, err := decimal.NewFromString(part.Text("value"))
+				if err != nil {
+					return issue.New(issue.Value, "instrument", "the metric score of a conversion is a number").At(part.Path())
+				}
+				if i.metric == nil {
+					i.metric = map[string]bool{}
+				}
+				i.metric[v.String()] = true
+			}
+		}
+	}
+	return nil
+}
+
+// Scoring says whether a score is raw or metric, where the instrument has both; "" else.
+// text must be a value of the instrument.
+func (i *Instrument) Scoring(text string) string {
+	v, err := decimal.NewFromString(text)
+	switch {
+	case i.metric == nil || err != nil:
+		return ""
+	case v.IsInteger():
+		return "raw"
+	}
+	return "metric"
+}
+
 // ByCode finds an instrument by our code, nil when there is none.
 func (x *Instruments) ByCode(code string) *Instrument { return x.byCode[code] }
 
@@ -84,22 +142,63 @@ func (x *Instruments) Of(observation *fhir.Node) *Instrument {
 	return nil
 }
 
-// Check says whether text is a value of the instrument: a decimal within its range.
-// nil when it is; else an issue of type business-rule without place.
+// Check says whether text is a value of the instrument: a number within its range, with
+// no more places than it has, or a metric score of its conversion. nil when it is; else
+// an issue of type business-rule without place.
 func (i *Instrument) Check(text string) *issue.Error {
+	kind := "a number"
+	switch {
+	case i.metric != nil:
+		kind = "a whole number, or the metric score of one,"
+	case i.Places == 0:
+		kind = "a whole number"
+	}
+	refuse := func(rule, more string) *issue.Error {
+		return issue.New(issue.BusinessRule, rule,
+			fmt.Sprintf("a score of %s is %s from %s to %s%s; correct the value or the code", i.Name, kind, i.Low, i.High, more)).With("got %q", text)
+	}
 	// a number as JSON writes it, since it is written into JSON; an exponent could make
 	// a short text an enormous number
-	if len(text) <= 12 && !strings.ContainsAny(text, "eE\"tfn[{ ") && json.Valid([]byte(text)) {
-		if v, err := decimal.NewFromString(text); err == nil && !v.LessThan(i.Low) && !v.GreaterThan(i.High) {
-			return nil
-		}
+	if len(text) > 12 || strings.ContainsAny(text, "eE\"tfn[{ ") || !json.Valid([]byte(text)) {
+		return refuse("instrument-range", "")
 	}
-	return issue.New(issue.BusinessRule, "instrument-range",
-		fmt.Sprintf("a score of %s is a number from %s to %s; correct the value or the code", i.Name, i.Low, i.High)).With("got %q", text)
+	v, err := decimal.NewFromString(text)
+	switch {
+	case err != nil || v.LessThan(i.Low) || v.GreaterThan(i.High):
+		return refuse("instrument-range", "")
+	case v.IsInteger() || i.metric[v.String()]:
+		return nil
+	case i.metric != nil:
+		return refuse("instrument-precision", "")
+	case !v.Equal(v.Truncate(i.Places)):
+		if i.Places > 0 {
+			return refuse("instrument-precision", fmt.Sprintf(", with at most %d decimal places", i.Places))
+		}
+		return refuse("instrument-precision", "")
+	}
+	return nil
 }
 
-// checkScore applies Check to an Observation, with the place of its value. A score
-// without a value is the business of the profile.
+// checkScores applies Check to an Observation and to its components, such as the four
+// answers of a panel, with the place of each value. A score without a value is the
+// business of the profile.
+func (x *Instruments) checkScores(observation *fhir.Node) []*issue.Error {
+	var out []*issue.Error
+	if e := x.checkScore(observation); e != nil {
+		out = append(out, e)
+	}
+	for _, c := range observation.Children {
+		if c.Name != "component" {
+			continue
+		}
+		if e := x.checkScore(c); e != nil {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// checkScore checks the value that stands beside a code, in an Observation or component.
 func (x *Instruments) checkScore(observation *fhir.Node) *issue.Error {
 	i := x.Of(observation)
 	if i == nil {

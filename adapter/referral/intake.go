@@ -295,8 +295,8 @@ func (in *intake) validate(wellFormed bool) {
 		note(in.s.Invariants(in.root))
 	}
 	for _, it := range in.items {
-		if p := in.s.Profiles[it.node.ResourceType()]; p != nil {
-			note(p(it.node))
+		if p := ProfileOf(it.node.ResourceType()); p != "" && in.s.Conforms != nil {
+			note(in.s.Conforms(p, it.node))
 		}
 	}
 }
@@ -310,6 +310,9 @@ func (in *intake) convert(ctx context.Context) (*fhir.Node, error) {
 	result, err := in.s.convert(ctx, in.c, in.sender, in.s.Dialect(in.sender).Intake,
 		mapping.Input{Source: source, Identity: in.sender + "|" + hexHash(in.c.Body), Now: in.at})
 	if err != nil {
+		return nil, err
+	}
+	if err := in.s.emits("the normalised referral", ProfileReferral, result.Target); err != nil {
 		return nil, err
 	}
 	in.notices = append(in.notices, result.Issues...)

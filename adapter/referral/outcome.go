@@ -60,9 +60,9 @@ func (st *step) outcomeResources() []*outcomeResource {
 		o.typed = typed
 		return typed
 	}
-	if reason := st.in.Reason; reason != nil && st.move.Writes == WriteClosure {
+	if st.in.Reason != nil && st.move.Writes == WriteClosure {
 		// the end of a referral is a coded entry of its own where a code says it
-		if filed := st.s.filing(reason.Code); filed != nil {
+		if filed := st.s.filing(st.business); filed != nil {
 			observation(add("Observation", "observation", SharingCodes), "social-history", st.s.concept(*filed))
 		}
 	}

@@ -16,9 +16,7 @@ func (in *intake) rules() {
 				in.nhsNumber(i)
 			}
 		case "Observation":
-			if e := in.s.Instruments.checkScore(it.node); e != nil {
-				in.faults = append(in.faults, e)
-			}
+			in.faults = append(in.faults, in.s.Instruments.checkScores(it.node)...)
 			in.nhsNumber(it.node.Descend("subject", "identifier"))
 		case "ServiceRequest":
 			in.nhsNumber(it.node.Descend("subject", "identifier"))
@@ -52,6 +50,8 @@ func (in *intake) coding(c *fhir.Node) {
 	system, code := c.Text("system"), c.Child("code")
 	if code != nil && system == SystemInstrument && in.s.Instruments.byScore[[2]string{system, code.Value}] == nil {
 		in.fault(code, issue.CodeInvalid, "instrument-unknown", "this is no code of the instrument code system; correct it").With("code %q", code.Value)
+	} else if code != nil && system != SystemInstrument && in.s.unknownHere(system, code.Value) {
+		in.fault(code, issue.CodeInvalid, "own-code-unknown", "this is no code of a code system of this program; correct it, or leave the coding out and keep the words").With("code %q", code.Value)
 	}
 	if e := checkSNOMED(c); e != nil {
 		in.notices = append(in.notices, e)

@@ -11,10 +11,6 @@ import (
 	"spadapter/adapter/terminology"
 )
 
-// Validate checks a tree: profile.Profile.Validate or profile.Invariants.Validate. It
-// gives every fault as a joined error, warnings included.
-type Validate func(n *fhir.Node) error
-
 // Config is what a Service works with.
 type Config struct {
 	Store       Store
@@ -24,8 +20,12 @@ type Config struct {
 	Dialect     func(organisation string) Dialect // of a sending organisation, its own where it has one
 	Converted   func(Conversion)                  // told of each conversion, before it is committed; it must not block; nil for nobody
 	Base        string                            // FHIR base URL of this server, with a slash at the end; "" when unknown
-	Invariants  Validate                          // the rules of the base standard, run on the whole message
-	Profiles    map[string]Validate               // the intake profiles by resource type, run on each resource
+	Invariants  func(n *fhir.Node) error          // the rules of the base standard, run on the whole message; every fault joined, warnings too
+
+	// Conforms checks a tree against one of Profiles(), by its canonical; every fault
+	// joined, warnings too. nil checks nothing.
+	Conforms func(canonical string, n *fhir.Node) error
+
 	Now         func() time.Time
 	Sharing     string        // sharing level of a new referral, default summary
 	MinAttempts int           // contact attempts before unable-to-contact, default 3

@@ -57,11 +57,12 @@ func (s *Service) businessStatus(code string) *fhir.CodeableConcept {
 	return s.concept(Coded{System: SystemBusinessStatus, Code: code})
 }
 
-// taskVersion is the stored version of a referral's Task.
-func taskVersion(r *Record, task *fhir.Node) Version {
+// taskVersion is the stored version of a referral's Task, which fits its profile.
+// Errors: those of emits.
+func (s *Service) taskVersion(r *Record, task *fhir.Node) (Version, error) {
 	stamp(task, r.ID, r.Version, r.Updated)
 	v := Version{Type: "Task", ID: r.ID, Number: r.Version, Organisation: r.Organisation, Updated: r.Updated, Referral: r.ID, Patient: r.Patient}
 	v.Terms, v.From, v.To = terms(task)
 	v.Body = fhir.Encode(task)
-	return v
+	return v, s.emits("the Task", ProfileTask, task)
 }

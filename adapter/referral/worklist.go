@@ -194,7 +194,7 @@ func (s *Service) observed(v *View, n *fhir.Node, role string) {
 	if i := s.Instruments.Of(n); i != nil {
 		better := i.HigherIsBetter
 		v.Scores = append(v.Scores, Score{Instrument: i.Code, Name: i.Name, Value: text, Date: date, Low: i.Low.String(), High: i.High.String(),
-			HigherIsBetter: &better, Role: role, Observation: "Observation/" + n.Text("id")})
+			HigherIsBetter: &better, Change: i.Change, Scoring: i.Scoring(text), Role: role, Observation: "Observation/" + n.Text("id")})
 		return
 	}
 	f := Finding{Codes: codings(n.Child("code")), Text: n.Text("code", "text"), Date: date}

@@ -27,6 +27,9 @@ func (st *step) writeBack(ctx context.Context, task *fhir.Task, content *fhir.No
 	if err != nil {
 		return nil, err
 	}
+	if err := st.s.emits("the write-back", ProfileOutcome, result.Target); err != nil {
+		return nil, err
+	}
 	facts := factsAtIntake(r, content)
 	recipient := facts.Practice
 	if _, ok := st.s.Partners.Endpoint(recipient); !ok {

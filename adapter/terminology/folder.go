@@ -84,7 +84,7 @@ type folderLoader struct {
 const maxResourceBytes = 64 << 20
 
 // parsers read resources, by the ending of a file's name.
-var parsers = map[string]func(*fhir.System, []byte, fhir.Limits) (*fhir.Node, error){".json": fhir.Parse}
+var parsers = map[string]func(*fhir.System, []byte, fhir.Limits) (*fhir.Node, error){".json": fhir.Parse, ".xml": fhir.ParseXML}
 
 // walk reads the files of a folder or archive in the order of their names. prefix is what
 // comes before the names of an archive's files.

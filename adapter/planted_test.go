@@ -1,0 +1,384 @@
+package main
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+	"spadapter/conformance"
+)
+
+// document of a test: JSON that fits a profile, and how it is held to it.
+type example struct {
+	text  []byte
+	check func(n *fhir.Node) error
+}
+
+// object is a JSON object with its place.
+type object = map[string]any
+
+// examples are messages that fit, by the folder of the profile that they are held to.
+func examples(t testing.TB, a *artefacts) map[string][]example {
+	t.Helper()
+	out := map[string][]example{}
+	held := func(profile string) func(n *fhir.Node) error {
+		return func(n *fhir.Node) error { return a.conforms(profile, n) }
+	}
+	for _, target := range caseTargets(t, a, intakeDialect) {
+		out[referral.ProfileReferral] = append(out[referral.ProfileReferral], example{fhir.Encode(target), held(referral.ProfileReferral)})
+		for _, e := range target.All("entry") {
+			n := e.Child("resource")
+			kind := n.ResourceType()
+			p := map[string]string{"ServiceRequest": referral.ProfileRequest, "Observation": referral.ProfileObservation, "Patient": referral.ProfilePatient, "Organization": referral.ProfileOrganization}[kind]
+			if p == "" || n.Text("intent") == "filler-order" {
+				continue
+			}
+			out[p] = append(out[p], example{fhir.Encode(n), held(p)})
+		}
+	}
+	for _, target := range caseTargets(t, a, outcomeDialect) {
+		out[referral.ProfileOutcome] = append(out[referral.ProfileOutcome], example{fhir.Encode(target), held(referral.ProfileOutcome)})
+		for _, e := range target.All("entry") {
+			if n := e.Child("resource"); n.ResourceType() == "Task" {
+				out[referral.ProfileTask] = append(out[referral.ProfileTask], example{fhir.Encode(n), held(referral.ProfileTask)})
+			}
+		}
+	}
+	for profile, text := range rare {
+		out[profile] = append(out[profile], example{[]byte(text), held(profile)})
+	}
+	out[profileFiller] = nil
+	for _, target := range caseTargets(t, a, intakeDialect) {
+		out[profileFiller] = append(out[profileFiller], example{fhir.Encode(target.Descend("entry", "resource")), held(profileFiller)})
+	}
+	instruments, err := fs.ReadFile(conformance.FS, "instruments/Bundle-instruments.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	partners, err := json.Marshal(parsedJSON(t, []byte(partnersWithEverything)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["extensions"] = []example{{instruments, a.profiles.Validate}, {partners, a.profiles.Validate}}
+	return out
+}
+
+// profileFiller is the profile of the request of this program, which the profile of the
+// whole Bundle applies.
+const profileFiller = "https://spadapter.example/fhir/StructureDefinition/sp-referral"
+
+// rare are messages with elements that no case has.
+var rare = map[string]string{
+	referral.ProfileRequest: `{"resourceType":"ServiceRequest","extension":[
+  {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-Coverage","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-FundingCategory","code":"public"}]}}],
+  "replaces":[{"reference":"ServiceRequest/1"}],"status":"active","intent":"order","doNotPerform":false,
+  "code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]},"subject":{"reference":"Patient/1"}}`,
+	referral.ProfilePatient: `{"resourceType":"Patient","extension":[
+  {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex","valueCodeableConcept":{"coding":[{"system":"http://hl7.org/fhir/administrative-gender","code":"female"}]}},
+  {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland","code":"Z"}]}}],
+  "identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}],"name":[{"text":"Test Person"}],"birthDate":"1950-01-01",
+  "communication":[{"language":{"coding":[{"system":"urn:ietf:bcp:47","code":"so"}]}}]}`,
+	referral.ProfileOrganization: `{"resourceType":"Organization","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-site-code","value":"Y9900101"}],"name":"A site"}`,
+}
+
+const partnersWithEverything = `{"resourceType":"Bundle","type":"collection","entry":[
+ {"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000001","resource":{"resourceType":"Endpoint","extension":[
+  {"url":"https://spadapter.example/fhir/StructureDefinition/endpoint-client-id","valueString":"adapter"},
+  {"url":"https://spadapter.example/fhir/StructureDefinition/endpoint-token-url","valueUrl":"https://gp.example/token"}],
+  "status":"active","connectionType":{"system":"http://terminology.hl7.org/CodeSystem/endpoint-connection-type","code":"hl7-fhir-rest"},"payloadType":[{"text":"outcome"}],"address":"https://gp.example/fhir"}},
+ {"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000002","resource":{"resourceType":"Device","extension":[
+  {"url":"https://spadapter.example/fhir/StructureDefinition/client-role","valueCode":"requester"},
+  {"url":"https://spadapter.example/fhir/StructureDefinition/client-scope","valueString":"system/*.cruds"},
+  {"url":"https://spadapter.example/fhir/StructureDefinition/client-jwks","valueString":"{}"},
+  {"url":"https://spadapter.example/fhir/StructureDefinition/client-organization","valueReference":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}}}]}}]}`
+
+func parsedJSON(t testing.TB, text []byte) object {
+	t.Helper()
+	var out object
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestExamplesFit: every example is valid FHIR and fits, without so much as a remark;
+// what is planted in one below is then all that is found.
+func TestExamplesFit(t *testing.T) {
+	a := shipped(t)
+	for profile, list := range examples(t, a) {
+		for _, x := range list {
+			n, err := fhir.Parse(fhir.Types(fhir.R4), x.text, fhir.Limits{})
+			if err == nil {
+				err = fhir.Check(n)
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", profile, err)
+			}
+			for _, e := range issue.All(x.check(n)) {
+				if e.Severity == issue.SeverityWarning && profile == referral.ProfilePatient {
+					continue // a case is about a person with little known of them
+				}
+				t.Errorf("%s: %s %s %s", profile, e.Rule, e.Expression, e.Details)
+			}
+		}
+	}
+}
+
+// definitions reads every StructureDefinition that ships, by its id.
+func definitions(t testing.TB) map[string]*fhir.Node {
+	t.Helper()
+	out := map[string]*fhir.Node{}
+	for _, n := range artefactsOf(t, "StructureDefinition") {
+		out[n.Text("id")] = n
+	}
+	return out
+}
+
+// from says which examples hold the resources that a profile is for.
+func from(id string) string {
+	switch {
+	case id == "sp-task" || id == "sp-referral":
+		return "https://spadapter.example/fhir/StructureDefinition/" + id
+	case strings.HasPrefix(id, "sp-referral-") && id != "sp-referral-bundle":
+		return "https://spadapter.example/fhir/StructureDefinition/" + id
+	case id == "sp-need" || id == "sp-referral-bundle":
+		return referral.ProfileReferral
+	case strings.HasPrefix(id, "sp-"):
+		return referral.ProfileOutcome
+	}
+	return "extensions"
+}
+
+// TestEveryRuleOfAProfileIsFound breaks every statement of every profile (what must be
+// there, how often, which value, which type, which code) in the examples, and wants the
+// profile to name the element. Values that tell slices apart cannot be broken: another
+// value is another slice.
+func TestEveryRuleOfAProfileIsFound(t *testing.T) {
+	a := shipped(t)
+	all := examples(t, a)
+	broken := 0
+	for id, sd := range definitions(t) {
+		marks := discriminators(sd)
+		for _, d := range sd.Descend("differential").All("element") {
+			name := d.Text("id")
+			for kind, breaks := range breakers(d, marks) {
+				broken++
+				if !slices.ContainsFunc(all[from(id)], func(x example) bool { return finds(t, x, sd, name, breaks, id+"/"+name) }) {
+					t.Errorf("%s %s: %s can be broken unseen", id, name, kind)
+				}
+			}
+		}
+	}
+	if broken < 150 {
+		t.Errorf("only %d statements were broken", broken)
+	}
+}
+
+// finds breaks one place after the other in an example, until the rule is found.
+func finds(t *testing.T, x example, sd *fhir.Node, name string, breaks func(parent object, key string) []func(), rule string) bool {
+	for i := 0; ; i++ {
+		root := parsedJSON(t, x.text)
+		var all []func()
+		for _, at := range instances(root, sd) {
+			eachParent(at, strings.Split(name, ".")[1:], func(parent object, key string) {
+				all = append(all, breaks(parent, key)...)
+			})
+		}
+		if i >= len(all) {
+			return false
+		}
+		all[i]()
+		text, err := json.Marshal(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := fhir.Parse(fhir.Types(fhir.R4), text, fhir.Limits{})
+		if err != nil {
+			continue
+		}
+		if slices.ContainsFunc(issue.All(x.check(n)), func(e *issue.Error) bool { return e.Rule == rule && e.Failure() }) {
+			return true
+		}
+	}
+}
+
+// instances are the objects in an example that a definition is for.
+func instances(root object, sd *fhir.Node) []object {
+	kind := sd.Text("type")
+	var out []object
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case object:
+			if v["resourceType"] == kind || kind == "Extension" && v["url"] == sd.Text("url") {
+				out = append(out, v)
+			}
+			for _, key := range slices.Sorted(maps.Keys(v)) {
+				if kind == "CodeableConcept" && key == "reasonCode" {
+					for _, c := range v[key].([]any) {
+						out = append(out, c.(object))
+					}
+				}
+				walk(v[key])
+			}
+		case []any:
+			for _, c := range v {
+				walk(c)
+			}
+		}
+	}
+	walk(root)
+	return out
+}
+
+// eachParent calls f with every object that has, or could have, the last element of a path.
+func eachParent(at object, path []string, f func(parent object, key string)) {
+	if len(path) == 0 {
+		return
+	}
+	key, _, _ := strings.Cut(path[0], ":")
+	if base, ok := strings.CutSuffix(key, "[x]"); ok {
+		key = base + "Boolean"
+		for k := range at {
+			if strings.HasPrefix(k, base) {
+				key = k
+			}
+		}
+	}
+	if len(path) == 1 {
+		f(at, key)
+		return
+	}
+	switch v := at[key].(type) {
+	case object:
+		eachParent(v, path[1:], f)
+	case []any:
+		for _, c := range v {
+			if o, ok := c.(object); ok {
+				eachParent(o, path[1:], f)
+			}
+		}
+	}
+}
+
+// discriminators are the ids of the elements that tell slices apart, and of those on the
+// way to them.
+func discriminators(sd *fhir.Node) map[string]bool {
+	out := map[string]bool{"Extension.url": true} // by it the definition is found
+	sliced := map[string][]string{}
+	for _, d := range sd.Descend("differential").All("element") {
+		for _, x := range d.Child("slicing").All("discriminator") {
+			sliced[d.Text("path")] = append(sliced[d.Text("path")], x.Text("path"))
+		}
+		if d.Child("sliceName") == nil {
+			continue
+		}
+		for _, path := range sliced[d.Text("path")] {
+			at := d.Text("id")
+			for _, step := range strings.Split(path, ".") {
+				at += "." + step
+				out[at] = true
+			}
+		}
+	}
+	return out
+}
+
+// breakers say for each statement of an element how to break it at one parent: each of
+// the functions they give breaks it in one way.
+func breakers(d *fhir.Node, marks map[string]bool) map[string]func(parent object, key string) []func() {
+	out := map[string]func(parent object, key string) []func(){}
+	id := d.Text("id")
+	set := func(values ...any) func(parent object, key string) []func() {
+		return func(parent object, key string) (list []func()) {
+			for _, v := range values {
+				list = append(list, func() {
+					if old, many := parent[key].([]any); many {
+						if _, also := v.([]any); !also {
+							parent[key] = append([]any{v}, old[1:]...)
+							return
+						}
+					}
+					parent[key] = v
+				})
+			}
+			return list
+		}
+	}
+	other := object{"reference": "urn:uuid:00000000-0000-4000-8000-000000000000", "type": "Basic"}
+	mark := marks[id]
+	if d.Text("min") != "" && d.Text("min") != "0" && !mark {
+		out["min"] = func(parent object, key string) []func() {
+			list := []func(){func() { delete(parent, key) }}
+			if all, many := parent[key].([]any); many {
+				for i := range all {
+					list = append(list, func() { parent[key] = append(slices.Clone(all[:i]), all[i+1:]...) })
+				}
+			}
+			return list
+		}
+	}
+	switch d.Text("max") {
+	case "0":
+		out["max"] = set("1", 1, true, object{"id": "x"}, []any{object{"id": "x"}}, []any{object{"url": "http://example.org/x", "valueString": "x"}}, "2026-01-01T00:00:00Z")
+	case "1":
+		out["max"] = func(parent object, key string) (list []func()) {
+			all, many := parent[key].([]any)
+			for i := range all {
+				list = append(list, func() { parent[key] = append(slices.Clone(all), all[i]) })
+			}
+			if !many {
+				return nil
+			}
+			return list
+		}
+	}
+	for _, c := range d.Children {
+		if (strings.HasPrefix(c.Name, "fixed") || strings.HasPrefix(c.Name, "pattern")) && !mark {
+			if c.HasValue() {
+				out["value"] = set("other", "urn:other", "DELETE")
+			} else {
+				out["value"] = set(object{"text": "other"}, object{"system": "urn:other", "value": "other"})
+			}
+		}
+	}
+	if d.Text("binding", "strength") == "required" {
+		out["binding"] = set("other", object{"coding": []any{object{"system": "urn:other", "code": "other"}}})
+	}
+	if target := d.Descend("type", "targetProfile"); target != nil {
+		out["target"] = set(other)
+	} else if code := d.Text("type", "code"); code != "" && !mark && !strings.Contains(id, "resource") && d.Descend("type", "profile") == nil {
+		base := strings.TrimSuffix(id[strings.LastIndexByte(id, '.')+1:], "[x]")
+		out["type"] = func(parent object, key string) []func() {
+			return []func(){
+				func() { delete(parent, key); parent[base+"Boolean"] = true },
+				func() { delete(parent, key); parent[base+"String"] = "x" },
+			}
+		}
+	}
+	if d.Text("slicing", "rules") == "closed" {
+		out["closed"] = func(parent object, key string) []func() {
+			return []func(){
+				func() {
+					all, _ := parent[key].([]any)
+					parent[key] = append(slices.Clone(all), object{"type": object{"text": "other"}, "valueString": "other"})
+				},
+				func() {
+					all, _ := parent[key].([]any)
+					parent[key] = append(slices.Clone(all), object{"fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000000", "resource": object{"resourceType": "Basic"}})
+				},
+				func() {
+					all, _ := parent[key].([]any)
+					parent[key] = append(slices.Clone(all), object{"url": "http://example.org/other", "valueString": "other"})
+				},
+			}
+		}
+	}
+	return out
+}
