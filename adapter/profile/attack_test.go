@@ -164,7 +164,7 @@ func TestCostIsLinear(t *testing.T) {
 			// what is pooled between runs makes single measurements differ
 			b1, n1 := spent(func() { w1 = run(small) })
 			b4, n4 := spent(func() { w4 = run(big) })
-			for range 3 {
+			for range 2 {
 				b, n := spent(func() { run(small) })
 				b1, n1 = max(b1, b), max(n1, n)
 				b, n = spent(func() { run(big) })

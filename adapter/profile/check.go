@@ -94,7 +94,7 @@ func (v *validator) against(canonical string, n, claim *fhir.Node) {
 	url, _, _ := strings.Cut(canonical, "|")
 	if name, ok := strings.CutPrefix(url, standard); ok && v.env.System.Type(name) != nil {
 		if n.Type == nil || !n.Type.Is(name) {
-			v.report(issue.BusinessRule, n, "profile-type", "the profile "+url+" is for a "+name)
+			v.report(issue.BusinessRule, n, "profile-type", "the profile "+url+" is for "+a(name))
 		}
 		return
 	}

@@ -42,7 +42,7 @@ func (v *validator) slice(t *tally, n *fhir.Node) {
 			t.outside = n
 		}
 		if c.closed {
-			v.fault(issue.BusinessRule, n, c.slicing, c, c.path+" must be one of the slices "+sliceNames(c))
+			v.fault(issue.BusinessRule, n, c.slicing, c, c.path+" must be one of the slices "+sliceNames(c)).With("got %s", v.atMark(c, n))
 		}
 		return
 	}

@@ -37,7 +37,7 @@ func (v *validator) target(e *element, n *fhir.Node) {
 	if ok, known := v.conformsToAny(urls, to); ok || !known {
 		return
 	}
-	problem := v.fault(issue.BusinessRule, n, e.refers, e, e.path+" must refer to a "+name+" that conforms to "+v.profile(urls[0]).Name+", and the one it leads to does not")
+	problem := v.fault(issue.BusinessRule, n, e.refers, e, e.path+" must refer to "+a(name)+" that conforms to "+v.profile(urls[0]).Name+", and the one it leads to does not")
 	if found, ok := v.within(v.profile(urls[0]), to); ok && len(found) > 0 {
 		problem.Details += ": " + found[0].Details
 	}

@@ -128,7 +128,7 @@ func (v *validator) once(what string) bool {
 // resource checks a node against a profile.
 func (v *validator) resource(p *Profile, n *fhir.Node) {
 	if !p.fits(n) {
-		v.report(issue.BusinessRule, n, p.id, "the profile "+p.Name+" is for a "+p.Type)
+		v.report(issue.BusinessRule, n, p.id, "the profile "+p.Name+" is for "+a(p.Type)+", and this is "+a(typeName(n)))
 		return
 	}
 	v.node(p.root, n)
@@ -231,7 +231,7 @@ func (v *validator) tooMany(e *element, n *fhir.Node) {
 func (v *validator) tooFew(e *element, parent *fhir.Node, count int) {
 	words := e.label() + " is required"
 	if mark := e.mark(); mark != "" {
-		words += ": " + mark
+		words += ": one " + mark
 	}
 	if e.min.n > 1 {
 		words = fmt.Sprintf("%s must be given at least %s and is there %s", e.label(), times(e.min.n), times(count))
@@ -258,6 +258,6 @@ func (v *validator) constraint(r *constraint, n *fhir.Node) {
 	case errors.Is(err, issue.TooCostly):
 		v.report(issue.TooCostly, n, r.key, "the rule "+r.key+" would need more work than is allowed for one message (profile "+r.by.Name+")")
 	case err != nil || !holds:
-		v.report(issue.BusinessRule, n, r.key, r.human+" (profile "+r.by.Name+")").Graded(r.severity).Because(err)
+		v.report(issue.BusinessRule, n, r.key, r.key+" does not hold: "+r.human+" (profile "+r.by.Name+")").Graded(r.severity).Because(err).With("the rule is %s", clip(r.test.String()))
 	}
 }

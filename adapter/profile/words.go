@@ -24,12 +24,45 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// show writes a value of a definition.
+// show writes a value for people: a code as system|code, any other structure as JSON.
 func show(n *fhir.Node) string {
 	if n.HasValue() {
 		return n.Value
 	}
-	return string(fhir.Encode(n))
+	if n.Type != nil {
+		switch n.Type.Name {
+		case "Coding", "CodeableConcept":
+			words := codes(n)
+			if text := n.Text("text"); text != "" {
+				words += " with the text " + text
+			}
+			return words
+		}
+	}
+	return string(encoded(n))
+}
+
+// encoded is a value of a definition as JSON.
+func encoded(n *fhir.Node) []byte {
+	if n.HasValue() {
+		return []byte(n.Value)
+	}
+	return fhir.Encode(n)
+}
+
+func typeName(n *fhir.Node) string {
+	if n.Type != nil {
+		return n.Type.Name
+	}
+	return n.ResourceType()
+}
+
+// a puts the article before the name of a type.
+func a(name string) string {
+	if name != "" && strings.ContainsRune("AEIO", rune(name[0])) {
+		return "an " + name
+	}
+	return "a " + name
 }
 
 func clip(text string) string {
@@ -62,20 +95,21 @@ func sliceNames(e *element) string {
 	return strings.Join(names, ", ")
 }
 
-// mark says what an element of a slice has, by which it is told from the others.
+// mark says what an element of a slice has, by which it is told from the others: "whose
+// system is x".
 func (e *element) mark() string {
 	var marks []string
 	for i := range e.expected {
 		x := &e.expected[i]
-		at := x.discriminator.path
-		if at == "" || at == "$this" {
-			at = "it"
+		at := "whose " + x.discriminator.path
+		if x.discriminator.steps == nil {
+			at = "that"
 		}
 		switch {
 		case x.discriminator.kind == "exists" && x.present:
-			marks = append(marks, "with "+at)
+			marks = append(marks, "with "+x.discriminator.path)
 		case x.discriminator.kind == "exists":
-			marks = append(marks, "without "+at)
+			marks = append(marks, "without "+x.discriminator.path)
 		case x.discriminator.kind == "type":
 			marks = append(marks, at+" is "+typeNames(x.types))
 		case x.discriminator.kind == "profile":
@@ -88,5 +122,26 @@ func (e *element) mark() string {
 			marks = append(marks, at+" is of "+x.binding.valueSet)
 		}
 	}
-	return strings.Join(marks, ", ")
+	return strings.Join(marks, " and ")
+}
+
+// atMark writes what an element has where slices are told apart.
+func (v *validator) atMark(e *element, n *fhir.Node) string {
+	if len(v.found) > maxIssues {
+		return ""
+	}
+	found, lost := "nothing there", v.lost
+	v.each(n, e.discriminates[0].steps, func(at *fhir.Node) bool {
+		switch e.discriminates[0].kind {
+		case "type":
+			found = typeName(at)
+		case "profile", "exists":
+			found = a(typeName(at))
+		default:
+			found = show(at)
+		}
+		return true
+	})
+	v.lost = lost
+	return clip(found)
 }
