@@ -122,13 +122,21 @@ func entities(text string) bool {
 	}
 }
 
+// endsAlike reports whether a comment with that text ends at the same place in XML and
+// in HTML, where <!--> and <!---> are whole comments and --!> ends one: a browser must
+// not run what we passed over. XML allows no -- in a comment.
+// Source: https://html.spec.whatwg.org/multipage/parsing.html#comment-start-state.
+func endsAlike(text string) bool {
+	return !strings.HasPrefix(text, ">") && !strings.HasPrefix(text, "->") && !strings.HasSuffix(text, "-") && !strings.Contains(text, "--")
+}
+
 // markup reads a tag or a comment that starts at pos.
 func (c *htmlChecker) markup() bool {
 	rest := c.src[c.pos:]
 	if strings.HasPrefix(rest, "<!--") {
 		end := strings.Index(rest[4:], "-->")
 		c.pos += end + 7
-		return end >= 0
+		return end >= 0 && endsAlike(rest[4:4+end])
 	}
 	if strings.HasPrefix(rest, "</") {
 		end := strings.IndexByte(rest, '>')

@@ -18,6 +18,10 @@ func TestNarrativeIsSafe(t *testing.T) {
 		want bool
 	}{
 		{in("x"), true},
+		{"<div" + ns + "><!--><script>alert(1)</script>-->x</div>", false},
+		{"<div" + ns + "><!---><script>alert(1)</script>-->x</div>", false},
+		{"<div" + ns + "><!-- --!><script>alert(1)</script>-->x</div>", false},
+		{"<div" + ns + "><!-- a - b -->x</div>", true},
 		{"<div" + ns + " xml:lang='en'><!-- c --><p>a &#60; b &#x3C; c &eacute;</p></div>", true},
 		{"<div>x</div>", false},
 		{`<div xmlns="http://www.w3.org/2000/svg">x</div>`, false},
