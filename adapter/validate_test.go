@@ -292,6 +292,6 @@ func TestValidateIntake(t *testing.T) {
 	"code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]}}}]}`
 	dir := write(t, map[string][]byte{"alone.json": []byte(somebody), "referral.json": []byte(referral)})
 	command(t, dir, nil, "validate", "alone.json", "referral.json").want(t, 0, "2 files, no errors and no warnings")
-	command(t, dir, nil, "validate", "-intake", "alone.json").want(t, 0, "warning: the Patient needs an NHS number", "[sp-patient-nhs-number]")
-	command(t, dir, nil, "validate", "-intake", "referral.json").want(t, 1, "error: the Patient needs an NHS number")
+	command(t, dir, nil, "validate", "-intake", "alone.json").want(t, 0, "alone.json:1:1: warning: ", "the Patient needs an NHS number", "[sp-patient-nhs-number]")
+	command(t, dir, nil, "validate", "-intake", "referral.json").want(t, 1, "referral.json:1:125: error: ", "the Patient needs an NHS number")
 }
