@@ -45,10 +45,17 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 	set := v.sets[root.System()]
 	more := referral.CheckDigits(root)
 	more = append(more, issue.All(set.ValidateAgainst(root, q.profiles...))...)
-	for _, n := range resources(root) {
+	all := resources(root)
+	request := slices.ContainsFunc(all, func(n *fhir.Node) bool { return n.ResourceType() == "ServiceRequest" })
+	for _, n := range all {
 		delete(told, n.Path()) // many things may be wrong with a resource
 		if p := referral.ProfileOf(n.ResourceType()); q.intake && p != "" && !slices.Contains(q.profiles, p) {
-			more = append(more, issue.All(set.Profile(p).Validate(n))...)
+			for _, e := range issue.All(set.Profile(p).Validate(n)) {
+				if e.Rule == referral.RuleIdentified && !request {
+					e = e.Graded(issue.SeverityWarning) // as an intake does
+				}
+				more = append(more, e)
+			}
 		}
 		if q.mustSupport {
 			var named []string

@@ -23,7 +23,7 @@ type validateCmd struct {
 	Profile     []string `sep:"none" placeholder:"URL" help:"Profile to hold the resources to, beside those they claim in meta.profile; several may be given, and each resource is held to those for its type."`
 	Package     []string `sep:"," placeholder:"PATH" help:"FHIR package, a .tgz or a folder, with profiles and value sets; may be given several times." env:"ADAPTER_PACKAGES"`
 	Terminology string   `placeholder:"DIR" help:"Folder of SNOMED CT releases, lists of reference set members and FHIR terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
-	Intake      bool     `help:"Hold every resource also to what the adapter demands when a referral is sent to it."`
+	Intake      bool     `help:"Hold the resources also to the profiles that the adapter holds a referral to."`
 	MustSupport bool     `name:"must-support" help:"List the must-support elements that are missing."`
 	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by the resources and profiles in a file." enum:"R4,STU3,detect" default:"detect"`
 
@@ -46,7 +46,7 @@ func (c *validateCmd) Help() string {
 Examples:
   adapter validate referral.json                         every fault with its line
   adapter validate messages/ more.ndjson                 folders and NDJSON, checked in parallel
-  adapter validate -intake referral.json                 would the adapter take it in?
+  adapter validate -intake referral.json                 also the profiles of the intake
   adapter validate -package ukcore.tgz -profile https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient patient.xml
   adapter validate -format sarif -o faults.sarif messages/
   curl … | adapter validate -`

@@ -86,7 +86,7 @@ func (v *validation) check(d convertMessage) validated {
 func (v *validation) judge(body []byte, out *validated) []*issue.Error {
 	c := v.command
 	system := fhir.Types(fhir.R4)
-	if c.FHIR == string(fhir.STU3) || c.FHIR == "STU3" {
+	if c.FHIR == "STU3" {
 		system = fhir.Types(fhir.STU3)
 	}
 	root, err := fhir.Read(system, body, validateLimits)
@@ -171,19 +171,22 @@ func (v *validation) run(ctx context.Context) error {
 	c := v.command
 	var reports []validateReport
 	text := newTextReport(c, os.Stdout)
-	var file *os.File
-	if c.Out != "" {
+	var file *reportFile
+	if c.Out == "" {
+		reports = append(reports, v.report(os.Stdout))
+	} else {
 		var err error
-		if file, err = os.Create(c.Out); err != nil {
+		if file, err = createReport(c.Out); err != nil {
 			return misuse{err}
 		}
-		defer file.Close()
+		defer file.discard()
 		reports = append(reports, v.report(file))
 		if c.Format != "text" {
 			reports = append(reports, text)
 		}
-	} else {
-		reports = append(reports, v.report(os.Stdout))
+	}
+	if r, ok := reports[0].(*junitReport); ok {
+		defer r.discard()
 	}
 	tally := validateTally{files: len(v.inputs)}
 	var done atomic.Int64
@@ -217,8 +220,8 @@ func (v *validation) run(ctx context.Context) error {
 	for _, r := range reports {
 		err = errors.Join(err, r.end(&tally))
 	}
-	if file != nil {
-		err = errors.Join(err, file.Close())
+	if file != nil && err == nil {
+		err = file.keep()
 	}
 	if err != nil {
 		return misuse{err}

@@ -138,3 +138,38 @@ func FuzzValidate(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkValidate reads and validates the example referral, or the message in the file
+// that ADAPTER_TEST_BUNDLE names.
+func BenchmarkValidate(b *testing.B) {
+	v := shippedValidator(b)
+	file := os.Getenv("ADAPTER_TEST_BUNDLE")
+	if file == "" {
+		file = "../testdata/referral.json"
+	}
+	body, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	root, err := fhir.Parse(fhir.Types(fhir.R4), body, fhir.Limits{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("parse", func(b *testing.B) {
+		b.SetBytes(int64(len(body)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := fhir.Parse(fhir.Types(fhir.R4), body, fhir.Limits{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("validate", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if issue.Failures(issue.Join(v.validate(root, question{}))) != nil {
+				b.Fatal("there are faults")
+			}
+		}
+	})
+}

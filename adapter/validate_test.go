@@ -268,3 +268,30 @@ func TestValidateGoesOnAfterAFileItCannotRead(t *testing.T) {
 	command(t, dir, nil, "validate", ".").want(t, 2, "b.json: error: the input cannot be read", "c.json:1:36: error", "3 files, 2 errors, 0 warnings, 1 could not be read")
 	command(t, dir, nil, "validate", "-format", "junit", ".").want(t, 2, `errors="1"`, `failures="1"`, "<error message=")
 }
+
+// Nothing is left beside the report, whole or not.
+func TestValidateLeavesNothingBehind(t *testing.T) {
+	scratch := t.TempDir()
+	t.Setenv("TMPDIR", scratch)
+	dir := write(t, map[string][]byte{"in/a.json": []byte(`{"resourceType":"Patient"}`), "out/readme.txt": []byte("a")})
+	command(t, dir, nil, "validate", "-q", "-format", "junit", "-o", "out/report.xml", "in").want(t, 0)
+	command(t, dir, nil, "validate", "-q", "-format", "junit", "-o", "out/readme.txt/report.xml", "in").want(t, 2)
+	for folder, want := range map[string]int{scratch: 0, filepath.Join(dir, "out"): 2} {
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) != want {
+			t.Errorf("%s: %v %v", folder, entries, err)
+		}
+	}
+}
+
+// As for an intake, a Patient by itself may lack an NHS number, and the person of a
+// referral may not.
+func TestValidateIntake(t *testing.T) {
+	const somebody = `{"resourceType":"Patient","name":[{"text":"A"}],"birthDate":"1970-01-01"}`
+	referral := `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:5d0f2a52-6a2f-4b57-9a6c-5b6f0a7d0001","resource":` + somebody + `},
+	{"fullUrl":"urn:uuid:5d0f2a52-6a2f-4b57-9a6c-5b6f0a7d0002","resource":{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"urn:uuid:5d0f2a52-6a2f-4b57-9a6c-5b6f0a7d0001"},
+	"code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]}}}]}`
+	dir := write(t, map[string][]byte{"alone.json": []byte(somebody), "referral.json": []byte(referral)})
+	command(t, dir, nil, "validate", "alone.json", "referral.json").want(t, 0, "2 files, no errors and no warnings")
+	command(t, dir, nil, "validate", "-intake", "alone.json").want(t, 0, "alone.json:1:1: warning: ", "the Patient needs an NHS number", "[sp-patient-nhs-number]")
+	command(t, dir, nil, "validate", "-intake", "referral.json").want(t, 1, "referral.json:1:125: error: ", "the Patient needs an NHS number")
+}

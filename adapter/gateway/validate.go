@@ -32,7 +32,7 @@ var validateOperation = &operation{
 		{name: "profile", kind: "uri", many: true},
 		{name: "usageContext", kind: "UsageContext", refused: "usageContext belongs to a later release of FHIR; name the profile of that context in profile instead"},
 	},
-	notes: "The body is the resource itself, with mode and profile in the address, or Parameters. profile may be given more than once. " +
+	notes: "The body is the resource itself, with mode and profile in the address, or Parameters. profile may be given more than once; mode create adds the profiles of the intake. " +
 		"On an instance the resource may be left out: then the one that is stored is checked. The answer is 200 with an OperationOutcome, also for an invalid resource; " +
 		"400 is for a body that is no JSON or XML at all, and 422 for a profile that is not loaded here.",
 }

@@ -280,7 +280,7 @@ func (in *intake) validate(wellFormed bool) {
 			if known(e) {
 				continue
 			}
-			if e.Rule == ruleIdentified && in.request == nil {
+			if e.Rule == RuleIdentified && in.request == nil {
 				// a Patient by itself may be anybody; a referral must say who it is
 				e = e.Graded(issue.SeverityWarning)
 			}

@@ -70,7 +70,7 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 		}
 		in.sameSubject(index)
 		if n := in.fetched["Patient/"+in.patient]; n != nil && !identified(n) {
-			in.fault(subject, issue.BusinessRule, ruleIdentified, "the Patient sent before has neither an NHS number nor the reason for its absence; send the person again with one of them")
+			in.fault(subject, issue.BusinessRule, RuleIdentified, "the Patient sent before has neither an NHS number nor the reason for its absence; send the person again with one of them")
 		}
 		if in.patient == "" && len(in.faults) == 0 {
 			in.fault(subject, issue.BusinessRule, "subject", "the subject must be a Patient: of this transaction, sent before, or named by an NHS number identifier")
@@ -103,8 +103,9 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 	return in.join(ctx, scope, lone)
 }
 
-// ruleIdentified is the rule of the intake profile of Patient that a referral needs.
-const ruleIdentified = "sp-patient-nhs-number"
+// RuleIdentified is the rule of the intake profile of Patient that holds for the person a
+// referral is about, and is a warning for a Patient sent by itself.
+const RuleIdentified = "sp-patient-nhs-number"
 
 // identified reports whether a Patient says who it is, or why it cannot.
 // Source: UK Core, Extension-UKCore-NHSNumberUnavailableReason.

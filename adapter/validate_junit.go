@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -11,107 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"spadapter/adapter/fhir"
-	"spadapter/adapter/gateway"
 	"spadapter/adapter/issue"
 )
-
-// jsonReport writes one object in a line for each resource.
-type jsonReport struct{ out *bufio.Writer }
-
-func newJSONReport(w io.Writer) *jsonReport { return &jsonReport{bufio.NewWriter(w)} }
-
-// jsonResult is a line of it.
-type jsonResult struct {
-	File         string      `json:"file"`
-	Line         int         `json:"line,omitempty"` // of the resource, in an NDJSON file
-	ResourceType string      `json:"resourceType,omitempty"`
-	FHIR         string      `json:"fhir,omitempty"`
-	Errors       int         `json:"errors"`
-	Warnings     int         `json:"warnings"`
-	Issues       []jsonIssue `json:"issues"`
-}
-
-type jsonIssue struct {
-	Severity    string `json:"severity"`
-	Type        string `json:"type"`
-	Rule        string `json:"rule,omitempty"`
-	Details     string `json:"details"`
-	Diagnostics string `json:"diagnostics,omitempty"`
-	Expression  string `json:"expression,omitempty"`
-	Line        int    `json:"line,omitempty"`
-	Column      int    `json:"column,omitempty"` // in bytes, from 1
-}
-
-func (r *jsonReport) add(v *validated) error {
-	out := jsonResult{File: v.file, Line: v.line, ResourceType: v.resource, Errors: v.errors, Warnings: v.warnings, Issues: []jsonIssue{}}
-	if v.system != nil {
-		out.FHIR = releaseName(v.system)
-	}
-	for _, e := range v.issues {
-		out.Issues = append(out.Issues, jsonIssue{severityWord(e), string(e.Type), e.Rule, e.Details, e.Diagnostics, e.Expression, e.Line, e.Column})
-	}
-	encoder := json.NewEncoder(r.out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(out); err != nil {
-		return err
-	}
-	return r.out.Flush()
-}
-
-func (r *jsonReport) end(*validateTally) error { return r.out.Flush() }
-
-// releaseName is what people call a version of FHIR.
-func releaseName(system *fhir.System) string {
-	if system == fhir.Types(fhir.STU3) {
-		return "STU3"
-	}
-	return "R4"
-}
-
-// outcomeReport writes the OperationOutcome of the only resource, or a Bundle with one
-// for each.
-type outcomeReport struct {
-	out   *bufio.Writer
-	alone bool
-	n     int
-}
-
-// extensionFile names the file that an OperationOutcome is about.
-// Source: the HL7 extensions pack, operationoutcome-file.
-const extensionFile = "http://hl7.org/fhir/StructureDefinition/operationoutcome-file"
-
-func newOutcomeReport(w io.Writer, alone bool) *outcomeReport {
-	return &outcomeReport{out: bufio.NewWriter(w), alone: alone}
-}
-
-func (r *outcomeReport) add(v *validated) error {
-	n := gateway.Outcome(v.issues)
-	file := n.Add("extension")
-	file.Set("url", extensionFile)
-	file.Set("valueString", v.file)
-	if r.alone {
-		_, err := r.out.Write(append(fhir.EncodeIndent(n), '\n'))
-		return err
-	}
-	before := ",\n"
-	if r.n++; r.n == 1 {
-		before = `{"resourceType":"Bundle","type":"collection","entry":[` + "\n"
-	}
-	fmt.Fprintf(r.out, `%s{"resource":%s}`, before, fhir.Encode(n))
-	return nil
-}
-
-func (r *outcomeReport) end(*validateTally) error {
-	switch {
-	case r.alone:
-	case r.n == 0: // an empty list would be no FHIR
-		r.out.WriteString(`{"resourceType":"Bundle","type":"collection"}` + "\n")
-	default:
-		r.out.WriteString("\n]}\n")
-	}
-	return r.out.Flush()
-}
 
 // junitReport writes one testsuite with a testcase for each file. What it holds is kept
 // in a file of its own until the numbers that stand before it are known.
@@ -226,8 +126,6 @@ func (r *junitReport) end(*validateTally) error {
 	if r.err != nil {
 		return r.err
 	}
-	defer os.Remove(r.cases.Name())
-	defer r.cases.Close()
 	for r.current < len(r.inputs) {
 		r.next()
 	}
@@ -246,6 +144,14 @@ func (r *junitReport) end(*validateTally) error {
 	}
 	_, err := io.WriteString(r.out, "  </testsuite>\n</testsuites>\n")
 	return err
+}
+
+// discard takes away what was kept beside the report.
+func (r *junitReport) discard() {
+	if r.cases != nil {
+		_ = r.cases.Close()
+		_ = os.Remove(r.cases.Name())
+	}
 }
 
 // content is a text as XML takes it between tags, its lines kept.
