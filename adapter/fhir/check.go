@@ -86,8 +86,12 @@ func (c *checker) resource(n *Node) {
 		return
 	}
 	if n.Type == nil {
-		c.report(issue.Structure, n, "resource-type", c.words("resourceType", "the name of the element")+" must be a resource type of FHIR "+string(c.system.Version)+c.system.meantResource(n.resourceType)).
+		full := c.full()
+		e := c.report(issue.Structure, n, "resource-type", c.words("resourceType", "the name of the element")+" must be a resource type of FHIR "+string(c.system.Version)+c.system.meantResource(n.resourceType)).
 			With("resourceType %s", clip(n.resourceType))
+		if !full {
+			_ = e.On(n.typePosition())
+		}
 		return
 	}
 	c.children(n)

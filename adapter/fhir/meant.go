@@ -3,6 +3,8 @@ package fhir
 import (
 	"slices"
 	"strings"
+
+	"spadapter/adapter/issue"
 )
 
 // forms says in words what each primitive looks like, for error messages.
@@ -56,7 +58,7 @@ func (t *Type) meant(name string) string {
 		names = append(names, member)
 	}
 	slices.Sort(names)
-	if best := nearest(names, name); best != "" {
+	if best := issue.Nearest(names, name); best != "" {
 		return "; did you mean " + best + "?"
 	}
 	other := t.system.other()
@@ -83,7 +85,7 @@ func (t *Type) meant(name string) string {
 // meantResource says what was probably meant by the name of a resource type that there
 // is none of.
 func (s *System) meantResource(name string) string {
-	if best := nearest(s.resources, name); best != "" {
+	if best := issue.Nearest(s.resources, name); best != "" {
 		return "; did you mean " + best + "?"
 	}
 	if other := s.other(); other.Resource(name) != nil {
@@ -94,7 +96,7 @@ func (s *System) meantResource(name string) string {
 
 // meantCode says which code was probably meant.
 func meantCode(codes []string, code string) string {
-	if best := nearest(codes, strings.ReplaceAll(code, "_", "-")); best != "" {
+	if best := issue.Nearest(codes, strings.ReplaceAll(code, "_", "-")); best != "" {
 		return "; did you mean " + best + "?"
 	}
 	beginning := slices.DeleteFunc(slices.Clone(codes), func(c string) bool { return !strings.HasPrefix(c, strings.ToLower(code)) })
@@ -108,7 +110,7 @@ func meantCode(codes []string, code string) string {
 // is none of.
 func (s *System) meantReference(reference string) string {
 	name, id, ok := strings.Cut(reference, "/")
-	if best := nearest(s.resources, name); ok && best != "" && isID(id) {
+	if best := issue.Nearest(s.resources, name); ok && best != "" && isID(id) {
 		return "; did you mean " + best + " for the type?"
 	}
 	return ""
@@ -132,41 +134,4 @@ func (e *Element) jsonNames() []string {
 		names[i] = e.JSONName(t)
 	}
 	return names
-}
-
-// nearest is the name that differs least, without regard to case; "" when none is near.
-// A short name must be nearer than a long one.
-func nearest(names []string, name string) string {
-	limit := min(3, 1+len(name)/3)
-	best, distance := "", limit
-	for _, candidate := range names {
-		if d := edits(name, candidate, limit); d < distance {
-			best, distance = candidate, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance of two names without regard to case, at most limit.
-func edits(a, b string, limit int) int {
-	if d := len(a) - len(b); d > limit || -d > limit || len(a) > 64 {
-		return limit
-	}
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost = 1 + min(diagonal, row[j], row[j-1])
-			}
-			diagonal, row[j] = row[j], cost
-		}
-	}
-	return min(row[len(b)], limit)
 }

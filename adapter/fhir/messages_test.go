@@ -31,6 +31,7 @@ var spoken = []struct{ name, body string }{
 	{"ends before a name", `{"resourceType":"Patient",`},
 	{"ends before a bracket", `{"resourceType":"Patient","name":[{}`},
 	{"comma at the end of an object", `{"resourceType":"Patient","id":"a",}`},
+	{"two commas", `{"resourceType":"Patient",,"id":"a"}`},
 	{"comma at the end of an array", `{"resourceType":"Patient","name":[{"text":"A"},]}`},
 	{"no comma", `{"resourceType":"Patient" "id":"a"}`},
 	{"no colon", `{"resourceType":"Patient","id" "a"}`},

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"encoding/json"
 	"sort"
 	"strconv"
 	"strings"
@@ -253,6 +254,30 @@ func (n *Node) Position() (line, column int) {
 		return 0, 0
 	}
 	return n.doc.position(int(n.start))
+}
+
+// typePosition is where a resource names its type: in JSON the value of resourceType, in
+// XML the element. It reads the resource again.
+func (n *Node) typePosition() (line, column int) {
+	if n.doc == nil || n.Order < 0 || n.doc.xml {
+		return n.Position()
+	}
+	members := json.NewDecoder(strings.NewReader(n.doc.source[n.start:]))
+	if _, err := members.Token(); err != nil {
+		return n.Position()
+	}
+	for members.More() {
+		name, err := members.Token()
+		from := int(n.start) + int(members.InputOffset())
+		var value json.RawMessage
+		if err != nil || members.Decode(&value) != nil {
+			break
+		}
+		if name == "resourceType" {
+			return n.doc.position(from + strings.Index(n.doc.source[from:], string(value)))
+		}
+	}
+	return n.Position()
 }
 
 // position is the 1-based line and column of an offset in the source. It reads the

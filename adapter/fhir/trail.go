@@ -92,6 +92,8 @@ func (p *parser) noName() error {
 		return p.comma(c)
 	case c == '/' || c == '#':
 		return p.fail("json", noComments)
+	case c == ',':
+		return p.fail("json", "there is no member before this ','; take it out")
 	case c == '{' || c == '[':
 		return p.fail("json", "expected a member name in double quotes, not another '"+string(c)+"'")
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"spadapter/adapter/issue"
 )
 
 const (
@@ -24,7 +26,7 @@ func nearest(name string, have []string) (names []string, more bool) {
 	list := make([]candidate, len(have))
 	for i, h := range have {
 		// what is not like it at all is not more so for being short
-		list[i] = candidate{h, min(distance(strings.ToLower(name), strings.ToLower(h)), 1+len(name)/2)}
+		list[i] = candidate{h, min(issue.Edits(name, h), 1+len(name)/2)}
 		if len(name) > 2 && strings.HasPrefix(h, name) {
 			list[i].far = 1 // a name broken off
 		}
@@ -42,7 +44,7 @@ func similar(name string, have []string, format func(string) string) string {
 	names, _ := nearest(name, have)
 	var out []string
 	for _, n := range names {
-		if len(out) < 3 && 3*distance(strings.ToLower(name), strings.ToLower(n)) <= max(len(name), 3) {
+		if len(out) < 3 && 3*issue.Edits(name, n) <= max(len(name), 3) {
 			out = append(out, format(n))
 		}
 	}
@@ -50,32 +52,4 @@ func similar(name string, have []string, format func(string) string) string {
 		return ""
 	}
 	return "; did you mean " + strings.Join(out, " or ") + "?"
-}
-
-// distance counts the letters to put in, take out, change or swap with the next one to
-// make one name of the other.
-func distance(a, b string) int {
-	if len(a) > maxName || len(b) > maxName {
-		return maxName
-	}
-	var rows [3][maxName + 1]int
-	before, last, row := &rows[0], &rows[1], &rows[2]
-	for j := range len(b) + 1 {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

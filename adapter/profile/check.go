@@ -117,12 +117,28 @@ func (v *validator) unknown(canonical string, n, claim *fhir.Node) {
 		words = "this version of the profile is not loaded here, so the resource was not checked against it; loaded is " + have.definition.Version
 	} else if have != nil {
 		words = "this profile is loaded and at fault itself, so the resource was not checked against it"
+	} else if meant := v.set.meant(url); meant != "" {
+		words += "; did you mean " + meant + "?"
 	}
 	if claim != nil {
 		v.report(issue.NotFound, claim, "profile-unknown", words).Graded(issue.SeverityWarning).With("profile %s", clip(canonical))
 		return
 	}
 	v.report(issue.NotFound, n, "profile-unknown", words).With("profile %s", clip(canonical))
+}
+
+// meant is the canonical that was probably meant where another was written; "" for none.
+func (s *Set) meant(url string) string {
+	names := make([]string, 0, len(s.order))
+	urls := map[string]string{}
+	for _, e := range s.order {
+		name := e.definition.URL[strings.LastIndexByte(e.definition.URL, '/')+1:]
+		if urls[name] == "" {
+			urls[name] = e.definition.URL
+			names = append(names, name)
+		}
+	}
+	return urls[issue.Nearest(names, url[strings.LastIndexByte(url, '/')+1:])]
 }
 
 // inOrder sorts issues by their place and leaves out what two profiles say in the same

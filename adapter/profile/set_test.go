@@ -207,6 +207,9 @@ func TestClaims(t *testing.T) {
 	if err := s.ValidateAgainst(parsed(t, `{"resourceType":"Patient"}`), "https://x.example/none"); !errors.Is(err, issue.NotFound) {
 		t.Error("asked for a profile that is not loaded, and the answer is", err)
 	}
+	if err := s.ValidateAgainst(parsed(t, `{"resourceType":"Patient"}`), "https://y.example/nmaed"); !strings.HasSuffix(issue.All(err)[0].Details, "did you mean https://x.example/named?") {
+		t.Error("a slip of the keyboard is told as", err)
+	}
 }
 
 // TestMustSupport: what is marked and absent is told, and fails nothing.
