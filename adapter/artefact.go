@@ -38,7 +38,7 @@ func compile(c Config, log *slog.Logger) (*artefacts, error) {
 	if a.library, err = loadLibrary(a.terminology, c.Maps); err != nil {
 		return nil, err
 	}
-	a.codes = a.library.Dialect("", intakeDialect).Codes
+	a.codes = a.library.Codes("")
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (a *artefacts) compileProfiles() error {
 	if err != nil {
 		return err
 	}
-	if a.profiles, err = profile.Load(profile.Env{ValidateCode: codeCheck(a.codes)}, packages...); err != nil {
+	if a.profiles, err = profile.Load(profile.Env{ValidateCode: codeCheck(a.codes), Codes: codeWords(a.codes)}, packages...); err != nil {
 		return err
 	}
 	if err := a.profiles.Compile(); err != nil {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"strings"
+	"sync"
+	"time"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -34,7 +37,7 @@ func newValidator(codes *terminology.Registry, paths []string) (v *validator, no
 	for _, system := range []*fhir.System{r4, stu3} {
 		known, more := withPackages(codes, system, packages[system])
 		notes = append(notes, more...)
-		set, err := profile.Load(profile.Env{System: system, ValidateCode: codeCheck(known)}, packages[system]...)
+		set, err := profile.Load(profile.Env{System: system, ValidateCode: codeCheck(known), Codes: codeWords(known)}, packages[system]...)
 		notes = append(notes, issue.All(err)...)
 		v.sets[system] = set
 		v.index(system, packages[system])
@@ -106,6 +109,45 @@ func within(name string, err error) []*issue.Error {
 	}
 	return list
 }
+
+// codesWithin is how long the words of a fault may look for codes: a list that takes longer
+// is too long to be read.
+const codesWithin = 50 * time.Millisecond
+
+// codeWords names the codes of a value set: the system where it begins or changes, the
+// code, and its display. Each value set is listed once.
+func codeWords(codes *terminology.Registry) func(valueSet string) []string {
+	var known sync.Map // of []string, by value set
+	return func(valueSet string) []string {
+		if words, ok := known.Load(valueSet); ok {
+			return words.([]string)
+		}
+		ctx, done := context.WithTimeout(context.Background(), codesWithin)
+		defer done()
+		url, _, _ := strings.Cut(valueSet, "|")
+		var words []string
+		// what cannot be listed is not named: that it could not is no news to the sender
+		if list, err := codes.List(ctx, terminology.Wanted{ValueSet: url, Count: maxWords, Choosable: true}); err == nil && list.Total <= maxWords {
+			system := ""
+			for _, m := range list.Members {
+				word := m.Code
+				if m.Display != "" {
+					word += " (" + m.Display + ")"
+				}
+				if m.System != system {
+					system, word = m.System, m.System+"|"+word
+				}
+				words = append(words, word)
+			}
+		}
+		known.Store(valueSet, words)
+		return words
+	}
+}
+
+// maxWords is how many codes a fault may name: of a longer list the beginning says
+// nothing.
+const maxWords = 12
 
 // codeCheck answers a profile's question about a code, by the value set that is loaded in
 // whatever version.

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"strconv"
 	"strings"
 
 	"spadapter/adapter/issue"
@@ -19,6 +20,7 @@ func (c *checker) bundle(n *Node) {
 	}
 	c.links(n)
 	seen := map[string]bool{}
+	var misplaced [2][]*Node // request, response where the type allows none
 	for i, entry := range n.All("entry") {
 		if c.full() {
 			return
@@ -35,12 +37,12 @@ func (c *checker) bundle(n *Node) {
 		if requests && request == nil && mandatory {
 			c.report(issue.Invariant, entry, "bdl-3", "each entry of a "+kind+" needs request with method and url")
 		} else if !requests && request != nil {
-			c.report(issue.Invariant, request, "bdl-3", "Bundle.entry.request is only for a batch, transaction or history; leave it out or change Bundle.type")
+			misplaced[0] = append(misplaced[0], request)
 		}
 		if responses && response == nil && mandatory {
 			c.report(issue.Invariant, entry, "bdl-4", "each entry of a "+kind+" needs response with status")
 		} else if !responses && response != nil {
-			c.report(issue.Invariant, response, "bdl-4", "Bundle.entry.response is only for a batch-response, transaction-response or history; leave it out or change Bundle.type")
+			misplaced[1] = append(misplaced[1], response)
 		}
 		if request == nil && response == nil && resource == nil {
 			c.report(issue.Invariant, entry, "bdl-5", "an entry without request and response must have a resource; give one or leave the entry out")
@@ -58,6 +60,7 @@ func (c *checker) bundle(n *Node) {
 				c.report(issue.Value, url, "bundle-full-url", "Bundle.entry.fullUrl must be absolute: urn:uuid:… or https://server/Type/id").
 					With("got %s", clip(url.Value))
 			}
+			c.fullURL(url, resource)
 		}
 		if i == 0 && resource != nil {
 			switch {
@@ -67,6 +70,10 @@ func (c *checker) bundle(n *Node) {
 				c.report(issue.Invariant, resource, "bdl-12", "the first resource of a message must be a MessageHeader, not "+article(resource.resourceType, c.system))
 			}
 		}
+	}
+	if kind != "" { // else the type is what is wrong
+		c.misplaced(misplaced[0], "bdl-3", "Bundle.entry.request is only for a batch, transaction or history")
+		c.misplaced(misplaced[1], "bdl-4", "Bundle.entry.response is only for a batch-response, transaction-response or history")
 	}
 	if kind == "document" {
 		if n.Text("identifier", "system") == "" || n.Text("identifier", "value") == "" {
@@ -81,6 +88,35 @@ func (c *checker) bundle(n *Node) {
 	case "document", "message":
 		c.included(n, kind)
 	}
+}
+
+// misplaced says once what one Bundle.type makes wrong in many entries.
+func (c *checker) misplaced(nodes []*Node, rule, text string) {
+	if len(nodes) == 0 {
+		return
+	}
+	text += "; leave it out or change Bundle.type"
+	if more := len(nodes) - 1; more > 0 {
+		text += " (as in " + strconv.Itoa(more) + " more)"
+	}
+	c.report(issue.Invariant, nodes[0], rule, text)
+}
+
+// fullURL checks that an address of the form https://server/Type/id names the type of
+// what is there. An id that differs is let pass, as published examples have it: a server
+// gives what it creates an id of its own.
+// Source: http://hl7.org/fhir/R4/bundle.html#bundle-unique.
+func (c *checker) fullURL(url, resource *Node) {
+	if resource == nil || resource.Type == nil || !strings.HasPrefix(url.Value, "http://") && !strings.HasPrefix(url.Value, "https://") {
+		return
+	}
+	parts := strings.Split(url.Value, "/")
+	kind, id := parts[len(parts)-2], parts[len(parts)-1]
+	if kind == resource.resourceType || c.system.Resource(kind) == nil || !isID(id) {
+		return
+	}
+	c.report(issue.Value, url, "bundle-full-url", "this is the address of "+article(kind, c.system)+", and the entry holds "+article(resource.resourceType, c.system)+
+		": correct it and the references to it, or use urn:uuid:…").With("got %s", clip(url.Value))
 }
 
 // absolute reports whether a URI has a scheme.

@@ -181,7 +181,7 @@ func codeList(codes []string) string {
 func (c *checker) repetition(n *Node, i int, child *Node) {
 	e := child.Element
 	switch {
-	case e.List && !child.List:
+	case e.List && !child.List && child.Kind != Null: // null is a fault of its own
 		c.report(issue.Structure, child, "json-array", e.Path+" repeats: write it as an array, also with one value")
 	case !e.List && child.List:
 		c.report(issue.Structure, child, "json-array", e.Path+" does not repeat: write the value without an array")
@@ -235,6 +235,8 @@ func (c *checker) element(n *Node) {
 	switch n.Type.Name {
 	case "Reference":
 		c.reference(n)
+	case "CodeableConcept":
+		c.concept(n)
 	case "Extension":
 		if url := n.Child("url"); url != nil && strings.Contains(url.Value, "|") {
 			c.report(issue.Value, url, "extension-url", "Extension.url must not carry a version; leave out the | and what follows").

@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "write testdata/messages.txt anew")
 var spoken = []struct{ name, body string }{
 	{"empty body", ``},
 	{"array for a body", `[]`},
+	{"XML for JSON", `<Patient xmlns="http://hl7.org/fhir"/>`},
 	{"not UTF-8", "{\"resourceType\":\"Patient\",\"id\":\"\xe9\"}"},
 	{"text after the end", `{"resourceType":"Patient"} {}`},
 	{"no resourceType", `{"id":"a"}`},
@@ -56,6 +57,10 @@ var spoken = []struct{ name, body string }{
 	{"many elements", `{"resourceType":"Patient","name":[` + strings.Repeat("0,", 500_000) + `0]}`},
 	{"long", `{"resourceType":"Patient","id":"` + strings.Repeat("a", 5<<20) + `"}`},
 
+	{"a concept that must be of a list", `{"resourceType":"Condition","clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"activ"}]},"verificationStatus":{"text":"sure"},"subject":{"reference":"Patient/1"}}`},
+	{"address of another type", `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"https://x.example/fhir/Observation/1","resource":{"resourceType":"Patient","id":"1"}}]}`},
+	{"request where none may be, in every entry", `{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}]}`},
+	{"request in a Bundle without type", `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}]}`},
 	{"time without a zone", `{"resourceType":"Patient","deceasedDateTime":"2026-02-17T10:00:00"}`},
 	{"reference to a type that is mistyped", `{"resourceType":"Patient","managingOrganization":{"reference":"Organisation/1"}}`},
 	{"beginning of a code", `{"resourceType":"Patient","gender":"M"}`},

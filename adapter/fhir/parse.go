@@ -57,6 +57,9 @@ func Parse(system *System, body []byte, limits Limits) (*Node, error) {
 		return nil, p.fail("json", "the body is empty; send one FHIR resource as a JSON object")
 	}
 	if p.src[p.pos] != '{' {
+		if p.src[p.pos] == '<' {
+			return nil, p.fail("json", "this is XML, and was to be JSON; say Content-Type: application/fhir+xml, or name the file .xml")
+		}
 		return nil, p.fail("json", "the body must be one FHIR resource: a JSON object that starts with '{'")
 	}
 	return p.alone()

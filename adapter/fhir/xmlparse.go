@@ -36,6 +36,8 @@ func (x *xmlParser) document(inner int) (*Node, error) {
 			return x.finish(root), nil
 		case inner >= 0 && t.from != inner:
 			continue
+		case t.kind == tokenText && root == nil && bytes.HasPrefix(bytes.TrimSpace(t.text), []byte("{")):
+			return nil, x.at(t.from+firstVisible(x.src[t.from:t.to]), "xml", "this is JSON, and was to be XML; say Content-Type: application/fhir+json, or name the file .json")
 		case t.kind == tokenText && len(bytes.TrimSpace(t.text)) > 0:
 			return nil, x.at(t.from+firstVisible(x.src[t.from:t.to]), "xml", "there is text outside the resource; send one element such as <Patient> and nothing else")
 		case t.kind == tokenStart && root != nil:

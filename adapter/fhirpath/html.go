@@ -59,6 +59,14 @@ func htmlChecks(s *state, items []Value) (truth, error) {
 	return yes, nil
 }
 
+// NarrativeFault says what htmlChecks() has against the XHTML of a narrative, in words that
+// hold nothing of it, and what of it they are about; "" when there is nothing.
+func NarrativeFault(div string) (words, got string) {
+	c := htmlChecker{src: div}
+	c.check()
+	return c.why, c.got
+}
+
 // htmlChecker reads XHTML once, from left to right.
 type htmlChecker struct {
 	src   string
@@ -67,6 +75,16 @@ type htmlChecker struct {
 	says  bool // text or a picture was met
 	roots int
 	named bool // the div has the namespace
+
+	why, got string // the first fault: in our words, and the sender's
+}
+
+// fault keeps what is wrong, and is always false.
+func (c *htmlChecker) fault(why, got string) bool {
+	if c.why == "" {
+		c.why, c.got = why, got[:min(len(got), 40)]
+	}
+	return false
 }
 
 func (c *htmlChecker) check() bool {
@@ -82,18 +100,28 @@ func (c *htmlChecker) check() bool {
 			return false
 		}
 	}
-	return len(c.open) == 0 && c.roots == 1 && c.named && c.says
+	switch {
+	case len(c.open) > 0:
+		return c.fault("an element is not closed", "<"+c.open[len(c.open)-1]+">")
+	case c.roots != 1:
+		return c.fault("it must be one div", "")
+	case !c.named:
+		return c.fault(`its div needs xmlns="`+xhtmlNamespace+`"`, "")
+	case !c.says:
+		return c.fault("it says nothing: it needs text or a picture", "")
+	}
+	return true
 }
 
 // text checks characters between tags: none outside the div, entities that XML knows.
 func (c *htmlChecker) text(text string) bool {
 	if strings.TrimSpace(text) != "" {
 		if len(c.open) == 0 {
-			return false
+			return c.fault("there is text outside its div", "")
 		}
 		c.says = true
 	}
-	return entities(text)
+	return entities(text) || c.fault("an & begins no character that is allowed: write &amp; or a reference such as &#160;", "")
 }
 
 func entities(text string) bool {
@@ -136,12 +164,12 @@ func (c *htmlChecker) markup() bool {
 	if strings.HasPrefix(rest, "<!--") {
 		end := strings.Index(rest[4:], "-->")
 		c.pos += end + 7
-		return end >= 0 && endsAlike(rest[4:4+end])
+		return end >= 0 && endsAlike(rest[4:4+end]) || c.fault("a comment does not end, or browsers end it sooner", "")
 	}
 	if strings.HasPrefix(rest, "</") {
 		end := strings.IndexByte(rest, '>')
 		if end < 0 || len(c.open) == 0 || strings.TrimSpace(rest[2:end]) != c.open[len(c.open)-1] {
-			return false
+			return c.fault("an end tag does not close the element that is open", rest[:max(0, end+1)])
 		}
 		c.open = c.open[:len(c.open)-1]
 		c.pos += end + 1
@@ -149,8 +177,13 @@ func (c *htmlChecker) markup() bool {
 	}
 	c.pos++
 	name := c.name()
-	if !htmlElements[name] || len(c.open) == 0 && name != "div" || len(c.open) > 200 {
-		return false
+	switch {
+	case len(c.open) == 0 && name != "div":
+		return c.fault("it must be one div", "<"+name+">")
+	case !htmlElements[name]:
+		return c.fault("an element is not allowed in a narrative", "<"+name+">")
+	case len(c.open) > 200:
+		return c.fault("it is nested more than 200 deep", "")
 	}
 	if len(c.open) == 0 {
 		c.roots++
@@ -174,21 +207,24 @@ func (c *htmlChecker) markup() bool {
 
 func (c *htmlChecker) attribute(element string) bool {
 	name := c.name()
+	if name == "" {
+		return c.fault("a tag is not well formed", "<"+element)
+	}
 	if !htmlAttributes[name] {
-		return false
+		return c.fault("an attribute is not allowed in a narrative", name+" of <"+element+">")
 	}
 	c.blank()
 	if !strings.HasPrefix(c.src[c.pos:], "=") {
-		return false
+		return c.fault("an attribute has no value in quotes", name+" of <"+element+">")
 	}
 	c.pos++
 	c.blank()
 	if c.pos == len(c.src) || c.src[c.pos] != '"' && c.src[c.pos] != '\'' {
-		return false
+		return c.fault("an attribute has no value in quotes", name+" of <"+element+">")
 	}
 	end := strings.IndexByte(c.src[c.pos+1:], c.src[c.pos])
 	if end < 0 {
-		return false
+		return c.fault("an attribute has no value in quotes", name+" of <"+element+">")
 	}
 	value := c.src[c.pos+1 : c.pos+1+end]
 	c.pos += end + 2
@@ -196,8 +232,13 @@ func (c *htmlChecker) attribute(element string) bool {
 		c.says = true
 	}
 	if strings.Contains(value, "<") || !entities(value) {
-		return false
+		return c.fault("the value of an attribute has a < or & that is not written as &lt; or &amp;", name+" of <"+element+">")
 	}
+	return c.allowed(name, value) || c.fault("the value of an attribute is not allowed: it must neither run nor fetch anything, and xmlns must be that of XHTML", name+" of <"+element+">")
+}
+
+// allowed reports whether the value of an attribute is harmless.
+func (c *htmlChecker) allowed(name, value string) bool {
 	switch name {
 	case "xmlns":
 		// what the div says comes before any other element

@@ -118,3 +118,33 @@ func TestHostileNarratives(t *testing.T) {
 		}
 	}
 }
+
+// TestNarrativeFault: the cause is named in our words, and what of the sender's it is about apart.
+func TestNarrativeFault(t *testing.T) {
+	const ns = ` xmlns="http://www.w3.org/1999/xhtml"`
+	in := func(body string) string { return "<div" + ns + ">" + body + "</div>" }
+	for _, c := range []struct{ div, want, got string }{
+		{in("x"), "", ""},
+		{"<div>x</div>", "needs xmlns", ""},
+		{"x", "text outside", ""},
+		{"<p" + ns + ">x</p>", "one div", "<p>"},
+		{in("x") + in("y"), "one div", ""},
+		{in(""), "says nothing", ""},
+		{in("<p>x"), "does not close", "</div>"},
+		{"<div" + ns + "><p>x</p>", "not closed", "<div>"},
+		{in("<br>x"), "does not close", "</div>"},
+		{in("<iframe>x</iframe>"), "element is not allowed", "<iframe>"},
+		{in(`<p onclick="x()">x</p>`), "attribute is not allowed", "onclick of <p>"},
+		{in(`<a href="javascript:x()">x</a>`), "neither run nor fetch", "href of <a>"},
+		{in(`<p class=a>x</p>`), "no value in quotes", "class of <p>"},
+		{in(`<p title="a<b">x</p>`), "not written as &lt;", "title of <p>"},
+		{in("Marks & Spencer"), "write &amp;", ""},
+		{in("<p <b>x</b></p>"), "not well formed", "<p"},
+		{in("<!--><b>x</b>-->x"), "comment does not end", ""},
+	} {
+		words, got := NarrativeFault(c.div)
+		if !strings.Contains(words, c.want) || c.want == "" && words != "" || got != c.got {
+			t.Errorf("%s: %q, %q", c.div, words, got)
+		}
+	}
+}

@@ -126,7 +126,7 @@ func searchArtefacts(x *exchange) error {
 	if to < total && control.page.Count > 0 {
 		next = strconv.Itoa(to)
 	}
-	self, nextURL := pageLinks(x.base+x.route.resource, append(used, control.used()...), next)
+	self, nextURL := x.links(x.base+x.route.resource, append(used, control.used()...), next)
 	b := newBundle("searchset", x.Now(), total, self, nextURL)
 	for _, n := range found[from:to] {
 		address := n.Text("url") // of one within a map, which has no id

@@ -27,6 +27,7 @@ type exchange struct {
 	pretty bool
 	entity string // "Patient/0190…", once the id has the form of one
 
+	wished     string // the value of _format
 	unwanted   error  // what is wrong with the query or the format that is asked for
 	reply      *reply // of an entry of a batch, which is counted and logged with the batch; nil outside
 	refusal    error  // what the response says went wrong, for the log line

@@ -114,7 +114,9 @@ func TestEveryRouteInBothFormats(t *testing.T) {
 			if got, want := string(fhir.Encode(parsedXML(t, xml))), string(fhir.EncodeXML(parsed(t, json))); asXML(t, fhir.R4, got) != want {
 				t.Errorf("%s %s: %s\nis not %s", c.method, c.target, xml.Body, json.Body)
 			}
-			if a, b := fhir.Encode(parsedXML(t, pretty)), fhir.Encode(parsedXML(t, xml)); string(a) != string(b) && !strings.Contains(c.target, "_history") && !strings.Contains(c.target, "?") {
+			// the links of a page ask for what the client asked for
+			alike := strings.NewReplacer("?_format=xml", "", "&_format=xml", "").Replace(string(fhir.Encode(parsedXML(t, pretty))))
+			if alike != string(fhir.Encode(parsedXML(t, xml))) && !strings.Contains(c.target, "_history") && !strings.Contains(c.target, "?") {
 				t.Errorf("%s %s: pretty says something else", c.method, c.target)
 			}
 			// unless something else is asked for, the answer is in the format of the body

@@ -38,7 +38,7 @@ func history(x *exchange) error {
 			break
 		}
 	}
-	self, nextURL := pageLinks(x.base+path+"/_history", request.used, next)
+	self, nextURL := x.links(x.base+path+"/_history", request.used, next)
 	b := newBundle("history", x.Now(), total, self, nextURL)
 	for i := range versions {
 		b.add(x.historyEntry(b, &versions[i]), versions[i].Body)

@@ -42,6 +42,7 @@ func (x *exchange) wish(of []parameter) (format string) {
 
 // choose sets the format of the response: what was wished for goes before Accept.
 func (x *exchange) choose(wish string) {
+	x.wished = wish
 	like := formatOf(x.Request.Header.Get("Content-Type"))
 	chosen, ok := like, true
 	switch {

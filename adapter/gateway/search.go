@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -28,7 +29,7 @@ func search(x *exchange) error {
 	if request.query.Page.Count == 0 {
 		next = "" // only the total was asked for
 	}
-	self, nextURL := pageLinks(x.base+x.route.resource, request.used, next)
+	self, nextURL := x.links(x.base+x.route.resource, request.used, next)
 	total := found.Total
 	if !request.query.Total {
 		total = -1
@@ -66,6 +67,15 @@ func (x *exchange) searched() ([]parameter, error) {
 	// audit keeps what was looked for, wherever it stood
 	x.call.Query = audited(strings.TrimPrefix(x.Request.URL.RawQuery+"&"+string(x.call.Body), "&"))
 	return append(x.query, form...), nil
+}
+
+// links are the pageLinks of a search or history, which ask for the format that the
+// client asked for in the address.
+func (x *exchange) links(address string, used []parameter, cursor string) (self, next string) {
+	if x.wished != "" {
+		used = append(slices.Clip(used), parameter{name: "_format", value: x.wished})
+	}
+	return pageLinks(address, used, cursor)
 }
 
 // pageLinks gives the address of this page, with the parameters that were really

@@ -205,3 +205,16 @@ func FuzzSearchParameters(f *testing.F) {
 		}
 	})
 }
+
+// TestLinksKeepTheFormat: who asks for XML in the address gets the next page in XML too.
+func TestLinksKeepTheFormat(t *testing.T) {
+	x := &exchange{wished: "xml"}
+	used := []parameter{{name: "status", value: "active"}}
+	self, next := x.links("https://a.test/Task", used, "c1")
+	if self != "https://a.test/Task?status=active&_format=xml" || next != self+"&"+cursorParameter+"=c1" {
+		t.Errorf("self %s, next %s", self, next)
+	}
+	if self, _ = (&exchange{}).links("https://a.test/Task", used, ""); self != "https://a.test/Task?status=active" {
+		t.Errorf("self %s", self)
+	}
+}

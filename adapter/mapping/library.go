@@ -60,9 +60,9 @@ func (l *Library) Dialects(organisation string) []*Dialect {
 	return slices.SortedFunc(maps.Values(all), func(a, b *Dialect) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Codes are the ConceptMaps of all dialects for a sending organisation ("" for
-// everybody's) together, beside Env.Terminology. Of two with one url it is that of the
-// dialect whose name comes later.
+// Codes are the ConceptMaps, code systems and value sets of all dialects for a sending
+// organisation ("" for everybody's) together, beside Env.Terminology. Of two with one url
+// it is that of the dialect whose name comes later.
 func (l *Library) Codes(organisation string) *terminology.Registry {
 	if codes := l.codes[organisation]; codes != nil {
 		return codes
@@ -121,17 +121,26 @@ func LoadLibrary(env Env, layers ...Layer) (*Library, error) {
 		return nil, issue.Join(b.errs)
 	}
 	lib.codes = map[string]*terminology.Registry{}
+	given := map[*fhir.Node]bool{}
+	for _, n := range artefacts(env.Terminology) {
+		given[n] = true
+	}
 	for _, organisation := range append(lib.Organisations(), "") {
 		codes := env.Terminology
 		for _, d := range lib.Dialects(organisation) {
 			var err error
-			if codes, err = codes.With(d.Codes.ConceptMaps()...); err != nil {
+			if codes, err = codes.With(slices.DeleteFunc(artefacts(d.Codes), func(n *fhir.Node) bool { return given[n] })...); err != nil {
 				return nil, err
 			}
 		}
 		lib.codes[organisation] = codes
 	}
 	return lib, nil
+}
+
+// artefacts lists what a registry was made of.
+func artefacts(codes *terminology.Registry) []*fhir.Node {
+	return slices.Concat(codes.ConceptMaps(), codes.CodeSystems(), codes.ValueSets())
 }
 
 // names lists the folders that are dialects.

@@ -88,8 +88,23 @@ func (v *validation) run(n *fhir.Node, rules []*invariant) {
 		case errors.Is(err, issue.TooCostly):
 			v.report(issue.TooCostly, n, r.key, "the rule "+r.key+" would need more work than is allowed for one message")
 		case err != nil || !holds:
-			v.report(issue.Invariant, n, r.key, r.words).Because(err)
+			e := v.report(issue.Invariant, n, r.key, r.words).Because(err)
+			if r.key == "txt-1" && n.HasValue() {
+				narrative(e, n.Value)
+			}
 		}
+	}
+}
+
+// narrative puts what is wrong with a narrative before the words of its rule.
+func narrative(e *issue.Error, div string) {
+	words, got := fhirpath.NarrativeFault(div)
+	if words == "" {
+		return
+	}
+	e.Details = "this narrative is not allowed: " + words + "; " + e.Details
+	if got != "" {
+		_ = e.With("got %q", got)
 	}
 }
 
