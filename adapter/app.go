@@ -41,15 +41,19 @@ type app struct {
 // before run.
 func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	a := &app{config: c, log: log}
-	compiled, err := compile(c, log)
-	if err != nil {
-		return nil, fmt.Errorf("the maps and other artefacts do not compile: %w", err)
-	}
-	validator, notes, err := newValidator(compiled.codes, c.Packages)
+	given, notes, err := openPackages(c.Packages)
 	if err != nil {
 		return nil, fmt.Errorf("ADAPTER_PACKAGES: %w", err)
 	}
-	for _, note := range notes {
+	compiled, err := compile(c, given, log)
+	if err != nil {
+		return nil, fmt.Errorf("the maps and other artefacts do not compile: %w", err)
+	}
+	validator, more, err := newValidator(compiled)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range slices.Concat(notes, compiled.notes, more) {
 		log.Warn("a package cannot be used as a whole", "details", note.Details)
 	}
 	if a.partners, err = loadPartners(c.Partners); err != nil {

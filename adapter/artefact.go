@@ -23,18 +23,22 @@ type artefacts struct {
 	library     *mapping.Library
 	invariants  *profile.Invariants
 	profiles    *profile.Set
-	definitions []*fhir.Node // of the operations that no standard defines
+	packages    packages       // of the deployment
+	notes       []*issue.Error // what of them cannot be used
+	definitions []*fhir.Node   // of the operations that no standard defines
 }
 
 // compile reads and compiles everything that ships, with the deployment's own terminology
-// and maps over it where there are folders of them. What does not compile stops the
-// program before it listens.
-func compile(c Config, log *slog.Logger) (*artefacts, error) {
-	a := &artefacts{invariants: profile.Base(fhir.Types(fhir.R4))}
+// and maps over it where there are folders of them, and the terminology of its packages
+// beside. What does not compile stops the program before it listens.
+func compile(c Config, given packages, log *slog.Logger) (*artefacts, error) {
+	r4 := fhir.Types(fhir.R4)
+	a := &artefacts{invariants: profile.Base(r4), packages: given}
 	var err error
 	if a.terminology, err = loadTerminology(c.Terminology, log); err != nil {
 		return nil, err
 	}
+	a.terminology, a.notes = withPackages(a.terminology, r4, given[r4])
 	if a.library, err = loadLibrary(a.terminology, c.Maps); err != nil {
 		return nil, err
 	}

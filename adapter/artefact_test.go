@@ -15,7 +15,7 @@ import (
 
 // TestArtefactsCompile: what ships compiles, and is itself valid FHIR.
 func TestArtefactsCompile(t *testing.T) {
-	a, err := compile(Config{}, slog.New(slog.DiscardHandler))
+	a, err := compile(Config{}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestEveryCodePassesItsCheckDigit(t *testing.T) {
 // TestBusinessStatuses: the life-cycle table, the code system and the ConceptMap for
 // filing know the same codes.
 func TestBusinessStatuses(t *testing.T) {
-	a, err := compile(Config{}, slog.New(slog.DiscardHandler))
+	a, err := compile(Config{}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

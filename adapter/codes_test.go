@@ -28,7 +28,7 @@ func TestTerminologyOfTheDeployment(t *testing.T) {
 	ask := func(a *artefacts) (ok, known bool) {
 		return a.terminology.ValidateCode(terminology.Refset("1909999999108"), terminology.SNOMED, member)
 	}
-	without, err := compile(Config{}, slog.New(slog.DiscardHandler))
+	without, err := compile(Config{}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestTerminologyOfTheDeployment(t *testing.T) {
 		t.Error("nothing decides this")
 	}
 	var log bytes.Buffer
-	with, err := compile(Config{Terminology: folder}, slog.New(slog.NewJSONHandler(&log, nil)))
+	with, err := compile(Config{Terminology: folder}, nil, slog.New(slog.NewJSONHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,10 +52,10 @@ func TestTerminologyOfTheDeployment(t *testing.T) {
 		}
 	}
 	write("more.csv", "refsetId,referencedComponentId\n1909999999108,1019999999107\n")
-	if _, err = compile(Config{Terminology: folder}, slog.New(slog.DiscardHandler)); !errors.Is(err, issue.Value) || !strings.Contains(err.Error(), "more.csv, line 2") {
+	if _, err = compile(Config{Terminology: folder}, nil, slog.New(slog.DiscardHandler)); !errors.Is(err, issue.Value) || !strings.Contains(err.Error(), "more.csv, line 2") {
 		t.Errorf("got %v", err)
 	}
-	if _, err = compile(Config{Terminology: folder + "/none"}, slog.New(slog.DiscardHandler)); err == nil {
+	if _, err = compile(Config{Terminology: folder + "/none"}, nil, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a folder that is not there was taken")
 	}
 }

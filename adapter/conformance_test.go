@@ -16,7 +16,7 @@ import (
 
 func shipped(t testing.TB) *artefacts {
 	t.Helper()
-	a, err := compile(Config{}, quiet())
+	a, err := compile(Config{}, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -75,15 +76,19 @@ func (misuse) ExitCode() int { return int(statusUsage) }
 func (c *validateCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	compiled, err := compile(Config{Terminology: c.Terminology}, commandLog())
-	if err != nil {
-		return err
-	}
-	v, notes, err := newValidator(compiled.codes, c.Package)
+	given, notes, err := openPackages(c.Package)
 	if err != nil {
 		return misuse{packageError(err)}
 	}
-	c.tell(notes)
+	compiled, err := compile(Config{Terminology: c.Terminology}, given, commandLog())
+	if err != nil {
+		return err
+	}
+	v, more, err := newValidator(compiled)
+	if err != nil {
+		return err
+	}
+	c.tell(slices.Concat(notes, compiled.notes, more))
 	if c.List {
 		return v.list(os.Stdout)
 	}

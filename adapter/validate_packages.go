@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,35 +13,46 @@ import (
 	"spadapter/adapter/terminology"
 )
 
-// newValidator makes a validator with the profiles that ship and those of packages, by
-// the paths of their files or folders. codes are what is known of terminology without
-// the packages.
-//
-// What cannot be used of a package is left out and told in notes; a package that cannot
-// be read at all is an error.
-func newValidator(codes *terminology.Registry, paths []string) (v *validator, notes []*issue.Error, err error) {
-	own, err := ownPackages()
-	if err != nil {
-		return nil, nil, err
-	}
-	v = &validator{sets: map[*fhir.System]*profile.Set{}, loaded: map[string]*fhir.System{}, types: map[string]string{}, versioned: map[string]bool{}}
-	r4, stu3 := fhir.Types(fhir.R4), fhir.Types(fhir.STU3)
-	packages := map[*fhir.System][]*fhir.Package{r4: own, stu3: nil}
+// packages are the FHIR packages of a deployment, by the version that they are for.
+type packages map[*fhir.System][]*fhir.Package
+
+// openPackages opens packages by the paths of their files or folders. What cannot be used
+// of one is left out and told in notes; one that cannot be read at all is an error.
+func openPackages(paths []string) (out packages, notes []*issue.Error, err error) {
+	out = packages{}
 	for _, path := range paths {
 		p, err := fhir.OpenPackage(path)
 		if p == nil {
 			return nil, nil, err
 		}
 		notes = append(notes, within(path, err)...)
-		packages[systemOf(p)] = append(packages[systemOf(p)], p)
+		out[systemOf(p)] = append(out[systemOf(p)], p)
 	}
+	return out, notes, nil
+}
+
+// newValidator makes a validator with the profiles that ship and those of packages. What
+// cannot be used of a package is left out and told in notes.
+func newValidator(compiled *artefacts) (v *validator, notes []*issue.Error, err error) {
+	own, err := ownPackages()
+	if err != nil {
+		return nil, nil, err
+	}
+	v = &validator{sets: map[*fhir.System]*profile.Set{}, loaded: map[string]*fhir.System{}, types: map[string]string{}, versioned: map[string]bool{}}
+	r4, stu3 := fhir.Types(fhir.R4), fhir.Types(fhir.STU3)
+	all := packages{r4: append(own, compiled.packages[r4]...), stu3: compiled.packages[stu3]}
 	for _, system := range []*fhir.System{r4, stu3} {
-		known, more := withPackages(codes, system, packages[system])
-		notes = append(notes, more...)
-		set, err := profile.Load(profile.Env{System: system, ValidateCode: codeCheck(known), Codes: codeWords(known)}, packages[system]...)
+		list := all[system]
+		known := compiled.codes // which has what the packages for R4 hold
+		if system == stu3 {
+			var more []*issue.Error
+			known, more = withPackages(known, system, list)
+			notes = append(notes, more...)
+		}
+		set, err := profile.Load(profile.Env{System: system, ValidateCode: codeCheck(known), Codes: codeWords(known)}, list...)
 		notes = append(notes, issue.All(err)...)
 		v.sets[system] = set
-		v.index(system, packages[system])
+		v.index(system, list)
 	}
 	return v, notes, nil
 }
@@ -75,12 +87,16 @@ func systemOf(p *fhir.Package) *fhir.System {
 }
 
 // withPackages adds the code systems and value sets of packages to what is known. The
-// first of two with one canonical counts.
+// first of two with one canonical counts, what the deployment or the program brings
+// before all.
 func withPackages(codes *terminology.Registry, system *fhir.System, packages []*fhir.Package) (*terminology.Registry, []*issue.Error) {
 	var notes []*issue.Error
 	for _, p := range packages {
 		var nodes []*fhir.Node
 		seen := map[string]bool{}
+		for _, n := range slices.Concat(codes.CodeSystems(), codes.ValueSets()) {
+			seen[n.Text("url")] = true
+		}
 		for _, kind := range []string{"CodeSystem", "ValueSet"} {
 			list, err := p.Resources(system, kind)
 			notes = append(notes, within(p.Name, err)...)

@@ -14,12 +14,14 @@ import (
 	"spadapter/adapter/store/storetest"
 )
 
-// named is a package with one profile: a Patient has a birth date.
+// named is a package with one profile, a Patient has a birth date, and a list of colours.
 var named = map[string][]byte{
 	"pkg/package.json": []byte(`{"name":"example","version":"1.0.0","fhirVersions":["4.0.1"]}`),
 	"pkg/profile.json": []byte(`{"resourceType":"StructureDefinition","id":"born","url":"https://example.org/StructureDefinition/born","version":"1.0.0","name":"Born","status":"active",
 	"kind":"resource","abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint",
 	"differential":{"element":[{"id":"Patient.birthDate","path":"Patient.birthDate","min":1}]}}`),
+	"pkg/codes.json":  []byte(`{"resourceType":"CodeSystem","id":"colour","url":"https://example.org/colour","status":"active","content":"complete","caseSensitive":true,"concept":[{"code":"red"}]}`),
+	"pkg/values.json": []byte(`{"resourceType":"ValueSet","id":"colour","url":"https://example.org/ValueSet/colour","status":"active","compose":{"include":[{"system":"https://example.org/colour"}]}}`),
 }
 
 // The running program validates on the system, on a type and what it stores; a package
@@ -47,6 +49,11 @@ func TestValidateOnTheRunningProgram(t *testing.T) {
 		gp.do(http.MethodPost, "/fhir/R4/$validate", []byte(claims)).want(http.StatusOK).says(t, "Patient.birthDate is required")
 		gp.do(http.MethodPost, "/fhir/R4/Patient/$validate?profile=https://example.org/StructureDefinition/barn", []byte(claims)).
 			want(http.StatusUnprocessableEntity).says(t, "profile-unknown", born)
+
+		// one server, one terminology: the operations know what the packages hold, and the needs
+		gp.do(http.MethodGet, "/fhir/R4/ValueSet/$expand?url=https://example.org/ValueSet/colour", nil).want(http.StatusOK).says(t, `"red"`)
+		gp.do(http.MethodGet, "/fhir/R4/ValueSet/$expand?url=https://spadapter.example/fhir/ValueSet/sp-need", nil).want(http.StatusOK).says(t, `"loneliness"`)
+		gp.do(http.MethodGet, "/fhir/R4/CodeSystem/$lookup?system=https://spadapter.example/fhir/CodeSystem/need&code=loneliness", nil).want(http.StatusOK)
 
 		// what is stored, for those who may see it
 		task := receipt(gp.do(http.MethodPost, "/fhir/R4", sound).want(http.StatusOK))
@@ -88,11 +95,11 @@ func TestValidatePackageThatIsNotThere(t *testing.T) {
 // shippedValidator has no package.
 func shippedValidator(t testing.TB) *validator {
 	t.Helper()
-	compiled, err := compile(Config{}, quiet())
+	compiled, err := compile(Config{}, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, notes, err := newValidator(compiled.codes, nil)
+	v, notes, err := newValidator(compiled)
 	if err != nil || len(notes) > 0 {
 		t.Fatal(err, notes)
 	}
