@@ -20,43 +20,37 @@ type validator struct {
 	types  map[string]string       // what each of them is for
 
 	versioned map[string]bool // the canonicals that stand for one version
+
+	intake *referral.Service // what takes messages in, asked what it refuses
 }
 
 // question is what is asked of a validator beside what holds for every resource.
 type question struct {
 	profiles    []string // canonicals that the resource must conform to beside those it claims
-	intake      bool     // whether it and the resources in it have what an intake demands of them
+	intake      bool     // whether sending it would be refused, as far as that needs nothing stored
 	mustSupport bool     // which must-support elements are missing
 }
 
 // validate checks a parsed resource against everything that is known of it: its
 // structure, the invariants of the base standard, check digits, the profiles that it
-// claims, those of an intake when asked, and those that are named.
+// claims and those that are named, and when asked what an intake would refuse in it.
 //
 // It returns every issue in the order of the text, nil when there is none. What follows
 // from a fault that was told is left out: an element whose form is wrong is not told
 // again by a profile.
 func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 	found := issue.All(fhir.Check(root))
-	told := map[string]bool{}
+	type words struct{ rule, expression, details string }
+	told, seen := map[string]bool{}, map[words]bool{}
 	for _, e := range found {
 		told[e.Expression] = true
+		seen[words{e.Rule, e.Expression, e.Details}] = true
 	}
 	set := v.sets[root.System()]
 	more := referral.CheckDigits(root)
 	more = append(more, issue.All(set.ValidateAgainst(root, q.profiles...))...)
-	all := resources(root)
-	request := slices.ContainsFunc(all, func(n *fhir.Node) bool { return n.ResourceType() == "ServiceRequest" })
-	for _, n := range all {
+	for _, n := range resources(root) {
 		delete(told, n.Path()) // many things may be wrong with a resource
-		if p := referral.ProfileOf(n.ResourceType()); q.intake && p != "" && !slices.Contains(q.profiles, p) {
-			for _, e := range issue.All(set.Profile(p).Validate(n)) {
-				if e.Rule == referral.RuleIdentified && !request {
-					e = e.Graded(issue.SeverityWarning) // as an intake does
-				}
-				more = append(more, e)
-			}
-		}
 		if q.mustSupport {
 			var named []string
 			if n == root {
@@ -65,11 +59,17 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 			more = append(more, set.MustSupport(n, named...)...)
 		}
 	}
-	type words struct{ rule, expression, details string }
-	seen := map[words]bool{}
+	refused := map[string]bool{}
+	if q.intake {
+		for _, e := range v.refused(root) {
+			more = append(more, e)
+			refused[e.Expression] = refused[e.Expression] || e.Rule == "modifier-extension"
+		}
+	}
 	for _, e := range more {
 		w := words{e.Rule, e.Expression, e.Details}
-		if !told[e.Expression] && !seen[w] {
+		unknown := e.Rule == "extension-unknown" && refused[e.Expression] // a warning of the same
+		if !told[e.Expression] && !seen[w] && !unknown {
 			seen[w] = true
 			found = append(found, e)
 		}
@@ -78,6 +78,14 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return found
+}
+
+// refused is what an intake says of a resource without looking at what is stored.
+func (v *validator) refused(root *fhir.Node) []*issue.Error {
+	if root.System() != fhir.Types(fhir.R4) {
+		return []*issue.Error{issue.New(issue.NotSupported, "intake-version", "this is FHIR STU3; the intake takes FHIR R4").At(root.Path()).On(root.Position())}
+	}
+	return v.intake.Examine(root)
 }
 
 // resources are a resource and those within it, in the order of the tree.

@@ -23,7 +23,7 @@ type validateCmd struct {
 	Profile     []string `sep:"none" placeholder:"URL" help:"Profile to hold the resources to, beside those they claim in meta.profile; several may be given, and each resource is held to those for its type."`
 	Package     []string `sep:"," placeholder:"PATH" help:"FHIR package, a .tgz or a folder, with profiles and value sets; may be given several times." env:"ADAPTER_PACKAGES"`
 	Terminology string   `placeholder:"DIR" help:"Folder of SNOMED CT releases, lists of reference set members and FHIR terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
-	Intake      bool     `help:"Hold the resources also to the profiles that the adapter holds a referral to."`
+	Intake      bool     `help:"Say also what the adapter would refuse the message for when it is sent, as far as that can be known here."`
 	MustSupport bool     `name:"must-support" help:"List the must-support elements that are missing."`
 	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by the resources and profiles in a file." enum:"R4,STU3,detect" default:"detect"`
 
@@ -43,10 +43,12 @@ type validateCmd struct {
 func (c *validateCmd) Help() string {
 	return `Exit status: 0 when nothing is wrong, 1 when something is, 2 when the command was used wrongly or a file cannot be read.
 
+-intake asks the same rules as sending does: the profiles, how a Bundle asks for its entries, the ranges of instruments. It does not know what is stored or who sends: references to what was sent before, conditional creates that are met, the sending organisation, the referral that an Observation would join, and repeats.
+
 Examples:
   adapter validate referral.json                         every fault with its line
   adapter validate messages/ more.ndjson                 folders and NDJSON, checked in parallel
-  adapter validate -intake referral.json                 also the profiles of the intake
+  adapter validate -intake referral.json                 also what the adapter would refuse it for
   adapter validate -package ukcore.tgz -profile https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient patient.xml
   adapter validate -format sarif -o faults.sarif messages/
   curl … | adapter validate -`
@@ -79,7 +81,7 @@ func (c *validateCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	v, notes, err := newValidator(compiled.codes, c.Package)
+	v, notes, err := newValidator(compiled, c.Package)
 	if err != nil {
 		return misuse{packageError(err)}
 	}

@@ -6,16 +6,16 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/profile"
+	"spadapter/adapter/referral"
 	"spadapter/adapter/terminology"
 )
 
 // newValidator makes a validator with the profiles that ship and those of packages, by
-// the paths of their files or folders. codes are what is known of terminology without
-// the packages.
+// the paths of their files or folders. compiled is what is known without the packages.
 //
 // What cannot be used of a package is left out and told in notes; a package that cannot
 // be read at all is an error.
-func newValidator(codes *terminology.Registry, paths []string) (v *validator, notes []*issue.Error, err error) {
+func newValidator(compiled *artefacts, paths []string) (v *validator, notes []*issue.Error, err error) {
 	own, err := ownPackages()
 	if err != nil {
 		return nil, nil, err
@@ -32,13 +32,15 @@ func newValidator(codes *terminology.Registry, paths []string) (v *validator, no
 		packages[systemOf(p)] = append(packages[systemOf(p)], p)
 	}
 	for _, system := range []*fhir.System{r4, stu3} {
-		known, more := withPackages(codes, system, packages[system])
+		known, more := withPackages(compiled.codes, system, packages[system])
 		notes = append(notes, more...)
 		set, err := profile.Load(profile.Env{System: system, ValidateCode: codeCheck(known)}, packages[system]...)
 		notes = append(notes, issue.All(err)...)
 		v.sets[system] = set
 		v.index(system, packages[system])
 	}
+	v.intake = referral.NewService(referral.Config{Instruments: compiled.instruments, Terminology: compiled.codes,
+		Conforms: func(canonical string, n *fhir.Node) error { return v.sets[r4].Profile(canonical).Validate(n) }})
 	return v, notes, nil
 }
 

@@ -92,7 +92,7 @@ func shippedValidator(t testing.TB) *validator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, notes, err := newValidator(compiled.codes, nil)
+	v, notes, err := newValidator(compiled, nil)
 	if err != nil || len(notes) > 0 {
 		t.Fatal(err, notes)
 	}
