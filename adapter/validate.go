@@ -205,19 +205,27 @@ func (v *validator) typeOf(canonical string) string {
 	return v.types[canonical]
 }
 
-// release tells which FHIR version a resource is of, from what it holds: a type of
-// resource that only one version has, or a profile that is published for one.
-func release(root *fhir.Node) *fhir.System {
-	r4, stu3 := fhir.Types(fhir.R4), fhir.Types(fhir.STU3)
+// evidence counts the resources that can only be of FHIR R4, and those of STU3: by a type
+// that one version alone has, or a profile that is published or loaded for it.
+func (v *validator) evidence(root *fhir.Node) (r4, stu3 int) {
+	is, was := fhir.Types(fhir.R4), fhir.Types(fhir.STU3)
 	for _, n := range resources(root) {
-		if name := n.ResourceType(); r4.Resource(name) == nil && stu3.Resource(name) != nil {
-			return stu3
-		}
-		for _, p := range n.Child("meta").All("profile") {
-			if strings.Contains(p.Value, "/STU3/") {
-				return stu3
+		name := n.ResourceType()
+		now, before := is.Resource(name) != nil, was.Resource(name) != nil
+		if now == before {
+			now, before = false, false
+			for _, p := range n.Child("meta").All("profile") {
+				of := v.loaded[p.Value]
+				now = now || of == is || strings.Contains(p.Value, "/R4/") || strings.Contains(p.Value, "/UKCore-")
+				before = before || of == was || strings.Contains(p.Value, "/STU3/") || strings.Contains(p.Value, "/CareConnect-")
 			}
 		}
+		switch {
+		case now && !before:
+			r4++
+		case before && !now:
+			stu3++
+		}
 	}
-	return r4
+	return r4, stu3
 }

@@ -25,7 +25,7 @@ type validateCmd struct {
 	Terminology string   `placeholder:"DIR" help:"Folder of SNOMED CT releases, lists of reference set members and FHIR terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
 	Intake      bool     `help:"Say also what the adapter would refuse the message for when it is sent, as far as that can be known here."`
 	MustSupport bool     `name:"must-support" help:"List the must-support elements that are missing."`
-	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by the resources and profiles in a file." enum:"R4,STU3,detect" default:"detect"`
+	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by what most of the resources and profiles in a file are of." enum:"R4,STU3,detect" default:"detect"`
 
 	Format   string `short:"f" help:"text; json, one object in a line for each resource; outcome, an OperationOutcome or a Bundle of them; junit or sarif for CI." enum:"text,json,outcome,junit,sarif" default:"text"`
 	Out      string `short:"o" placeholder:"FILE" help:"File for the report. With another format than text, the text still goes to standard output."`

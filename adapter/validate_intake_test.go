@@ -21,12 +21,12 @@ func TestValidateSaysWhatSendingIsRefusedFor(t *testing.T) {
 		rule  string
 		wrong func(message string) string
 	}{
-		"an update":              {"bundle-method", in(`"POST"`, `"PUT"`)},
-		"an address":             {"bundle-url", in(`"url":"Patient"`, `"url":"Person"`)},
-		"no transaction":         {"bundle-type", in(`"type":"transaction"`, `"type":"collection"`)},
-		"implicit rules":         {"implicit-rules", in(`"resourceType":"Patient"`, `"resourceType":"Patient","implicitRules":"https://example.org/rules"`)},
-		"a modifier":             {"modifier-extension", in(`"resourceType":"Patient"`, `"resourceType":"Patient","modifierExtension":[{"url":"https://example.org/not","valueBoolean":true}]`)},
-		"a score in words":       {"instrument-type", func(m string) string {
+		"an update":      {"bundle-method", in(`"POST"`, `"PUT"`)},
+		"an address":     {"bundle-url", in(`"url":"Patient"`, `"url":"Person"`)},
+		"no transaction": {"bundle-type", in(`"type":"transaction"`, `"type":"collection"`)},
+		"implicit rules": {"implicit-rules", in(`"resourceType":"Patient"`, `"resourceType":"Patient","implicitRules":"https://example.org/rules"`)},
+		"a modifier":     {"modifier-extension", in(`"resourceType":"Patient"`, `"resourceType":"Patient","modifierExtension":[{"url":"https://example.org/not","valueBoolean":true}]`)},
+		"a score in words": {"instrument-type", func(m string) string {
 			return regexp.MustCompile(`"valueInteger":[0-9]+`).ReplaceAllString(m, `"valueString":"seven"`)
 		}},
 		"a score out of range":   {"instrument-range", in(`"valueInteger":`, `"valueInteger":1`)},
