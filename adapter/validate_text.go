@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -19,9 +20,20 @@ import (
 type textReport struct {
 	terminal *terminal
 	out      *bufio.Writer
-	most     int // issues of one resource, 0 for all
+	most     int  // issues of one resource, 0 for all
 	columns  int  // of the screen
 	wrap     bool // somebody looks at it: words go on in the next line at its edge
+
+	absent []*absentProfile // in the order in which they were claimed first
+	claims map[string]*absentProfile
+}
+
+// absentProfile is a profile that is claimed and not loaded. It is told once, at the end.
+type absentProfile struct {
+	first  *issue.Error
+	by     validated // its file
+	source *sourceText
+	more   int // further resources that claim it
 }
 
 // Columns where nobody looks at a screen, those of a screen that does not say how wide it
@@ -50,10 +62,16 @@ func newTextReport(c *validateCmd, w io.Writer) *textReport {
 // add tells what is wrong with one resource, at once, so that a long run can be followed.
 func (r *textReport) add(v *validated) error {
 	source := newSourceText(v.body, v.line)
-	for i, e := range v.issues {
+	issues := make([]*issue.Error, 0, len(v.issues))
+	for _, e := range v.issues {
+		if !r.hold(v, source, e) {
+			issues = append(issues, e)
+		}
+	}
+	for i, e := range issues {
 		if i == r.most && r.most > 0 {
 			fmt.Fprintf(r.out, "%s: %s\n", r.terminal.paint(heading, printable(v.file)),
-				r.terminal.paint(faint, fmt.Sprintf("%s; -max 0 shows them", plural(len(v.issues)-i, "further remark"))))
+				r.terminal.paint(faint, fmt.Sprintf("%s; -max 0 shows them", plural(len(issues)-i, "further remark"))))
 			break
 		}
 		r.issue(v, source, e)
@@ -61,7 +79,45 @@ func (r *textReport) add(v *validated) error {
 	return r.out.Flush()
 }
 
-func (r *textReport) end(*validateTally) error { return r.out.Flush() }
+// hold keeps what is said of a profile that is claimed and not loaded for the end, and
+// reports whether it did.
+func (r *textReport) hold(v *validated, source *sourceText, e *issue.Error) bool {
+	if e.Rule != "profile-unknown" || e.Failure() {
+		return false
+	}
+	key := e.Details + e.Diagnostics
+	if p := r.claims[key]; p != nil {
+		p.more++
+		return true
+	}
+	// the line alone is kept, and not the whole message, nor one that is a whole message
+	line, _ := source.line(e.Line)
+	if len(line) > 64<<10 {
+		line = nil
+	}
+	p := &absentProfile{first: e, by: validated{file: v.file}, source: newSourceText(bytes.Clone(line), e.Line)}
+	if r.claims == nil {
+		r.claims = map[string]*absentProfile{}
+	}
+	r.claims[key], r.absent = p, append(r.absent, p)
+	return true
+}
+
+func (r *textReport) end(*validateTally) error {
+	for _, p := range r.absent {
+		e := *p.first
+		e.Details += "; load it with -package"
+		switch p.more {
+		case 0:
+		case 1:
+			e.Details += " (1 further resource claims it)"
+		default:
+			e.Details += " (" + plural(p.more, "further resource") + " claim it)"
+		}
+		r.issue(&p.by, p.source, &e)
+	}
+	return r.out.Flush()
+}
 
 // issue tells one fault.
 func (r *textReport) issue(v *validated, source *sourceText, e *issue.Error) {
