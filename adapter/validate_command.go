@@ -106,12 +106,34 @@ func (c *validateCmd) Run() error {
 			c.Severity = string(issue.SeverityInformation)
 		}
 	}
-	inputs, err := convertInputs(c.Paths, "")
+	inputs, err := validateInputs(c.Paths)
 	if err != nil {
 		return misuse{err}
 	}
 	run := &validation{command: c, validator: v, inputs: inputs}
 	return run.run(ctx)
+}
+
+// validateInputs lists the files of the paths. What cannot be read is an input with its
+// error, so that the others are checked; when nothing can be read, that is the error.
+func validateInputs(paths []string) ([]convertInput, error) {
+	var inputs []convertInput
+	var errs []error
+	readable := 0
+	for _, path := range paths {
+		found, err := convertInputs([]string{path}, "")
+		inputs, readable = append(inputs, found...), readable+len(found)
+		if err == nil {
+			continue
+		}
+		errs = append(errs, err)
+		words, _ := strings.CutPrefix(err.Error(), path+": ")
+		inputs = append(inputs, convertInput{path: path, name: path, err: issue.New(issue.NotFound, "convert-input", words).Because(err)})
+	}
+	if readable == 0 {
+		return nil, errors.Join(errs...)
+	}
+	return inputs, nil
 }
 
 // packageError says what is wrong with a package in one line.
