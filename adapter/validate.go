@@ -80,6 +80,13 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 	return found
 }
 
+// claims reports whether a resource, or one in it, claims a profile that is loaded.
+func (v *validator) claims(root *fhir.Node) bool {
+	return slices.ContainsFunc(resources(root), func(n *fhir.Node) bool {
+		return slices.ContainsFunc(n.Child("meta").All("profile"), func(p *fhir.Node) bool { return v.loaded[p.Value] == root.System() })
+	})
+}
+
 // refused is what an intake says of a resource without looking at what is stored.
 func (v *validator) refused(root *fhir.Node) []*issue.Error {
 	if root.System() != fhir.Types(fhir.R4) {
@@ -106,8 +113,8 @@ func resources(root *fhir.Node) []*fhir.Node {
 	return out
 }
 
-// known says whether a profile can be asked for, and names those that can where it
-// cannot. resourceType is what it is wanted for, "" when that is not known.
+// known says whether a profile can be asked for, and names the one that was meant, or
+// those that can be asked for, where it cannot. resourceType is what it is wanted for, "" when that is not known.
 //
 // Errors: not-supported for a profile that is not loaded.
 func (v *validator) known(canonical, resourceType string) error {

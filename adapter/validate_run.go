@@ -34,6 +34,7 @@ type validated struct {
 	warnings   int
 	hidden     int // issues below the severity that is shown
 	unreadable bool
+	unheld     bool // no profile was there whose must-support elements could be missing
 	better     bool // nothing tells its FHIR version, and as STU3 it has no errors
 }
 
@@ -108,6 +109,7 @@ func (v *validation) judge(body []byte, out *validated) []*issue.Error {
 			q.profiles = append(q.profiles, p)
 		}
 	}
+	out.unheld = c.MustSupport && len(q.profiles) == 0 && !v.validator.claims(root)
 	found := v.validator.validate(root, q)
 	if r4 > 0 && stu3 > 0 {
 		words := fmt.Sprintf("this was read as FHIR %s: by their types and profiles, %s can only be of R4 and %d of STU3; say -fhir if that is wrong", releaseName(system), plural(r4, "resource"), stu3)
@@ -165,6 +167,7 @@ type validateTally struct {
 	failed           int // resources
 	unreadable       int
 	better           int
+	unheld           int
 }
 
 func (t *validateTally) add(v *validated) {
@@ -177,6 +180,9 @@ func (t *validateTally) add(v *validated) {
 	}
 	if v.better {
 		t.better++
+	}
+	if v.unheld {
+		t.unheld++
 	}
 }
 
@@ -310,6 +316,9 @@ func (v *validation) summary(w io.Writer, t *validateTally, took time.Duration) 
 	fmt.Fprintln(w)
 	if t.better > 0 {
 		fmt.Fprintln(w, plural(t.better, "resource")+" with errors as FHIR R4 and none as STU3: try -fhir STU3")
+	}
+	if t.unheld > 0 {
+		fmt.Fprintln(w, "-must-support needs a profile, and "+plural(t.unheld, "resource")+" had none: name it with -profile or in meta.profile, and load it with -package")
 	}
 	if t.hidden > 0 {
 		fmt.Fprintln(w, term.paint(faint, plural(t.hidden, "further remark")+" not shown; -severity information shows everything"))

@@ -115,7 +115,7 @@ func validate(x *exchange) error {
 		}
 	}
 	found = append(x.refusedMode(mode, root), found...)
-	x.sendResource(http.StatusOK, outcome(capped(append(verdict(found), found...))))
+	x.sendResource(http.StatusOK, outcome(capped(append(verdict(found, warnings(found)), found...))))
 	return nil
 }
 
@@ -188,27 +188,36 @@ func (x *exchange) refusedMode(mode string, root *fhir.Node) []*issue.Error {
 	return nil
 }
 
-// verdict says that nothing refuses the resource; nil when something does.
-func verdict(found []*issue.Error) []*issue.Error {
-	warnings := 0
-	for _, e := range found {
-		if e.Failure() {
-			return nil
-		}
-		if e.Severity == issue.SeverityWarning {
-			warnings++
-		}
+// verdict says that nothing refuses the resource; nil when something does. warnings is
+// how many there are.
+func verdict(found []*issue.Error, warnings int) []*issue.Error {
+	if issue.Failures(issue.Join(found)) != nil {
+		return nil
 	}
 	words := "All OK"
 	switch {
 	case warnings == 1:
-		words = "No errors, 1 warning"
+		words = "No errors; 1 warning"
 	case warnings > 1:
-		words = fmt.Sprintf("No errors, %d warnings", warnings)
+		words = fmt.Sprintf("No errors; %d warnings", warnings)
 	}
 	return []*issue.Error{issue.New(issue.Informational, "valid", words).Graded(issue.SeverityInformation)}
 }
 
+// warnings counts the issues that are warnings.
+func warnings(found []*issue.Error) int {
+	n := 0
+	for _, e := range found {
+		if e.Severity == issue.SeverityWarning {
+			n++
+		}
+	}
+	return n
+}
+
 // Outcome is the OperationOutcome that $validate answers with: the issues in their
-// order, and first that nothing refuses the resource where that is so.
-func Outcome(issues []*issue.Error) *fhir.Node { return outcome(append(verdict(issues), issues...)) }
+// order, and first that nothing refuses the resource where that is so. warnings is how
+// many were found, also of those that are left out.
+func Outcome(issues []*issue.Error, warnings int) *fhir.Node {
+	return outcome(append(verdict(issues, warnings), issues...))
+}

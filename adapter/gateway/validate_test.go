@@ -185,10 +185,10 @@ func TestVerdict(t *testing.T) {
 	warning := issue.New(issue.Invalid, "a", "b").Graded(issue.SeverityWarning)
 	note := issue.New(issue.Informational, "a", "b").Graded(issue.SeverityInformation)
 	for want, found := range map[string][]*issue.Error{
-		"All OK": {note}, "No errors, 1 warning": {warning}, "No errors, 2 warnings": {warning, note, warning}, "": {warning, issue.New(issue.Invalid, "a", "b")},
+		"All OK": {note}, "No errors; 1 warning": {warning}, "No errors; 2 warnings": {warning, note, warning}, "": {warning, issue.New(issue.Invalid, "a", "b")},
 	} {
 		got := ""
-		for _, e := range verdict(found) {
+		for _, e := range verdict(found, warnings(found)) {
 			got = e.Details
 		}
 		if got != want {
