@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -34,7 +35,7 @@ type validateCmd struct {
 	Values   bool   `help:"With junit and sarif: show the senders' values and the line under each fault. They are left out by default because such reports leave the machine, and a line may hold a patient's data."`
 	Max      int    `help:"Most that is shown of one resource in text and junit; 0 for everything." default:"50"`
 	Jobs     int    `short:"j" help:"Resources checked at once; default one for each core."`
-	Quiet    bool   `short:"q" help:"No progress and no summary."`
+	Quiet    bool   `short:"q" help:"No progress, no summary, and no warnings about packages and terminology."`
 
 	List bool `help:"List the profiles that are loaded, and stop."`
 }
@@ -77,7 +78,11 @@ func (misuse) ExitCode() int { return int(statusUsage) }
 func (c *validateCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	compiled, err := compile(Config{Terminology: c.Terminology}, commandLog())
+	log := commandLog()
+	if c.Quiet {
+		log = slog.New(slog.DiscardHandler)
+	}
+	compiled, err := compile(Config{Terminology: c.Terminology}, log)
 	if err != nil {
 		return err
 	}
