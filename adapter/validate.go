@@ -114,7 +114,8 @@ func resources(root *fhir.Node) []*fhir.Node {
 }
 
 // known says whether a profile can be asked for, and names the one that was meant, or
-// those that can be asked for, where it cannot. resourceType is what it is wanted for, "" when that is not known.
+// those that can be asked for, where it cannot. resourceType is what it is wanted for, ""
+// when that is not known.
 //
 // Errors: not-supported for a profile that is not loaded.
 func (v *validator) known(canonical, resourceType string) error {
@@ -133,17 +134,14 @@ func (v *validator) known(canonical, resourceType string) error {
 			}
 		}
 		words = "this version of the profile is not loaded here; loaded is " + strings.Join(have, ", ")
+	case meantProfile(all, url) != "":
+		words += "did you mean " + meantProfile(all, url) + "?"
+	case resourceType == "":
+		words += plural(len(all), "other") + " can be named"
 	case len(fitting) > 0:
-		if best := lastPartNearest(all, url); best != "" {
-			words += "did you mean " + best + "? "
-		}
-		of := ""
-		if resourceType != "" {
-			of = " for " + resourceType
-		}
-		words += "loaded" + of + ": " + shortList(fitting)
+		words += "loaded for " + resourceType + ": " + shortList(fitting)
 	default:
-		words += "no profile for " + resourceType + " is loaded, only " + shortList(all)
+		words += "no profile for " + resourceType + " is loaded"
 	}
 	return issue.New(issue.NotSupported, "profile-unknown", words).With("the profile is %.200q", canonical)
 }
@@ -170,9 +168,10 @@ func shortList(names []string) string {
 	return fmt.Sprintf("%s, … (%d in all)", strings.Join(names[:shown], ", "), len(names))
 }
 
-// lastPartNearest finds the canonical whose name, after the last slash, is that of url
-// but for the case of its letters, or that begins or ends as it does; "" for none.
-func lastPartNearest(canonicals []string, url string) string {
+// meantProfile finds the canonical that was probably meant: its name, after the last
+// slash, is that of url but for the case of its letters, begins or ends as it does, or
+// differs in few letters; "" for none.
+func meantProfile(canonicals []string, url string) string {
 	last := func(s string) string {
 		s, _, _ = strings.Cut(s, "|")
 		return strings.ToLower(s[strings.LastIndexByte(s, '/')+1:])
@@ -190,6 +189,13 @@ func lastPartNearest(canonicals []string, url string) string {
 		if have := last(c); strings.HasSuffix(have, "-"+want) || strings.HasSuffix(want, "-"+have) {
 			return c
 		}
+	}
+	names := make([]string, len(canonicals))
+	for i, c := range canonicals {
+		names[i] = last(c)
+	}
+	if near := issue.Nearest(names, want); near != "" {
+		return canonicals[slices.Index(names, near)]
 	}
 	return ""
 }

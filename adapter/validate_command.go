@@ -96,7 +96,11 @@ func (c *validateCmd) Run() error {
 	}
 	for _, p := range c.Profile {
 		for _, e := range issue.All(v.known(p, "")) {
-			return misuse{fmt.Errorf("-profile %s: %s; load others with -package", p, e.Details)}
+			words := e.Details + "; "
+			if strings.HasSuffix(e.Details, "?") {
+				words = e.Details + " "
+			}
+			return misuse{fmt.Errorf("-profile %s: %s-list names all, -package loads others", p, words)}
 		}
 	}
 	if len(c.Paths) == 0 {
