@@ -103,6 +103,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
 		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
 	})
+	validator.intake = service
 	if a.worker, err = a.newWorker(registry, service.Fresh); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}

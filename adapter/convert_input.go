@@ -21,7 +21,8 @@ type convertInput struct {
 	path  string // "-" for standard input
 	name  string // as it is shown, and below the folder for the results
 	bytes int64
-	lines bool // NDJSON: a message in each line
+	lines bool  // NDJSON: a message in each line
+	err   error // why it cannot be read, when that is known already
 }
 
 // convertMessage is one message of an input.
@@ -109,6 +110,10 @@ func isXML(path string) bool { return strings.EqualFold(filepath.Ext(path), ".xm
 
 // read hands the messages of an input to yield, until it returns false.
 func (in convertInput) read(ctx context.Context, number int, yield func(convertMessage) bool) {
+	if in.err != nil {
+		yield(convertMessage{input: number, err: in.err})
+		return
+	}
 	var file io.ReadCloser = os.Stdin
 	if in.path != "-" {
 		f, err := os.Open(in.path)

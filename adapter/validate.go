@@ -20,43 +20,37 @@ type validator struct {
 	types  map[string]string       // what each of them is for
 
 	versioned map[string]bool // the canonicals that stand for one version
+
+	intake *referral.Service // what takes messages in, asked what it refuses
 }
 
 // question is what is asked of a validator beside what holds for every resource.
 type question struct {
 	profiles    []string // canonicals that the resource must conform to beside those it claims
-	intake      bool     // whether it and the resources in it have what an intake demands of them
+	intake      bool     // whether sending it would be refused, as far as that needs nothing stored
 	mustSupport bool     // which must-support elements are missing
 }
 
 // validate checks a parsed resource against everything that is known of it: its
 // structure, the invariants of the base standard, check digits, the profiles that it
-// claims, those of an intake when asked, and those that are named.
+// claims and those that are named, and when asked what an intake would refuse in it.
 //
 // It returns every issue in the order of the text, nil when there is none. What follows
 // from a fault that was told is left out: an element whose form is wrong is not told
 // again by a profile.
 func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 	found := issue.All(fhir.Check(root))
-	told := map[string]bool{}
+	type words struct{ rule, expression, details string }
+	told, seen := map[string]bool{}, map[words]bool{}
 	for _, e := range found {
 		told[e.Expression] = true
+		seen[words{e.Rule, e.Expression, e.Details}] = true
 	}
 	set := v.sets[root.System()]
 	more := referral.CheckDigits(root)
 	more = append(more, issue.All(set.ValidateAgainst(root, q.profiles...))...)
-	all := resources(root)
-	request := slices.ContainsFunc(all, func(n *fhir.Node) bool { return n.ResourceType() == "ServiceRequest" })
-	for _, n := range all {
+	for _, n := range resources(root) {
 		delete(told, n.Path()) // many things may be wrong with a resource
-		if p := referral.ProfileOf(n.ResourceType()); q.intake && p != "" && !slices.Contains(q.profiles, p) {
-			for _, e := range issue.All(set.Profile(p).Validate(n)) {
-				if e.Rule == referral.RuleIdentified && !request {
-					e = e.Graded(issue.SeverityWarning) // as an intake does
-				}
-				more = append(more, e)
-			}
-		}
 		if q.mustSupport {
 			var named []string
 			if n == root {
@@ -65,11 +59,17 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 			more = append(more, set.MustSupport(n, named...)...)
 		}
 	}
-	type words struct{ rule, expression, details string }
-	seen := map[words]bool{}
+	refused := map[string]bool{}
+	if q.intake {
+		for _, e := range v.refused(root) {
+			more = append(more, e)
+			refused[e.Expression] = refused[e.Expression] || e.Rule == "modifier-extension"
+		}
+	}
 	for _, e := range more {
 		w := words{e.Rule, e.Expression, e.Details}
-		if !told[e.Expression] && !seen[w] {
+		unknown := e.Rule == "extension-unknown" && refused[e.Expression] // a warning of the same
+		if !told[e.Expression] && !seen[w] && !unknown {
 			seen[w] = true
 			found = append(found, e)
 		}
@@ -78,6 +78,21 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return found
+}
+
+// claims reports whether a resource, or one in it, claims a profile that is loaded.
+func (v *validator) claims(root *fhir.Node) bool {
+	return slices.ContainsFunc(resources(root), func(n *fhir.Node) bool {
+		return slices.ContainsFunc(n.Child("meta").All("profile"), func(p *fhir.Node) bool { return v.loaded[p.Value] == root.System() })
+	})
+}
+
+// refused is what an intake says of a resource without looking at what is stored.
+func (v *validator) refused(root *fhir.Node) []*issue.Error {
+	if root.System() != fhir.Types(fhir.R4) {
+		return []*issue.Error{issue.New(issue.NotSupported, "intake-version", "this is FHIR STU3; the intake takes FHIR R4").At(root.Path()).On(root.Position())}
+	}
+	return v.intake.Examine(root)
 }
 
 // resources are a resource and those within it, in the order of the tree.
@@ -98,8 +113,9 @@ func resources(root *fhir.Node) []*fhir.Node {
 	return out
 }
 
-// known says whether a profile can be asked for, and names those that can where it
-// cannot. resourceType is what it is wanted for, "" when that is not known.
+// known says whether a profile can be asked for, and names the one that was meant, or
+// those that can be asked for, where it cannot. resourceType is what it is wanted for, ""
+// when that is not known.
 //
 // Errors: not-supported for a profile that is not loaded.
 func (v *validator) known(canonical, resourceType string) error {
@@ -118,17 +134,14 @@ func (v *validator) known(canonical, resourceType string) error {
 			}
 		}
 		words = "this version of the profile is not loaded here; loaded is " + strings.Join(have, ", ")
+	case meantProfile(all, url) != "":
+		words += "did you mean " + meantProfile(all, url) + "?"
+	case resourceType == "":
+		words += plural(len(all), "other") + " can be named"
 	case len(fitting) > 0:
-		if best := lastPartNearest(all, url); best != "" {
-			words += "did you mean " + best + "? "
-		}
-		of := ""
-		if resourceType != "" {
-			of = " for " + resourceType
-		}
-		words += "loaded" + of + ": " + shortList(fitting)
+		words += "loaded for " + resourceType + ": " + shortList(fitting)
 	default:
-		words += "no profile for " + resourceType + " is loaded, only " + shortList(all)
+		words += "no profile for " + resourceType + " is loaded"
 	}
 	return issue.New(issue.NotSupported, "profile-unknown", words).With("the profile is %.200q", canonical)
 }
@@ -155,9 +168,10 @@ func shortList(names []string) string {
 	return fmt.Sprintf("%s, … (%d in all)", strings.Join(names[:shown], ", "), len(names))
 }
 
-// lastPartNearest finds the canonical whose name, after the last slash, is that of url
-// but for the case of its letters, or that begins or ends as it does; "" for none.
-func lastPartNearest(canonicals []string, url string) string {
+// meantProfile finds the canonical that was probably meant: its name, after the last
+// slash, is that of url but for the case of its letters, begins or ends as it does, or
+// differs in few letters; "" for none.
+func meantProfile(canonicals []string, url string) string {
 	last := func(s string) string {
 		s, _, _ = strings.Cut(s, "|")
 		return strings.ToLower(s[strings.LastIndexByte(s, '/')+1:])
@@ -175,6 +189,13 @@ func lastPartNearest(canonicals []string, url string) string {
 		if have := last(c); strings.HasSuffix(have, "-"+want) || strings.HasSuffix(want, "-"+have) {
 			return c
 		}
+	}
+	names := make([]string, len(canonicals))
+	for i, c := range canonicals {
+		names[i] = last(c)
+	}
+	if near := issue.Nearest(names, want); near != "" {
+		return canonicals[slices.Index(names, near)]
 	}
 	return ""
 }
@@ -197,19 +218,27 @@ func (v *validator) typeOf(canonical string) string {
 	return v.types[canonical]
 }
 
-// release tells which FHIR version a resource is of, from what it holds: a type of
-// resource that only one version has, or a profile that is published for one.
-func release(root *fhir.Node) *fhir.System {
-	r4, stu3 := fhir.Types(fhir.R4), fhir.Types(fhir.STU3)
+// evidence counts the resources that can only be of FHIR R4, and those of STU3: by a type
+// that one version alone has, or a profile that is published or loaded for it.
+func (v *validator) evidence(root *fhir.Node) (r4, stu3 int) {
+	is, was := fhir.Types(fhir.R4), fhir.Types(fhir.STU3)
 	for _, n := range resources(root) {
-		if name := n.ResourceType(); r4.Resource(name) == nil && stu3.Resource(name) != nil {
-			return stu3
-		}
-		for _, p := range n.Child("meta").All("profile") {
-			if strings.Contains(p.Value, "/STU3/") {
-				return stu3
+		name := n.ResourceType()
+		now, before := is.Resource(name) != nil, was.Resource(name) != nil
+		if now == before {
+			now, before = false, false
+			for _, p := range n.Child("meta").All("profile") {
+				of := v.loaded[p.Value]
+				now = now || of == is || strings.Contains(p.Value, "/R4/") || strings.Contains(p.Value, "/UKCore-")
+				before = before || of == was || strings.Contains(p.Value, "/STU3/") || strings.Contains(p.Value, "/CareConnect-")
 			}
 		}
+		switch {
+		case now && !before:
+			r4++
+		case before && !now:
+			stu3++
+		}
 	}
-	return r4
+	return r4, stu3
 }

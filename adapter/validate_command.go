@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -24,9 +25,9 @@ type validateCmd struct {
 	Profile     []string `sep:"none" placeholder:"URL" help:"Profile to hold the resources to, beside those they claim in meta.profile; several may be given, and each resource is held to those for its type."`
 	Package     []string `sep:"," placeholder:"PATH" help:"FHIR package, a .tgz or a folder, with profiles and value sets; may be given several times." env:"ADAPTER_PACKAGES"`
 	Terminology string   `placeholder:"DIR" help:"Folder of SNOMED CT releases, lists of reference set members and FHIR terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
-	Intake      bool     `help:"Hold the resources also to the profiles that the adapter holds a referral to."`
+	Intake      bool     `help:"Say also what the adapter would refuse the message for when it is sent, as far as that can be known here."`
 	MustSupport bool     `name:"must-support" help:"List the must-support elements that are missing."`
-	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by the resources and profiles in a file." enum:"R4,STU3,detect" default:"detect"`
+	FHIR        string   `name:"fhir" help:"FHIR version: R4, STU3, or detect, which tells by what most of the resources and profiles in a file are of." enum:"R4,STU3,detect" default:"detect"`
 
 	Format   string `short:"f" help:"text; json, one object in a line for each resource; outcome, an OperationOutcome or a Bundle of them; junit or sarif for CI." enum:"text,json,outcome,junit,sarif" default:"text"`
 	Out      string `short:"o" placeholder:"FILE" help:"File for the report. With another format than text, the text still goes to standard output."`
@@ -35,7 +36,7 @@ type validateCmd struct {
 	Values   bool   `help:"With junit and sarif: show the senders' values and the line under each fault. They are left out by default because such reports leave the machine, and a line may hold a patient's data."`
 	Max      int    `help:"Most that is shown of one resource in text and junit; 0 for everything." default:"50"`
 	Jobs     int    `short:"j" help:"Resources checked at once; default one for each core."`
-	Quiet    bool   `short:"q" help:"No progress and no summary."`
+	Quiet    bool   `short:"q" help:"No progress, no summary, and no warnings about packages and terminology."`
 
 	List bool `help:"List the profiles that are loaded, and stop."`
 }
@@ -44,10 +45,12 @@ type validateCmd struct {
 func (c *validateCmd) Help() string {
 	return `Exit status: 0 when nothing is wrong, 1 when something is, 2 when the command was used wrongly or a file cannot be read.
 
+-intake asks the same rules as sending does: the profiles, how a Bundle asks for its entries, the ranges of instruments. It does not know what is stored or who sends: references to what was sent before, conditional creates that are met, the sending organisation, the referral that an Observation would join, and repeats.
+
 Examples:
   adapter validate referral.json                         every fault with its line
   adapter validate messages/ more.ndjson                 folders and NDJSON, checked in parallel
-  adapter validate -intake referral.json                 also the profiles of the intake
+  adapter validate -intake referral.json                 also what the adapter would refuse it for
   adapter validate -package ukcore.tgz -profile https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient patient.xml
   adapter validate -format sarif -o faults.sarif messages/
   curl … | adapter validate -`
@@ -76,11 +79,15 @@ func (misuse) ExitCode() int { return int(statusUsage) }
 func (c *validateCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	log := commandLog()
+	if c.Quiet {
+		log = slog.New(slog.DiscardHandler)
+	}
 	given, notes, err := openPackages(c.Package)
 	if err != nil {
 		return misuse{packageError(err)}
 	}
-	compiled, err := compile(Config{Terminology: c.Terminology}, given, commandLog())
+	compiled, err := compile(Config{Terminology: c.Terminology}, given, log)
 	if err != nil {
 		return err
 	}
@@ -94,7 +101,11 @@ func (c *validateCmd) Run() error {
 	}
 	for _, p := range c.Profile {
 		for _, e := range issue.All(v.known(p, "")) {
-			return misuse{fmt.Errorf("-profile %s: %s; load others with -package", p, e.Details)}
+			words := e.Details + "; "
+			if strings.HasSuffix(e.Details, "?") {
+				words = e.Details + " "
+			}
+			return misuse{fmt.Errorf("-profile %s: %s-list names all, -package loads others", p, words)}
 		}
 	}
 	if len(c.Paths) == 0 {
@@ -109,12 +120,34 @@ func (c *validateCmd) Run() error {
 			c.Severity = string(issue.SeverityInformation)
 		}
 	}
-	inputs, err := convertInputs(c.Paths, "")
+	inputs, err := validateInputs(c.Paths)
 	if err != nil {
 		return misuse{err}
 	}
 	run := &validation{command: c, validator: v, inputs: inputs}
 	return run.run(ctx)
+}
+
+// validateInputs lists the files of the paths. What cannot be read is an input with its
+// error, so that the others are checked; when nothing can be read, that is the error.
+func validateInputs(paths []string) ([]convertInput, error) {
+	var inputs []convertInput
+	var errs []error
+	readable := 0
+	for _, path := range paths {
+		found, err := convertInputs([]string{path}, "")
+		inputs, readable = append(inputs, found...), readable+len(found)
+		if err == nil {
+			continue
+		}
+		errs = append(errs, err)
+		words, _ := strings.CutPrefix(err.Error(), path+": ")
+		inputs = append(inputs, convertInput{path: path, name: path, err: issue.New(issue.NotFound, "convert-input", words).Because(err)})
+	}
+	if readable == 0 {
+		return nil, errors.Join(errs...)
+	}
+	return inputs, nil
 }
 
 // packageError says what is wrong with a package in one line.

@@ -160,6 +160,9 @@ func excerpt(line []byte, from, length, columns int) (text, marks string) {
 		at += size
 	}
 	before, after := "", ""
+	if from == len(line) {
+		rightWidth++ // for the mark behind the end
+	}
 	if leftWidth+rightWidth > columns {
 		room := columns - 2 // for the signs that something is cut off
 		wanted := min(rightWidth, room-min(leftWidth, room/3))

@@ -26,7 +26,7 @@ func newOutcomeReport(w io.Writer, alone bool) *outcomeReport {
 }
 
 func (r *outcomeReport) add(v *validated) error {
-	n := gateway.Outcome(v.issues)
+	n := gateway.Outcome(v.issues, v.warnings)
 	file := n.Add("extension")
 	file.Set("url", extensionFile)
 	file.Set("valueString", v.file)

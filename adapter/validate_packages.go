@@ -10,6 +10,7 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/profile"
+	"spadapter/adapter/referral"
 	"spadapter/adapter/terminology"
 )
 
@@ -54,6 +55,8 @@ func newValidator(compiled *artefacts) (v *validator, notes []*issue.Error, err 
 		v.sets[system] = set
 		v.index(system, list)
 	}
+	v.intake = referral.NewService(referral.Config{Instruments: compiled.instruments, Terminology: compiled.codes,
+		Conforms: func(canonical string, n *fhir.Node) error { return v.sets[r4].Profile(canonical).Validate(n) }})
 	return v, notes, nil
 }
 

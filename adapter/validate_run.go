@@ -34,6 +34,8 @@ type validated struct {
 	warnings   int
 	hidden     int // issues below the severity that is shown
 	unreadable bool
+	unheld     bool // no profile was there whose must-support elements could be missing
+	better     bool // nothing tells its FHIR version, and as STU3 it has no errors
 }
 
 // failed reports whether the resource counts as faulty.
@@ -90,8 +92,10 @@ func (v *validation) judge(body []byte, out *validated) []*issue.Error {
 		system = fhir.Types(fhir.STU3)
 	}
 	root, err := fhir.Read(system, body, validateLimits)
+	var r4, stu3 int
 	if err == nil && c.FHIR == "detect" {
-		if system = release(root); system != root.System() {
+		if r4, stu3 = v.validator.evidence(root); stu3 > r4 {
+			system = fhir.Types(fhir.STU3)
 			root, err = root.Reread(system)
 		}
 	}
@@ -105,7 +109,15 @@ func (v *validation) judge(body []byte, out *validated) []*issue.Error {
 			q.profiles = append(q.profiles, p)
 		}
 	}
+	out.unheld = c.MustSupport && len(q.profiles) == 0 && !v.validator.claims(root)
 	found := v.validator.validate(root, q)
+	if r4 > 0 && stu3 > 0 {
+		words := fmt.Sprintf("this was read as FHIR %s: by their types and profiles, %s can only be of R4 and %d of STU3; say -fhir if that is wrong", releaseName(system), plural(r4, "resource"), stu3)
+		found = append([]*issue.Error{issue.New(issue.Structure, "fhir-version", words).Graded(issue.SeverityWarning).At(root.Path()).On(root.Position())}, found...)
+	}
+	if c.FHIR == "detect" && r4 == 0 && stu3 == 0 && !c.Intake && len(q.profiles) == 0 && issue.Failures(issue.Join(found)) != nil {
+		out.better = v.soundAsSTU3(root)
+	}
 	if len(c.Profile) > 0 && len(q.profiles) == 0 && root.Type != nil {
 		var types []string
 		for _, p := range c.Profile {
@@ -117,6 +129,12 @@ func (v *validation) judge(body []byte, out *validated) []*issue.Error {
 			At(root.Path()).On(root.Position())}, found...)
 	}
 	return found
+}
+
+// soundAsSTU3 reports whether a resource is without errors as one of FHIR STU3.
+func (v *validation) soundAsSTU3(root *fhir.Node) bool {
+	root, err := root.Reread(fhir.Types(fhir.STU3))
+	return err == nil && issue.Failures(issue.Join(v.validator.validate(root, question{}))) == nil
 }
 
 // severityRank orders severities, the worst highest.
@@ -148,6 +166,8 @@ type validateTally struct {
 	hidden           int
 	failed           int // resources
 	unreadable       int
+	better           int
+	unheld           int
 }
 
 func (t *validateTally) add(v *validated) {
@@ -157,6 +177,12 @@ func (t *validateTally) add(v *validated) {
 	t.hidden += v.hidden
 	if v.unreadable {
 		t.unreadable++
+	}
+	if v.better {
+		t.better++
+	}
+	if v.unheld {
+		t.unheld++
 	}
 }
 
@@ -288,6 +314,12 @@ func (v *validation) summary(w io.Writer, t *validateTally, took time.Duration) 
 		fmt.Fprintf(w, " in %s", took.Round(10*time.Millisecond))
 	}
 	fmt.Fprintln(w)
+	if t.better > 0 {
+		fmt.Fprintln(w, plural(t.better, "resource")+" with errors as FHIR R4 and none as STU3: try -fhir STU3")
+	}
+	if t.unheld > 0 {
+		fmt.Fprintln(w, "-must-support needs a profile, and "+plural(t.unheld, "resource")+" had none: name it with -profile or in meta.profile, and load it with -package")
+	}
 	if t.hidden > 0 {
 		fmt.Fprintln(w, term.paint(faint, plural(t.hidden, "further remark")+" not shown; -severity information shows everything"))
 	}

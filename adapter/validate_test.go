@@ -295,3 +295,14 @@ func TestValidateIntake(t *testing.T) {
 	command(t, dir, nil, "validate", "-intake", "alone.json").want(t, 0, "alone.json:1:1: warning: ", "the Patient needs an NHS number", "[sp-patient-nhs-number]")
 	command(t, dir, nil, "validate", "-intake", "referral.json").want(t, 1, "referral.json:1:125: error: ", "the Patient needs an NHS number")
 }
+
+// -q says nothing of what was loaded, also when there is something to warn of.
+func TestValidateQuietAboutTerminology(t *testing.T) {
+	dir := write(t, map[string][]byte{"p.json": []byte(`{"resourceType":"Patient"}`), "codes/readme.md": []byte("nothing that is read")})
+	if r := command(t, dir, nil, "validate", "-terminology", "codes", "p.json").want(t, 0); !strings.Contains(r.err, "terminology") {
+		t.Errorf("no warning: %s", r.err)
+	}
+	if r := command(t, dir, nil, "validate", "-q", "-terminology", "codes", "p.json").want(t, 0); r.out+r.err != "" {
+		t.Errorf("%s%s", r.out, r.err)
+	}
+}

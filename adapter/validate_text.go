@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -18,14 +20,28 @@ import (
 type textReport struct {
 	terminal *terminal
 	out      *bufio.Writer
-	most     int // issues of one resource, 0 for all
-	columns  int // of the screen
+	most     int  // issues of one resource, 0 for all
+	columns  int  // of the screen
+	wrap     bool // somebody looks at it: words go on in the next line at its edge
+
+	absent []*absentProfile // in the order in which they were claimed first
+	claims map[string]*absentProfile
 }
 
-// Columns where nobody looks at a screen, and the fewest that a line is cut to.
+// absentProfile is a profile that is claimed and not loaded. It is told once, at the end.
+type absentProfile struct {
+	first  *issue.Error
+	by     validated // its file
+	source *sourceText
+	more   int // further resources that claim it
+}
+
+// Columns where nobody looks at a screen, those of a screen that does not say how wide it
+// is, and the fewest that a line is cut to.
 const (
-	defaultColumns = 120
-	fewestColumns  = 40
+	defaultColumns  = 120
+	terminalColumns = 80
+	fewestColumns   = 40
 )
 
 func newTextReport(c *validateCmd, w io.Writer) *textReport {
@@ -33,8 +49,11 @@ func newTextReport(c *validateCmd, w io.Writer) *textReport {
 	r.terminal = &terminal{w: r.out}
 	if f, ok := w.(*os.File); ok {
 		r.terminal.colour = newTerminal(f).colour
-		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
-			r.columns = columns
+		if term.IsTerminal(int(f.Fd())) {
+			r.wrap, r.columns = true, terminalColumns
+			if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+				r.columns = max(columns, fewestColumns)
+			}
 		}
 	}
 	return r
@@ -43,10 +62,16 @@ func newTextReport(c *validateCmd, w io.Writer) *textReport {
 // add tells what is wrong with one resource, at once, so that a long run can be followed.
 func (r *textReport) add(v *validated) error {
 	source := newSourceText(v.body, v.line)
-	for i, e := range v.issues {
+	issues := make([]*issue.Error, 0, len(v.issues))
+	for _, e := range v.issues {
+		if !r.hold(v, source, e) {
+			issues = append(issues, e)
+		}
+	}
+	for i, e := range issues {
 		if i == r.most && r.most > 0 {
 			fmt.Fprintf(r.out, "%s: %s\n", r.terminal.paint(heading, printable(v.file)),
-				r.terminal.paint(faint, fmt.Sprintf("%s; -max 0 shows them", plural(len(v.issues)-i, "further remark"))))
+				r.terminal.paint(faint, fmt.Sprintf("%s; -max 0 shows them", plural(len(issues)-i, "further remark"))))
 			break
 		}
 		r.issue(v, source, e)
@@ -54,7 +79,45 @@ func (r *textReport) add(v *validated) error {
 	return r.out.Flush()
 }
 
-func (r *textReport) end(*validateTally) error { return r.out.Flush() }
+// hold keeps what is said of a profile that is claimed and not loaded for the end, and
+// reports whether it did.
+func (r *textReport) hold(v *validated, source *sourceText, e *issue.Error) bool {
+	if e.Rule != "profile-unknown" || e.Failure() {
+		return false
+	}
+	key := e.Details + e.Diagnostics
+	if p := r.claims[key]; p != nil {
+		p.more++
+		return true
+	}
+	// the line alone is kept, and not the whole message, nor one that is a whole message
+	line, _ := source.line(e.Line)
+	if len(line) > 64<<10 {
+		line = nil
+	}
+	p := &absentProfile{first: e, by: validated{file: v.file}, source: newSourceText(bytes.Clone(line), e.Line)}
+	if r.claims == nil {
+		r.claims = map[string]*absentProfile{}
+	}
+	r.claims[key], r.absent = p, append(r.absent, p)
+	return true
+}
+
+func (r *textReport) end(*validateTally) error {
+	for _, p := range r.absent {
+		e := *p.first
+		e.Details += "; load it with -package"
+		switch p.more {
+		case 0:
+		case 1:
+			e.Details += " (1 further resource claims it)"
+		default:
+			e.Details += " (" + plural(p.more, "further resource") + " claim it)"
+		}
+		r.issue(&p.by, p.source, &e)
+	}
+	return r.out.Flush()
+}
 
 // issue tells one fault.
 func (r *textReport) issue(v *validated, source *sourceText, e *issue.Error) {
@@ -67,12 +130,12 @@ func (r *textReport) issue(v *validated, source *sourceText, e *issue.Error) {
 			place += ":" + strconv.Itoa(e.Column)
 		}
 	}
-	fmt.Fprintf(r.out, "%s: %s %s", r.terminal.paint(heading, place), r.terminal.paint(style, word+":"), wordsOf(e))
+	line := []span{{heading, place + ":"}, {style, word + ":"}, {"", wordsOf(e)}}
 	if e.Rule != "" {
-		fmt.Fprint(r.out, " ", r.terminal.paint(faint, "["+printable(e.Rule)+"]"))
+		line = append(line, span{faint, "[" + printable(e.Rule) + "]"})
 	}
-	fmt.Fprintln(r.out)
 	gutter := strings.Repeat(" ", len(strconv.Itoa(e.Line))+2)
+	r.spans("", len(gutter)+2, line...)
 	if line, ok := source.line(e.Line); ok && e.Column > 0 && len(line) > 0 {
 		from := min(e.Column-1, len(line))
 		length := tokenLength(line, from)
@@ -82,14 +145,63 @@ func (r *textReport) issue(v *validated, source *sourceText, e *issue.Error) {
 				from, length = at, n
 			}
 		}
-		text, marks := excerpt(line, from, length, max(r.columns-len(gutter)-2, fewestColumns))
+		text, marks := excerpt(line, from, length, max(r.columns-len(gutter)-2, fewestColumns/2))
 		bar := r.terminal.paint(faint, "|")
 		fmt.Fprintf(r.out, " %d %s %s\n", e.Line, bar, text)
 		fmt.Fprintf(r.out, "%s%s %s\n", gutter, bar, r.terminal.paint(style, marks))
 	}
 	if more := besides(e); more != "" {
-		fmt.Fprintf(r.out, "%s%s\n", gutter, r.terminal.paint(faint, "= "+printable(more)))
+		r.spans(gutter, len(gutter)+2, span{faint, "= " + printable(more)})
 	}
+}
+
+// span is a text in one style.
+type span struct{ style, text string }
+
+// spans writes texts in one line, a blank between them, or on a screen in as many as they
+// need, broken between words, with blanks before all but the first.
+func (r *textReport) spans(before string, indent int, list ...span) {
+	r.out.WriteString(before)
+	at, start := len(before), true
+	for _, s := range list {
+		words := []string{s.text}
+		if r.wrap {
+			words = strings.Split(s.text, " ")
+		}
+		for _, w := range words {
+			width := columnsOf(w)
+			switch {
+			case start:
+			case r.wrap && at > indent && at+1+width > r.columns:
+				r.out.WriteString("\n" + strings.Repeat(" ", indent))
+				at = indent
+			default:
+				r.out.WriteByte(' ')
+				at++
+			}
+			start = false
+			r.out.WriteString(r.paint(s.style, w))
+			at += width
+		}
+	}
+	r.out.WriteByte('\n')
+}
+
+// paint gives a text a style; "" is none.
+func (r *textReport) paint(style, text string) string {
+	if style == "" {
+		return text
+	}
+	return r.terminal.paint(style, text)
+}
+
+// columnsOf is how wide a text is shown.
+func columnsOf(text string) int {
+	width := 0
+	for i, c := range text {
+		width += cellOf(c, utf8.RuneLen(c), i).width
+	}
+	return width
 }
 
 // wordsOf is what a fault says. One that nobody wrote for a sender is a fault of the program.

@@ -14,7 +14,7 @@ import (
 type Validator struct {
 	// Validate gives every issue of a parsed resource, in the order of its text: what the
 	// base standard, the profiles it claims and the named ones say, and with intake also
-	// what this program demands of what it takes in.
+	// what sending it would be refused for whatever is stored and whoever sends it.
 	Validate func(root *fhir.Node, profiles []string, intake bool) []*issue.Error
 
 	// Known is the error for a profile that cannot be checked here, nil for one that can.
@@ -32,7 +32,7 @@ var validateOperation = &operation{
 		{name: "profile", kind: "uri", many: true},
 		{name: "usageContext", kind: "UsageContext", refused: "usageContext belongs to a later release of FHIR; name the profile of that context in profile instead"},
 	},
-	notes: "The body is the resource itself, with mode and profile in the address, or Parameters. profile may be given more than once; mode create adds the profiles of the intake. " +
+	notes: "The body is the resource itself, with mode and profile in the address, or Parameters. profile may be given more than once; mode create adds what sending it would be refused for, as far as that needs neither what is stored nor who sends. " +
 		"On an instance the resource may be left out: then the one that is stored is checked. The answer is 200 with an OperationOutcome, also for an invalid resource; " +
 		"400 is for a body that is no JSON or XML at all, and 422 for a profile that is not loaded here.",
 }
@@ -115,7 +115,7 @@ func validate(x *exchange) error {
 		}
 	}
 	found = append(x.refusedMode(mode, root), found...)
-	x.sendResource(http.StatusOK, outcome(capped(append(verdict(found), found...))))
+	x.sendResource(http.StatusOK, outcome(capped(append(verdict(found, warnings(found)), found...))))
 	return nil
 }
 
@@ -177,11 +177,6 @@ func (x *exchange) refusedMode(mode string, root *fhir.Node) []*issue.Error {
 		return []*issue.Error{issue.New(issue.NotSupported, "validate-mode", words)}
 	}
 	switch mode {
-	case "create":
-		types := append([]string{"Bundle"}, x.Operations.CreateTypes()...)
-		if name := root.ResourceType(); !slices.Contains(types, name) {
-			return refused("create of this type is not offered; what can be sent is " + strings.Join(types, ", "))
-		}
 	case "update", "delete":
 		if resource := x.route.resource; !slices.Contains(x.interactions(resource), mode) {
 			return refused(mode + " of " + resource + " is not offered here")
@@ -193,27 +188,36 @@ func (x *exchange) refusedMode(mode string, root *fhir.Node) []*issue.Error {
 	return nil
 }
 
-// verdict says that nothing refuses the resource; nil when something does.
-func verdict(found []*issue.Error) []*issue.Error {
-	warnings := 0
-	for _, e := range found {
-		if e.Failure() {
-			return nil
-		}
-		if e.Severity == issue.SeverityWarning {
-			warnings++
-		}
+// verdict says that nothing refuses the resource; nil when something does. warnings is
+// how many there are.
+func verdict(found []*issue.Error, warnings int) []*issue.Error {
+	if issue.Failures(issue.Join(found)) != nil {
+		return nil
 	}
 	words := "All OK"
 	switch {
 	case warnings == 1:
-		words = "No errors, 1 warning"
+		words = "No errors; 1 warning"
 	case warnings > 1:
-		words = fmt.Sprintf("No errors, %d warnings", warnings)
+		words = fmt.Sprintf("No errors; %d warnings", warnings)
 	}
 	return []*issue.Error{issue.New(issue.Informational, "valid", words).Graded(issue.SeverityInformation)}
 }
 
+// warnings counts the issues that are warnings.
+func warnings(found []*issue.Error) int {
+	n := 0
+	for _, e := range found {
+		if e.Severity == issue.SeverityWarning {
+			n++
+		}
+	}
+	return n
+}
+
 // Outcome is the OperationOutcome that $validate answers with: the issues in their
-// order, and first that nothing refuses the resource where that is so.
-func Outcome(issues []*issue.Error) *fhir.Node { return outcome(append(verdict(issues), issues...)) }
+// order, and first that nothing refuses the resource where that is so. warnings is how
+// many were found, also of those that are left out.
+func Outcome(issues []*issue.Error, warnings int) *fhir.Node {
+	return outcome(append(verdict(issues, warnings), issues...))
+}

@@ -31,8 +31,8 @@ func (in *intake) identify(ctx context.Context) error {
 	for i, it := range in.items {
 		it.number = 1
 		var err error
-		if it.ifNoneExist != "" {
-			err = in.condition(ctx, scope, it)
+		if it.condition != nil {
+			err = in.meet(ctx, scope, it)
 		}
 		if err == nil && !it.found && it.node.ResourceType() == "Patient" && !in.twice(i) {
 			err = in.knownPatient(ctx, scope, index, it)
@@ -78,19 +78,16 @@ func (in *intake) twice(i int) bool {
 	return false
 }
 
-// condition applies If-None-Exist: nothing found creates, one found is used, several refuse.
+// condition reads If-None-Exist, and refuses what decides nothing.
 // Source: http://hl7.org/fhir/R4/http.html#ccreate.
-func (in *intake) condition(ctx context.Context, scope Scope, it *item) error {
-	at := it.node
-	if it.entry != nil {
-		at = it.entry.Descend("request", "ifNoneExist")
-	}
+func (in *intake) condition(it *item) {
+	at := it.conditionAt()
 	query, err := url.ParseQuery(strings.TrimPrefix(it.ifNoneExist, "?"))
 	q := Query{Type: it.node.ResourceType(), Page: Page{Count: 2}}
 	for name, values := range query {
 		if name != "identifier" {
 			in.fault(at, issue.NotSupported, "if-none-exist", "a conditional create is decided by identifier=system|value only")
-			return nil
+			return
 		}
 		for _, v := range values {
 			system, value, bar := strings.Cut(v, "|")
@@ -99,29 +96,43 @@ func (in *intake) condition(ctx context.Context, scope Scope, it *item) error {
 			}
 			if value == "" || strings.ContainsAny(v, `\,`) {
 				in.fault(at, issue.Value, "if-none-exist", "If-None-Exist needs one identifier=system|value, with a value and without escapes")
-				return nil
+				return
 			}
 			if !slices.ContainsFunc(it.node.All("identifier"), func(i *fhir.Node) bool {
 				return i.Text("value") == value && (!bar || i.Text("system") == system)
 			}) {
 				in.fault(at, issue.BusinessRule, "if-none-exist", "the resource itself does not have the identifier that If-None-Exist names, so that a second one could not be told")
-				return nil
+				return
 			}
 			q.Conditions = append(q.Conditions, Condition{Param: name, Kind: ParamToken, Values: []Value{{System: system, Text: value, AnySystem: !bar}}})
 		}
 	}
 	if err != nil || len(q.Conditions) == 0 {
 		in.fault(at, issue.Value, "if-none-exist", "If-None-Exist is a search such as identifier=system|value")
-		return nil
+		return
 	}
-	found, err := in.s.Store.Search(ctx, scope, q)
+	it.condition, it.asked = &q, query.Encode()
+}
+
+// conditionAt is the element with the condition of a resource, or the resource itself.
+func (it *item) conditionAt() *fhir.Node {
+	if it.entry != nil {
+		return it.entry.Descend("request", "ifNoneExist")
+	}
+	return it.node
+}
+
+// meet applies If-None-Exist: nothing found creates, one found is used, several refuse.
+// Source: http://hl7.org/fhir/R4/http.html#ccreate.
+func (in *intake) meet(ctx context.Context, scope Scope, it *item) error {
+	found, err := in.s.Store.Search(ctx, scope, *it.condition)
 	if err != nil {
 		return err
 	}
 	switch len(found.Versions) {
 	case 0:
 		// what was made by this condition and has lost the identifier since is still it
-		key := Key{Kind: KeyConditional, Scope: in.sender, Value: it.node.ResourceType() + "?" + query.Encode()}
+		key := Key{Kind: KeyConditional, Scope: in.sender, Value: it.node.ResourceType() + "?" + it.asked}
 		known, err := in.s.Store.Known(ctx, []Key{key})
 		if err != nil {
 			return err
@@ -140,7 +151,7 @@ func (in *intake) condition(ctx context.Context, scope Scope, it *item) error {
 	case 1:
 		it.id, it.number, it.current, it.found = found.Versions[0].ID, 0, &found.Versions[0], true
 	default:
-		in.fault(at, issue.MultipleMatches, "if-none-exist-many", "several resources match If-None-Exist")
+		in.fault(it.conditionAt(), issue.MultipleMatches, "if-none-exist-many", "several resources match If-None-Exist")
 	}
 	return nil
 }

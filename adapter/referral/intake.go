@@ -152,6 +152,8 @@ type item struct {
 	entry       *fhir.Node // nil when the resource came alone
 	fullURL     string
 	ifNoneExist string
+	condition   *Query // what that asks for, nil when it is none or asks for nothing that can be searched
+	asked       string // and in which words, the same for every spelling
 	id          string
 	number      int      // version to write; 0 when an existing resource is used as it is
 	found       bool     // the resource existed before
@@ -161,14 +163,15 @@ type item struct {
 
 func (it *item) reference() string { return it.node.ResourceType() + "/" + it.id }
 
+// begin is a message of which nothing is known yet.
+func (s *Service) begin(c Call, root *fhir.Node) *intake {
+	return &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}, foreign: map[string]string{}}
+}
+
 // decide does everything up to the commit and touches nothing.
 func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change, *Response, error) {
-	in := &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}, foreign: map[string]string{}}
-	checked := fhir.Check(root)
-	in.faults = issue.All(checked)
-	in.split()
-	in.rules()
-	in.validate(checked == nil)
+	in := s.begin(c, root)
+	in.examine()
 	if err := in.identify(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -291,7 +294,7 @@ func (in *intake) validate(wellFormed bool) {
 			}
 		}
 	}
-	if wellFormed {
+	if wellFormed && in.s.Invariants != nil {
 		note(in.s.Invariants(in.root))
 	}
 	for _, it := range in.items {

@@ -12,6 +12,26 @@ import (
 // maxReferences bounds how many stored resources one message may refer to.
 const maxReferences = 50
 
+// references refuses the references that can lead nowhere, whatever is stored.
+func (in *intake) references() {
+	system, index := in.root.System(), fhir.NewIndex(in.root)
+	for _, it := range in.items {
+		eachReference(it.node, func(ref, literal *fhir.Node) {
+			if index.Resolve(literal.Value, ref) != nil || strings.HasPrefix(literal.Value, "#") {
+				return
+			}
+			target, ok := fhir.ParseReference(system, literal.Value)
+			switch {
+			case !ok, target.Base != "": // reported by Check, or on another server
+			case target.URN != "" && in.root.ResourceType() != "Bundle":
+				in.fault(literal, issue.BusinessRule, "reference-unknown", "a urn: reference can only lead to an entry of the same Bundle").With("got %q", literal.Value)
+			case target.Query != "":
+				in.fault(literal, issue.NotSupported, "conditional-reference", "conditional references are not supported; refer by identifier or to a resource sent before")
+			}
+		})
+	}
+}
+
 // fetch reads the stored resources that the message refers to, and those they refer to.
 func (in *intake) fetch(ctx context.Context, scope Scope, index *fhir.Index) error {
 	system := in.root.System()
@@ -48,11 +68,7 @@ func (in *intake) fetch(ctx context.Context, scope Scope, index *fhir.Index) err
 			}
 			target, ok := fhir.ParseReference(system, literal.Value)
 			switch {
-			case !ok, target.Base != "": // reported by Check, or on another server
-			case target.URN != "" && in.root.ResourceType() != "Bundle":
-				in.fault(literal, issue.BusinessRule, "reference-unknown", "a urn: reference can only lead to an entry of the same Bundle").With("got %q", literal.Value)
-			case target.Query != "":
-				in.fault(literal, issue.NotSupported, "conditional-reference", "conditional references are not supported; refer by identifier or to a resource sent before")
+			case !ok, target.Base != "", target.URN != "", target.Query != "": // on another server, or a fault that was told
 			case target.ID != "":
 				if n := get(literal, target, false); n != nil {
 					eachReference(n, func(_, deeper *fhir.Node) {

@@ -20,7 +20,7 @@ type Config struct {
 	Dialect     func(organisation string) Dialect // of a sending organisation, its own where it has one
 	Converted   func(Conversion)                  // told of each conversion, before it is committed; it must not block; nil for nobody
 	Base        string                            // FHIR base URL of this server, with a slash at the end; "" when unknown
-	Invariants  func(n *fhir.Node) error          // the rules of the base standard, run on the whole message; every fault joined, warnings too
+	Invariants  func(n *fhir.Node) error          // the rules of the base standard, run on the whole message; every fault joined, warnings too; nil checks nothing
 
 	// Conforms checks a tree against one of Profiles(), by its canonical; every fault
 	// joined, warnings too. nil checks nothing.
@@ -39,7 +39,8 @@ type Service struct {
 	Config
 }
 
-// NewService makes a Service; the fields without default must be set.
+// NewService makes a Service; the fields without default must be set. For Examine
+// alone, Instruments and Terminology are enough.
 func NewService(c Config) *Service {
 	if c.Now == nil {
 		c.Now = time.Now
