@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -65,7 +63,7 @@ func (c *benchCmd) Run() error {
 	if c.ServeProfiled != "" {
 		return serveProfiled(c.ServeProfiled)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	ctx, stop := interruptible()
 	defer stop()
 	// a second Ctrl-C ends at once
 	context.AfterFunc(ctx, stop)

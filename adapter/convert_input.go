@@ -65,9 +65,12 @@ func convertInputs(paths []string, results string) ([]convertInput, error) {
 			if err != nil || entry.IsDir() || !isNDJSON(file) && !isXML(file) && !strings.EqualFold(filepath.Ext(file), ".json") {
 				return err
 			}
-			info, err := entry.Info()
+			info, err := os.Stat(file) // of what a link leads to
 			if err != nil {
-				return err
+				return unreadablePath(file, err)
+			}
+			if !info.Mode().IsRegular() {
+				return nil // a pipe would make it wait for ever
 			}
 			name, err := filepath.Rel(path, file)
 			if err != nil {

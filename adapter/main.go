@@ -7,11 +7,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -107,4 +110,12 @@ type versionCmd struct{}
 func (versionCmd) Run() error {
 	_, err := fmt.Println("adapter", version())
 	return err
+}
+
+// interruptible gives a context that ends with the first signal to stop. The second ends
+// the program, whatever it waits for.
+func interruptible() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 )
 
 // serveCmd runs the service until SIGTERM or SIGINT.
@@ -18,7 +15,7 @@ func (c *serveCmd) Run() error {
 	if err := c.complete(); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	ctx, stop := interruptible()
 	defer stop()
 	log := newLogger(c.LogLevel)
 	if os.Getenv("GOGC") == "" {

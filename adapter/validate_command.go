@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 
 	"spadapter/adapter/issue"
@@ -77,7 +74,7 @@ type misuse struct{ error }
 func (misuse) ExitCode() int { return int(statusUsage) }
 
 func (c *validateCmd) Run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	ctx, stop := interruptible()
 	defer stop()
 	log := commandLog()
 	if c.Quiet {

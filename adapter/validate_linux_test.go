@@ -72,3 +72,16 @@ func TestValidateTakesBoundedMemory(t *testing.T) {
 		}
 	}
 }
+
+// A pipe in a folder would be waited for without end: it is passed over, by the commands
+// that read folders.
+func TestFoldersWithPipes(t *testing.T) {
+	dir := write(t, map[string][]byte{"in/a.json": []byte(`{"resourceType":"Patient"}`)})
+	if err := syscall.Mkfifo(filepath.Join(dir, "in", "b.json"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("a.json", filepath.Join(dir, "in", "c.json")); err != nil {
+		t.Fatal(err)
+	}
+	command(t, dir, nil, "validate", "in").want(t, 0, "2 files")
+}
