@@ -65,12 +65,15 @@ func convertInputs(paths []string, results string) ([]convertInput, error) {
 			if err != nil || entry.IsDir() || !isNDJSON(file) && !isXML(file) && !strings.EqualFold(filepath.Ext(file), ".json") {
 				return err
 			}
-			info, err := os.Stat(file) // of what a link leads to
+			// what a link leads to counts; whoever opens one that leads nowhere says so
+			info, err := os.Stat(file)
 			if err != nil {
-				return unreadablePath(file, err)
-			}
-			if !info.Mode().IsRegular() {
+				info, err = entry.Info()
+			} else if !info.Mode().IsRegular() {
 				return nil // a pipe would make it wait for ever
+			}
+			if err != nil {
+				return err
 			}
 			name, err := filepath.Rel(path, file)
 			if err != nil {
