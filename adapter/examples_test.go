@@ -96,7 +96,7 @@ var refusedExamples = map[string]turnedAway{
 
 	"Observation-AwarenessOfDiagnosis":         {422, unknown("Observation.subject"), dangling},
 	"Observation-DrugUse":                      {422, observedBy, dangling},
-	"Observation-FingerJointInflamed":          {422, unknown("Observation.performer[0]"), nobody},
+	"Observation-FingerJointInflamed":          {422, append(unknown("Observation.performer[0]"), "subject@Observation"), nobody},
 	"Observation-HeavyDrinker":                 {422, observedBy, dangling},
 	"Observation-Lab-RedCellCount":             {422, append(unknown("Observation.performer[0]", "Observation.specimen"), unknown("Observation.subject")...), dangling},
 	"Observation-Lab-WhiteCellCount":           {422, append(unknown("Observation.performer[0]", "Observation.specimen"), unknown("Observation.subject")...), dangling},

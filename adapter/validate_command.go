@@ -97,10 +97,10 @@ func (c *validateCmd) Run() error {
 		return v.list(os.Stdout)
 	}
 	for _, p := range c.Profile {
-		for _, e := range issue.All(v.known(p, "")) {
-			words := e.Details + "; "
-			if strings.HasSuffix(e.Details, "?") {
-				words = e.Details + " "
+		if faults := issue.All(v.known(p, "")); len(faults) > 0 {
+			words := faults[0].Details + "; "
+			if strings.HasSuffix(faults[0].Details, "?") {
+				words = faults[0].Details + " "
 			}
 			return misuse{fmt.Errorf("-profile %s: %s-list names all, -package loads others", p, words)}
 		}

@@ -57,6 +57,9 @@ func TestValidateSaysWhatSendingIsRefusedFor(t *testing.T) {
 		"a reference without its Bundle": {"reference-unknown", func(string) string {
 			return string(fhir.Encode(someone(practiceA).alone(byReference("urn:uuid:00000000-0000-4000-8000-000000000000"))))
 		}},
+		"nobody": {"subject", func(string) string {
+			return string(fhir.Encode(someone(practiceA).alone(`{"display":"A"}`)))
+		}},
 		"a batch": {"instrument-range", func(m string) string {
 			return in(`"valueInteger":`, `"valueInteger":1`)(in(`"type":"transaction"`, `"type":"batch"`)(m))
 		}},

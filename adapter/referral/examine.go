@@ -31,6 +31,9 @@ func (in *intake) examine() {
 	in.validate(checked == nil)
 	in.references()
 	for i, it := range in.items {
+		if in.request != nil || it.ifNoneExist == "" { // one that is known already stays as it is
+			in.nobody(it)
+		}
 		switch {
 		case it.ifNoneExist != "":
 			in.condition(it)

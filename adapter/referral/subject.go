@@ -73,7 +73,7 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 			in.fault(subject, issue.BusinessRule, RuleIdentified, "the Patient sent before has neither an NHS number nor the reason for its absence; send the person again with one of them")
 		}
 		if in.patient == "" && len(in.faults) == 0 {
-			in.fault(subject, issue.BusinessRule, "subject", "the subject must be a Patient: of this transaction, sent before, or named by an NHS number identifier")
+			in.fault(subject, issue.BusinessRule, "subject", someone)
 		}
 		return nil
 	}
@@ -84,11 +84,10 @@ func (in *intake) subject(ctx context.Context, scope Scope, index *fhir.Index) e
 			continue
 		}
 		lone = append(lone, it)
-		subject := it.node.Child(element)
-		if subject == nil {
-			in.fault(it.node, issue.BusinessRule, "subject", "what joins a referral needs "+element+": a Patient sent before, or an NHS number identifier")
+		if in.nobody(it) {
 			continue
 		}
+		subject := it.node.Child(element)
 		before := in.patient
 		if err := in.findPatient(ctx, scope, index, subject); err != nil {
 			return err
@@ -116,6 +115,31 @@ func identified(patient *fhir.Node) bool {
 		})
 }
 
+const someone = "the subject must be a Patient: of this transaction, sent before, or named by an NHS number identifier"
+
+// nobody refuses a resource that must say whom it is about and does not, unless that was
+// told already.
+func (in *intake) nobody(it *item) bool {
+	element := aboutPatient[it.node.ResourceType()]
+	if element == "" {
+		return false
+	}
+	ref := it.node.Child(element)
+	if ref.Text("reference") != "" || nhsNumberOf(ref.All("identifier")) != "" {
+		return false
+	}
+	at := it.node.Path() + "." + element
+	if slices.ContainsFunc(in.faults, func(e *issue.Error) bool { return strings.HasPrefix(e.Expression, at) }) {
+		return true
+	}
+	if ref == nil {
+		in.fault(it.node, issue.BusinessRule, "subject", it.node.ResourceType()+"."+element+" is needed here: a Patient of this transaction, sent before, or named by an NHS number identifier")
+	} else {
+		in.fault(ref, issue.BusinessRule, "subject", someone)
+	}
+	return true
+}
+
 // sameSubject refuses a referral whose other resources are about somebody else, or do
 // not say whom they are about: one person's scores must not end up with another.
 func (in *intake) sameSubject(index *fhir.Index) {
@@ -137,10 +161,6 @@ func (in *intake) sameSubject(index *fhir.Index) {
 			continue
 		}
 		ref := it.node.Child(element)
-		if ref == nil {
-			in.fault(it.node, issue.BusinessRule, "subject", it.node.ResourceType()+"."+element+" is needed here: name the Patient of the referral")
-			continue
-		}
 		named := nhsNumberOf(ref.All("identifier"))
 		same := number != "" && named == number
 		if target := in.resolve(index, ref); target != nil {
@@ -183,7 +203,7 @@ func (in *intake) findPatient(ctx context.Context, scope Scope, index *fhir.Inde
 	number := nhsNumberOf(subject.All("identifier"))
 	if number == "" {
 		if in.request == nil {
-			in.fault(subject, issue.BusinessRule, "subject", "the subject must be a Patient of this message, sent before, or named by an NHS number identifier")
+			in.fault(subject, issue.BusinessRule, "subject", someone)
 		}
 		return nil
 	}
