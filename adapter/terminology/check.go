@@ -89,7 +89,10 @@ func (r *Registry) checked(c Check) (*valueSet, error) {
 // asked finds the value set that is asked for, or compiles the one that was sent.
 func (r *Registry) asked(canonical string, resource *fhir.Node) (*valueSet, error) {
 	if resource != nil {
-		l := loader{registry: r}
+		l := loader{registry: r, patterns: patterns{}}
+		if l.bound(resource); len(l.errs) > 0 {
+			return nil, issue.Join(l.errs)
+		}
 		s := l.valueSet(resource)
 		s.link(r)
 		return s, issue.Join(l.errs)
@@ -206,7 +209,7 @@ func (r *Registry) Subsumes(system, version, a, b string) (string, error) {
 	}
 	var why doubts
 	below := func(code, above string) answer {
-		f := (&filter{property: "concept", op: "is-a", value: above}).prepared(strings.Clone(system))
+		f := (&filter{property: "concept", op: "is-a", value: above}).prepared(strings.Clone(system), nil)
 		return s.selects([]*filter{f}, code, &why)
 	}
 	down, up := below(b, a), below(a, b)

@@ -75,7 +75,7 @@ func (r *Registry) newImplicit(canonical string) *valueSet {
 	}
 	for _, f := range c.filters {
 		if f.bad == "" {
-			f.prepared(SNOMED)
+			f.prepared(SNOMED, nil)
 		}
 	}
 	s := &valueSet{url: address, includes: []*clause{c}}

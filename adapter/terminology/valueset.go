@@ -158,10 +158,10 @@ func (l *loader) valueSet(n *fhir.Node) *valueSet {
 	compose := n.Child("compose")
 	active := compose.Text("inactive") == "false"
 	for _, c := range compose.All("include") {
-		s.includes = append(s.includes, newClause(c, active))
+		s.includes = append(s.includes, newClause(c, active, l.patterns))
 	}
 	for _, c := range compose.All("exclude") {
-		s.excludes = append(s.excludes, newClause(c, false))
+		s.excludes = append(s.excludes, newClause(c, false, l.patterns))
 	}
 	if expansion := n.Child("expansion"); compose == nil && expansion != nil {
 		s.expansion = map[string]bool{}
