@@ -78,7 +78,7 @@ func (r *Registry) newImplicit(canonical string) *valueSet {
 			f.prepared(SNOMED, nil)
 		}
 	}
-	s := &valueSet{url: address, includes: []*clause{c}}
+	s := &valueSet{url: address, includes: clauses{list: []*clause{c}}}
 	s.link(r)
 	return s
 }
