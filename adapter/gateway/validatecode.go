@@ -149,7 +149,7 @@ func (x *exchange) codeSystem(in inputs, name string) (string, error) {
 
 // verdict answers with the verdict.
 func (x *exchange) verdict(in inputs, c terminology.Check, names ...string) error {
-	v, err := x.codes().Validate(c)
+	v, err := x.codes().Validate(x.context(), c)
 	if err != nil {
 		return x.placed(err, in, append(names, "code", "coding", "codeableConcept")...)
 	}

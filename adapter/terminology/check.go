@@ -1,6 +1,7 @@
 package terminology
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,24 +36,32 @@ type Verdict struct {
 //
 // Errors: not-found when the value set or code system is not loaded, or when what is
 // loaded does not decide the question: that is never answered with no; required for a
-// code without system where there are several.
+// code without system where there are several; too-costly for a value set that is sent and
+// takes too much work; timeout when ctx ends.
 //
 // Source: http://hl7.org/fhir/R4/valueset-operation-validate-code.html,
 // http://hl7.org/fhir/R4/codesystem-operation-validate-code.html.
-func (r *Registry) Validate(c Check) (*Verdict, error) {
+func (r *Registry) Validate(ctx context.Context, c Check) (*Verdict, error) {
 	s, err := r.checked(c)
 	if err != nil {
 		return nil, err
 	}
-	var why doubts
+	why := doubts{work: newWork(ctx)}
 	var last *Verdict
+	only := "" // the code system of those that name none
 	for _, coding := range c.Codings {
 		if coding.System == "" {
-			if coding.System, err = s.onlySystem(); err != nil {
-				return nil, err
+			if only == "" {
+				if only, err = s.onlySystem(); err != nil {
+					return nil, err
+				}
 			}
+			coding.System = only
 		}
 		v, decided := r.judge(s, coding, c.NoAbstract, &why)
+		if why.over() {
+			return nil, why.work.err
+		}
 		if !decided {
 			continue
 		}
@@ -81,7 +90,7 @@ func (r *Registry) checked(c Check) (*valueSet, error) {
 	if _, err := r.sourceOf(url, version); err != nil {
 		return nil, err
 	}
-	s := &valueSet{includes: []*clause{{system: url, version: version}}}
+	s := &valueSet{includes: clauses{list: []*clause{{system: url, version: version}}}}
 	s.link(r)
 	return s, nil
 }
@@ -89,7 +98,10 @@ func (r *Registry) checked(c Check) (*valueSet, error) {
 // asked finds the value set that is asked for, or compiles the one that was sent.
 func (r *Registry) asked(canonical string, resource *fhir.Node) (*valueSet, error) {
 	if resource != nil {
-		l := loader{registry: r}
+		l := loader{registry: r, patterns: patterns{}}
+		if l.bound(resource); len(l.errs) > 0 {
+			return nil, issue.Join(l.errs)
+		}
 		s := l.valueSet(resource)
 		s.link(r)
 		return s, issue.Join(l.errs)
@@ -113,7 +125,8 @@ func (s *valueSet) onlySystem() (string, error) {
 // judge decides on one coding; false when what is loaded does not.
 func (r *Registry) judge(s *valueSet, coding Coding, noAbstract bool, why *doubts) (*Verdict, bool) {
 	v := &Verdict{Coding: coding}
-	var doubt doubts
+	doubt := doubts{work: why.work}
+	why.spend(1 + len(s.includes.rest)) // what the clauses say of it
 	answered := s.holds(coding.System, coding.Code, 0, &doubt)
 	if answered == unknown {
 		for _, text := range doubt.list {
@@ -160,17 +173,22 @@ func (r *Registry) judge(s *valueSet, coding Coding, noAbstract bool, why *doubt
 
 // entry is what the value set itself says of a code, nil when it only selects it.
 func (s *valueSet) entry(system, code string) *listed {
-	for _, l := range s.listed {
-		if l.System == system && l.Code == code {
-			return l
-		}
+	if l := s.expansion[system+"|"+code]; l != nil {
+		return l
 	}
-	for _, c := range s.includes {
-		if c.system == system && c.codes != nil {
+	e := s.includes.entry(system, code)
+	for _, i := range s.includes.rest {
+		if e != nil && e.first < i {
+			break
+		}
+		if c := s.includes.list[i]; c.system == system && c.codes != nil {
 			if l := c.entry(code); l != nil {
 				return l
 			}
 		}
+	}
+	if e != nil {
+		return e.code
 	}
 	return nil
 }
@@ -206,7 +224,7 @@ func (r *Registry) Subsumes(system, version, a, b string) (string, error) {
 	}
 	var why doubts
 	below := func(code, above string) answer {
-		f := (&filter{property: "concept", op: "is-a", value: above}).prepared(strings.Clone(system))
+		f := (&filter{property: "concept", op: "is-a", value: above}).prepared(strings.Clone(system), nil)
 		return s.selects([]*filter{f}, code, &why)
 	}
 	down, up := below(b, a), below(a, b)

@@ -10,6 +10,7 @@ type clause struct {
 	order   []*listed
 	filters []*filter
 	sets    []string // canonicals of the value sets that must also hold the code
+	weight  int      // of the filters
 	active  bool     // compose.inactive is false: a code that is not for use is out
 
 	code   source      // linked; nil when it is not loaded
@@ -18,6 +19,9 @@ type clause struct {
 }
 
 func (c *clause) holds(system, code string, depth int, why *doubts) answer {
+	if !why.spend(1 + c.weight) {
+		return unknown
+	}
 	result := yes
 	if c.system == "" && (len(c.sets) == 0 || c.codes != nil || c.filters != nil) {
 		why.add("an include of the value set says neither a code system nor only value sets")
@@ -97,7 +101,7 @@ func (c *clause) canonical() string {
 	return c.system + "|" + c.version
 }
 
-func newClause(n *fhir.Node, active bool) *clause {
+func newClause(n *fhir.Node, active bool, known patterns) *clause {
 	c := &clause{system: n.Text("system"), version: n.Text("version"), active: active}
 	if concepts := n.All("concept"); len(concepts) > 0 {
 		c.codes = make(map[string]*listed, len(concepts))
@@ -110,7 +114,8 @@ func newClause(n *fhir.Node, active bool) *clause {
 		}
 	}
 	for _, f := range n.All("filter") {
-		c.filters = append(c.filters, newFilter(f, c.system))
+		c.filters = append(c.filters, newFilter(f, c.system, known))
+		c.weight += c.filters[len(c.filters)-1].weight
 	}
 	for _, v := range n.All("valueSet") {
 		c.sets = append(c.sets, v.Value)

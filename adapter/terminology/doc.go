@@ -9,7 +9,7 @@
 //	answer, err := codes.Answer(terminology.Question{Source: valueSet, Codings: codings}) // as $translate does
 //	ok, known := codes.ValidateCode(terminology.Refset("1373501000000105"), snomed, code)
 //	ok, known = codes.HasCode(valueSet, element) // as a binding asks
-//	verdict, err := codes.Validate(terminology.Check{ValueSet: valueSet, Codings: codings}) // as $validate-code does
+//	verdict, err := codes.Validate(ctx, terminology.Check{ValueSet: valueSet, Codings: codings}) // as $validate-code does
 //	list, err := codes.List(ctx, terminology.Wanted{ValueSet: valueSet, Count: 100}) // as $expand does
 //	details, err := codes.Describe(snomed, "", code) // as $lookup does
 //

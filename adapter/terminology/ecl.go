@@ -228,6 +228,9 @@ func (c *constraint) list(s *release, why *doubts) (ids []uint64, complete bool)
 	complete = true
 	for _, part := range c.parts {
 		more, all := part.list(s, why)
+		if !why.spend(1 + len(more)) {
+			return nil, false
+		}
 		ids = append(ids, more...)
 		complete = complete && all
 	}

@@ -79,7 +79,8 @@ const maxCandidates = 2_000_000
 //
 // Errors: not-found when the value set is not loaded, and when it draws on content that is
 // not, since a part would be taken for the whole; too-costly for more than MaxMembers
-// codes in one answer; timeout when ctx ends.
+// codes in one answer, for a value set that is sent and takes too much work, and for too
+// many words; timeout when ctx ends.
 //
 // Source: http://hl7.org/fhir/R4/valueset-operation-expand.html.
 func (r *Registry) List(ctx context.Context, w Wanted) (*Expansion, error) {
@@ -88,32 +89,31 @@ func (r *Registry) List(ctx context.Context, w Wanted) (*Expansion, error) {
 		return nil, err
 	}
 	out := &Expansion{Resource: s.node, URL: s.url}
-	var why doubts
+	why := doubts{work: newWork(ctx)}
 	seen, ended := 0, error(nil)
-	var words []string
-	if w.Text != "" {
-		if words = split(w.Text); len(words) == 0 {
-			words = []string{w.Text} // signs alone begin no word
-		}
+	words, err := w.words()
+	if err != nil {
+		return nil, err
 	}
+	excluded := map[string]bool{} // code systems: whether they are left out
 	limit := w.Count
 	if limit < 0 || limit > MaxMembers {
 		limit = MaxMembers + 1
 	}
 	complete := s.members(0, &why, func(c Concept, l *listed) bool {
-		if seen++; seen%1024 == 0 && ctx.Err() != nil {
-			ended = issue.New(issue.Timeout, "expansion-time", "the expansion was given up, because nobody waits for it any more").Because(ctx.Err())
-			return false
-		}
-		if seen > maxCandidates {
+		if seen++; seen > maxCandidates {
 			ended = issue.Newf(issue.TooCostly, "expansion-size", "the value set has more than %d codes; ask whether it holds a code with $validate-code", maxCandidates)
 			return false
 		}
-		if slices.ContainsFunc(w.ExcludeSystems, func(system string) bool { return sameCanonical(system, r.canonicalOf(c.System)) }) {
-			return true
+		left, known := excluded[c.System]
+		if !known {
+			canonical := r.canonicalOf(c.System)
+			left = slices.ContainsFunc(w.ExcludeSystems, func(system string) bool { return sameCanonical(system, canonical) })
+			excluded[c.System] = left
+			why.spend(len(w.ExcludeSystems))
 		}
-		if !r.passes(c, l, w, words) {
-			return true
+		if left || !why.spend(1+len(words)/4) || !r.passes(c, l, w, words) {
+			return !why.over()
 		}
 		if out.Total++; out.Total > w.Offset && len(out.Members) < limit {
 			out.Members = append(out.Members, r.memberOf(c, l, w))
@@ -121,6 +121,8 @@ func (r *Registry) List(ctx context.Context, w Wanted) (*Expansion, error) {
 		return true
 	})
 	switch {
+	case why.over():
+		return nil, why.work.err
 	case ended != nil:
 		return nil, ended
 	case !complete:
@@ -148,6 +150,31 @@ func (r *Registry) passes(c Concept, l *listed, w Wanted, words []string) bool {
 		return true
 	}
 	return slices.ContainsFunc(m.Designations, func(d Designation) bool { return matches(d.Value, words) })
+}
+
+// maxWords bounds the words that codes are found by.
+const maxWords = 20
+
+// words are those that a code is found by, each once; nil for any code.
+func (w Wanted) words() ([]string, error) {
+	if w.Text == "" {
+		return nil, nil
+	}
+	known := map[string]bool{}
+	var out []string
+	for _, word := range split(w.Text) {
+		if key := strings.ToLower(word); !known[key] {
+			known[key] = true
+			out = append(out, word)
+		}
+	}
+	switch {
+	case len(out) > maxWords:
+		return nil, issue.Newf(issue.TooCostly, "expansion-filter", "filter has %d words, and may have %d", len(out), maxWords)
+	case out == nil:
+		return []string{w.Text}, nil // signs alone begin no word
+	}
+	return out, nil
 }
 
 // split parts a text into words.

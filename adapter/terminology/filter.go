@@ -2,7 +2,6 @@ package terminology
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,34 +12,31 @@ import (
 // Source: http://hl7.org/fhir/R4/valueset-filter-operator.html.
 type filter struct {
 	property, op, value string
-	values              []string       // of in and not-in
-	pattern             *regexp.Regexp // of regex
-	id                  uint64         // of SNOMED CT: the concept or reference set that value names
-	ecl                 *constraint    // of SNOMED CT: value as an expression
-	bad                 string         // why it cannot be run at all, "" when it can
+	values              []string    // of in and not-in
+	pattern             *pattern    // of regex
+	id                  uint64      // of SNOMED CT: the concept or reference set that value names
+	ecl                 *constraint // of SNOMED CT: value as an expression
+	weight              int         // in steps of work, at most, for one code
+	bad                 string      // why it cannot be run at all, "" when it can
 }
 
-// maxPattern bounds a regular expression in bytes. RE2 takes time in line with its size.
-const maxPattern = 1000
-
-func newFilter(n *fhir.Node, system string) *filter {
-	return (&filter{property: n.Text("property"), op: n.Text("op"), value: n.Text("value")}).prepared(system)
+func newFilter(n *fhir.Node, system string, known patterns) *filter {
+	return (&filter{property: n.Text("property"), op: n.Text("op"), value: n.Text("value")}).prepared(system, known)
 }
 
-// prepared reads the value as the operator needs it.
-func (f *filter) prepared(system string) *filter {
+// prepared reads the value as the operator needs it. known has the regular expressions
+// that were compiled before; nil for none.
+func (f *filter) prepared(system string, known patterns) *filter {
+	f.weight = 1 + len(f.value)/8 // what is listed in a value, or written of it, is in line with its length
 	switch f.op {
 	case "in", "not-in":
 		for v := range strings.SplitSeq(f.value, ",") {
 			f.values = append(f.values, strings.TrimSpace(v))
 		}
 	case "regex":
-		var err error
-		if len(f.value) > maxPattern {
-			f.bad = "its regular expression is too long"
-		} else if f.pattern, err = regexp.Compile(`^(?:` + f.value + `)$`); err != nil {
-			f.bad = "its regular expression is not one that RE2 reads"
-		}
+		f.pattern = known.of(f.value)
+		f.bad = f.pattern.bad
+		f.weight += 4 * f.pattern.size // a step of it is asked for each character of a name
 	case "exists":
 		if f.value != "true" && f.value != "false" {
 			f.bad = "exists needs the value true or false"
@@ -50,6 +46,7 @@ func (f *filter) prepared(system string) *filter {
 		f.bad = "there is no such operator"
 	}
 	if system == SNOMED && f.bad == "" {
+		f.weight += 8 // the ways up a hierarchy
 		f.prepareSNOMED()
 	}
 	return f
@@ -163,7 +160,7 @@ func (f *filter) holds(values []string, same func(a, b string) bool) answer {
 		in := any(func(v string) bool { return slices.ContainsFunc(f.values, func(w string) bool { return same(v, w) }) })
 		return truth(in == (f.op == "in"))
 	case "regex":
-		return truth(any(f.pattern.MatchString))
+		return truth(any(f.pattern.expression.MatchString))
 	}
 	return truth((len(values) > 0) == (f.value == "true")) // exists
 }

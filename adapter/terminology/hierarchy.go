@@ -113,6 +113,9 @@ func (s *release) above(id uint64, self, direct bool, why *doubts) ([]uint64, bo
 
 func (s *release) walk(id uint64, self, direct bool, along links, why *doubts) ([]uint64, bool) {
 	from, ok := s.start(id, why)
+	if !why.spend(len(s.ids)/64 + 1) {
+		return nil, false
+	}
 	switch {
 	case !ok && self:
 		return []uint64{id}, false
@@ -128,6 +131,9 @@ func (s *release) walk(id uint64, self, direct bool, along links, why *doubts) (
 				seen[to/64] |= bit
 				list = append(list, to)
 				count++
+			}
+			if !why.spend(1) {
+				return nil, false
 			}
 		}
 	}

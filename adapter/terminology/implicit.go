@@ -75,10 +75,10 @@ func (r *Registry) newImplicit(canonical string) *valueSet {
 	}
 	for _, f := range c.filters {
 		if f.bad == "" {
-			f.prepared(SNOMED)
+			f.prepared(SNOMED, nil)
 		}
 	}
-	s := &valueSet{url: address, includes: []*clause{c}}
+	s := &valueSet{url: address, includes: clauses{list: []*clause{c}}}
 	s.link(r)
 	return s
 }

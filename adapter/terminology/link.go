@@ -4,18 +4,18 @@ import "strings"
 
 // link resolves the code systems and value sets that s names.
 func (s *valueSet) link(r *Registry) {
-	for _, list := range [][]*clause{s.includes, s.excludes} {
-		for _, c := range list {
-			if c.system != "" && !strings.Contains(c.system, "|") { // a code system has its version beside it
-				c.code = r.source(c.canonical())
-				c.pinned = c.code != nil && c.otherVersion(c.code)
-			}
-			c.linked = make([]*valueSet, len(c.sets))
-			for i, url := range c.sets {
-				c.linked[i] = r.set(url)
-			}
+	for _, c := range s.all() {
+		if c.system != "" && !strings.Contains(c.system, "|") { // a code system has its version beside it
+			c.code = r.source(c.canonical())
+			c.pinned = c.code != nil && c.otherVersion(c.code)
+		}
+		c.linked = make([]*valueSet, len(c.sets))
+		for i, url := range c.sets {
+			c.linked[i] = r.set(url)
 		}
 	}
+	s.includes.index()
+	s.excludes.index()
 }
 
 // otherVersion says whether the clause asks for another version than is loaded. What is
@@ -49,12 +49,10 @@ func markCircles(sets map[string]*valueSet) {
 		}
 		state[s] = under
 		path = append(path, s)
-		for _, list := range [][]*clause{s.includes, s.excludes} {
-			for _, c := range list {
-				for _, to := range c.linked {
-					if to != nil {
-						visit(to)
-					}
+		for _, c := range s.all() {
+			for _, to := range c.linked {
+				if to != nil {
+					visit(to)
 				}
 			}
 		}

@@ -11,7 +11,7 @@ func (s *valueSet) systems(depth int) map[string]bool {
 	for _, l := range s.listed {
 		out[l.System] = true
 	}
-	for _, c := range s.includes {
+	for _, c := range s.includes.list {
 		if c.system != "" {
 			out[c.system] = true
 			continue
@@ -44,19 +44,19 @@ func (s *valueSet) members(depth int, why *doubts, yield func(Concept, *listed) 
 		return true
 	}
 	complete, more := true, true
-	for i, c := range s.includes {
+	for i, c := range s.includes.list {
 		if !more {
 			break
 		}
 		all := c.candidates(depth, why, func(system, code string, l *listed) bool {
 			a := c.holds(system, code, depth, why)
-			if a == no || s.earlier(i, system, code, depth) {
-				return true
+			if a == no || s.includes.holds(i, system, code, depth, why.quiet()) == yes { // it is there already
+				return !why.over()
 			}
-			for _, x := range s.excludes {
-				if a != no {
-					a = both(a, not(x.holds(system, code, depth, why)))
-				}
+			a = both(a, not(s.excludes.holds(len(s.excludes.list), system, code, depth, why)))
+			if why.over() {
+				more, complete = false, false
+				return false
 			}
 			switch a {
 			case unknown:
@@ -73,11 +73,6 @@ func (s *valueSet) members(depth int, why *doubts, yield func(Concept, *listed) 
 		complete = complete && all
 	}
 	return complete
-}
-
-// earlier reports whether an include before the one at i has a code.
-func (s *valueSet) earlier(i int, system, code string, depth int) bool {
-	return slices.ContainsFunc(s.includes[:i], func(c *clause) bool { return c.holds(system, code, depth, nil) == yes })
 }
 
 // candidates yields every code that c could hold, and says whether these are all.

@@ -15,10 +15,8 @@ func (r *Registry) Missing() []string {
 	}
 	out := map[string]bool{}
 	for _, s := range r.sets {
-		for _, list := range [][]*clause{s.includes, s.excludes} {
-			for _, c := range list {
-				r.missing(c, out)
-			}
+		for _, c := range s.all() {
+			r.missing(c, out)
 		}
 	}
 	return slices.Sorted(maps.Keys(out))
@@ -30,7 +28,7 @@ func (r *Registry) missing(c *clause, out map[string]bool) {
 		if s == nil {
 			out[c.sets[i]] = true
 		} else if s.node == nil { // SNOMED CT implies it
-			r.missing(s.includes[0], out)
+			r.missing(s.includes.list[0], out)
 		}
 	}
 	if c.system == "" || c.codes != nil {

@@ -60,7 +60,7 @@ func (r *Registry) with(snomed *release, resources []*fhir.Node, names map[*fhir
 			out.maps[url] = m
 		}
 	}
-	l := loader{registry: out, seen: map[string]bool{}, names: names}
+	l := loader{registry: out, seen: map[string]bool{}, names: names, patterns: patterns{}}
 	for _, n := range resources {
 		l.add(n)
 	}
@@ -143,6 +143,7 @@ type loader struct {
 	registry *Registry
 	seen     map[string]bool
 	names    map[*fhir.Node]string // the files of resources
+	patterns patterns
 	errs     []*issue.Error
 }
 

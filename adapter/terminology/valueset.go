@@ -19,11 +19,11 @@ const (
 type valueSet struct {
 	url, version string
 	node         *fhir.Node // nil for one that SNOMED CT implies
-	includes     []*clause
-	excludes     []*clause
-	expansion    map[string]bool // when there is no compose: what the expansion lists
-	listed       []*listed       // the same in its order
-	circular     bool            // it imports itself, by whatever way
+	includes     clauses
+	excludes     clauses
+	expansion    map[string]*listed // when there is no compose: what the expansion lists
+	listed       []*listed          // the same in its order
+	circular     bool               // it imports itself, by whatever way
 }
 
 // listed is a code that a value set lists itself.
@@ -112,45 +112,20 @@ func (s *valueSet) holds(system, code string, depth int, why *doubts) answer {
 		return unknown
 	}
 	if s.expansion != nil {
-		return truth(s.expansion[system+"|"+code] || system == "" && s.expansion["|"+code])
+		return truth(s.expansion[system+"|"+code] != nil)
 	}
-	result := no
-	for _, c := range s.includes {
-		if a := c.holds(system, code, depth, why); a == yes {
-			result = yes
-			break
-		} else if a == unknown {
-			result = unknown
-		}
+	result := s.includes.holds(len(s.includes.list), system, code, depth, why)
+	if result == no || len(s.excludes.list) == 0 {
+		return result
 	}
-	if result == no {
-		return no
-	}
-	for _, c := range s.excludes {
-		switch c.holds(system, code, depth, why) {
-		case yes:
-			return no
-		case unknown:
-			result = unknown
-		}
-	}
-	return result
+	return both(result, not(s.excludes.holds(len(s.excludes.list), system, code, depth, why)))
 }
 
 // copy is s with clauses that can be linked anew.
 func (s *valueSet) copy() *valueSet {
 	out := *s
-	out.includes, out.excludes = copyClauses(s.includes), copyClauses(s.excludes)
+	out.includes, out.excludes = s.includes.copy(), s.excludes.copy()
 	return &out
-}
-
-func copyClauses(list []*clause) []*clause {
-	out := make([]*clause, len(list))
-	for i, c := range list {
-		d := *c
-		out[i] = &d
-	}
-	return out
 }
 
 func (l *loader) valueSet(n *fhir.Node) *valueSet {
@@ -158,21 +133,24 @@ func (l *loader) valueSet(n *fhir.Node) *valueSet {
 	compose := n.Child("compose")
 	active := compose.Text("inactive") == "false"
 	for _, c := range compose.All("include") {
-		s.includes = append(s.includes, newClause(c, active))
+		s.includes.list = append(s.includes.list, newClause(c, active, l.patterns))
 	}
 	for _, c := range compose.All("exclude") {
-		s.excludes = append(s.excludes, newClause(c, false))
+		s.excludes.list = append(s.excludes.list, newClause(c, false, l.patterns))
 	}
 	if expansion := n.Child("expansion"); compose == nil && expansion != nil {
-		s.expansion = map[string]bool{}
+		s.expansion = map[string]*listed{}
 		var walk func(at *fhir.Node)
 		walk = func(at *fhir.Node) {
 			for _, c := range at.All("contains") {
 				l := newListed(c, c.Text("system"))
 				if l.abstract, l.inactive = c.Text("abstract") == "true", c.Text("inactive") == "true"; !l.abstract {
 					s.listed = append(s.listed, l)
-					s.expansion[l.System+"|"+l.Code] = true
-					s.expansion["|"+l.Code] = true
+					for _, key := range []string{l.System + "|" + l.Code, "|" + l.Code} {
+						if s.expansion[key] == nil {
+							s.expansion[key] = l
+						}
+					}
 				}
 				walk(c)
 			}
