@@ -107,3 +107,52 @@ func TestWhatIsAcceptedCanBeEnded(t *testing.T) {
 		})
 	}
 }
+
+// A request may replace an earlier one, stand on it, or lead to it: what was sent before is
+// context, and one referral comes of the message. It must be about the same person.
+func TestWhatWasSentBeforeIsContext(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	first := someone(practiceA)
+	task := gp.refer(first.message())
+	stored := gp.get("/fhir/R4/" + task).node()
+	before := stored.Text("focus", "reference")
+	of := func(kind string) string {
+		return kind + "/" + gp.get("/fhir/R4/" + kind + "?_count=1").node().Text("entry", "resource", "id")
+	}
+	at := worker.act(worker.look(task), "accept", referral.Input{}).view()
+	worker.act(at, "complete", referral.Input{Outcome: fullOutcome()}).view()
+	for _, v := range []variant{
+		{"basedOn", put("basedOn", `[{"reference":%q}]`, before)},
+		{"replaces", put("replaces", `[{"reference":%q}]`, before)},
+		{"supportingInfo", put("supportingInfo", `[{"reference":%q}]`, before)},
+		{"absolute", put("replaces", `[{"reference":%q}]`, publicURL+"/fhir/R4/"+before)},
+		{"an Observation based on it", func(of map[string]object) {
+			of["Observation"]["basedOn"] = value(`[{"reference":%q}]`, before)
+		}},
+		{"its Task", put("supportingInfo", `[{"reference":%q}]`, task)},
+		{"its intervention", put("supportingInfo", `[{"reference":%q}]`, of("Procedure"))},
+		{"a score of before", put("supportingInfo", `[{"reference":%q}]`, of("Observation"))},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			same := someone(practiceA)
+			same.nhsNumber = first.nhsNumber
+			now := worker.in(t).look(gp.in(t).refer(same.with(v.edit)))
+			if len(now.Scores) == 0 || now.Person.NHSNumber != first.nhsNumber {
+				t.Errorf("the referral is %+v", now)
+			}
+			now = worker.in(t).act(now, "reject", referral.Input{Reason: &referral.Coded{Code: "duplicate"}}).view()
+			if now.Status != "rejected" {
+				t.Errorf("the referral is %s", now.Status)
+			}
+			if strings.HasPrefix(v.name, "its ") {
+				return // what the service made is kept as a reference and not read
+			}
+			got := gp.in(t).do("POST", "/fhir/R4", someone(practiceA).with(v.edit)).want(422)
+			if !strings.Contains(strings.Join(got.rules(), " "), "subject") || !strings.Contains(string(got.body), "another person") {
+				t.Errorf("about another person: %s", got.body)
+			}
+		})
+	}
+}
