@@ -348,7 +348,11 @@ func (in *intake) source() (*fhir.Node, error) {
 		add(it.fullURL, it.node)
 	}
 	for _, reference := range sortedKeys(in.fetched) {
-		add(canonical+"/stored/"+reference, in.fetched[reference])
+		// what was sent before is context: a request of before is not converted again, and
+		// what only the service made (a Task, a Procedure) is no part of a referral
+		if n := in.fetched[reference]; n.ResourceType() != "ServiceRequest" && slices.Contains(accepted, n.ResourceType()) {
+			add(canonical+"/stored/"+reference, n)
+		}
 	}
 	return parse(fhir.Encode(b))
 }

@@ -174,6 +174,19 @@ func (in *intake) sameSubject(index *fhir.Index) {
 			in.fault(ref, issue.BusinessRule, "subject", "this is about another person than the ServiceRequest; one message is about one Patient")
 		}
 	}
+	for _, it := range in.items {
+		eachReference(it.node, func(_, literal *fhir.Node) {
+			stored := in.fetched[literal.Value]
+			element := aboutPatient[stored.ResourceType()]
+			if element == "" {
+				return
+			}
+			about := stored.Child(element)
+			if named := nhsNumberOf(about.All("identifier")); about.Text("reference") != "Patient/"+in.patient && (named == "" || named != number) {
+				in.fault(literal, issue.BusinessRule, "subject", "this leads to what was sent about another person than the one of the ServiceRequest; one message is about one Patient").With("got %q", literal.Value)
+			}
+		})
+	}
 }
 
 // aboutPatient names the element that says whom a resource is about.

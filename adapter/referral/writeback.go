@@ -95,8 +95,8 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	if err != nil {
 		return nil, err
 	}
-	if request.Child("identifier") == nil {
-		// the GP system named it with nothing but the id it was given here
+	if !slices.ContainsFunc(request.All("identifier"), func(i *fhir.Node) bool { return i.Text("value") != "" }) {
+		// the GP system has no name for it but the id it was given here
 		i := request.Add("identifier")
 		i.Set("system", IDSystem+"servicerequest")
 		i.Set("value", r.ServiceRequest)

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+	"spadapter/adapter/referral"
+)
+
+// variant is a referral that says something in an unusual way: message makes it of the
+// ordinary one, whose resources it is given by type.
+type variant struct {
+	name string
+	edit func(of map[string]object)
+}
+
+// value reads JSON that is written out in a test.
+func value(text string, args ...any) (v any) {
+	if err := json.Unmarshal(fmt.Appendf(nil, text, args...), &v); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// put gives an element of the ServiceRequest.
+func put(name, text string, args ...any) func(map[string]object) {
+	return func(of map[string]object) { of["ServiceRequest"][name] = value(text, args...) }
+}
+
+// with changes the message of somebody; of a type that comes several times it is given the last.
+func (s *synthetic) with(edit func(of map[string]object)) []byte {
+	b := object{}
+	if err := json.Unmarshal(s.message(), &b); err != nil {
+		panic(err)
+	}
+	of := map[string]object{}
+	for _, e := range b["entry"].([]any) {
+		r := e.(object)["resource"].(object)
+		of[r["resourceType"].(string)] = r
+	}
+	edit(of)
+	text, err := json.Marshal(b)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+const (
+	nothingSaid    = `{"extension":[{"url":"https://gp.example/why","valueString":"not known"}]}`
+	ownIdentifiers = `[{"system":"https://gp.example/ids","value":"1","assigner":%s}]`
+)
+
+// Whoever is accepted can be brought to an end, however the request is named and whatever
+// its identifiers lead to; what the practice gets names its request by an identifier.
+func TestWhatIsAcceptedCanBeEnded(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	own := referral.IDSystem + "servicerequest|"
+	for _, v := range []struct {
+		variant
+		named string // system|value of the request in what the practice gets; "…|" is any value
+	}{
+		{variant{"no value", put("identifier", `[{"system":"https://gp.example/ids"}]`)}, own},
+		{variant{"a type alone", put("identifier", `[{"type":{"text":"placer"}}]`)}, own},
+		{variant{"a masked value", put("identifier", `[{"system":"https://gp.example/ids","_value":%s}]`, nothingSaid)}, own},
+		{variant{"no value before a good one", put("identifier", `[{"system":"https://gp.example/ids"},{"system":"https://gp.example/ids","value":"2"}]`)}, "https://gp.example/ids|2"},
+		{variant{"a value alone", put("identifier", `[{"system":"https://gp.example/ids"},{"value":"3"}]`)}, "|3"},
+		{variant{"an assigner in the message", func(of map[string]object) {
+			put("identifier", ownIdentifiers, mustJSON(of["PractitionerRole"]["organization"]))(of)
+		}}, "https://gp.example/ids|1"},
+		{variant{"an assigner elsewhere", put("identifier", ownIdentifiers, `{"reference":"https://gp.example/fhir/Organization/1"}`)}, "https://gp.example/ids|1"},
+		{variant{"an assigner of an assigner", func(of map[string]object) {
+			put("identifier", ownIdentifiers, fmt.Sprintf(`{"identifier":{"value":"7","assigner":%s}}`, mustJSON(of["PractitionerRole"]["organization"])))(of)
+		}}, "https://gp.example/ids|1"},
+		{variant{"a contained assigner", func(of map[string]object) {
+			put("identifier", ownIdentifiers, `{"reference":"#o"}`)(of)
+			put("contained", `[{"resourceType":"Organization","id":"o","name":"Assigner"}]`)(of)
+		}}, "https://gp.example/ids|1"},
+		{variant{"an extension on the system of the NHS number", func(of map[string]object) {
+			of["Patient"]["identifier"].([]any)[0].(object)["_system"] = value(nothingSaid)
+		}}, "https://millbrook.example/referrals|"},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			worker, sent := worker.in(t), someone(practiceA)
+			// each referral has identifiers of its own
+			message := strings.ReplaceAll(string(sent.with(v.edit)), `"https://gp.example/ids"`, `"https://gp.example/ids/`+sent.identifier+`"`)
+			at := worker.look(gp.in(t).refer([]byte(message)))
+			at = worker.act(at, "accept", referral.Input{}).view()
+			at = worker.act(at, "contact", referral.Input{Channel: "telephone", Result: "reached"}).view()
+			at = worker.act(at, "plan", agreedPlan()).view()
+			at = worker.act(at, "complete", referral.Input{Outcome: fullOutcome()}).view()
+			eventually(t, "the outcome is in the record", func() bool {
+				n := inRecord(w, at.ID)
+				return n.Text("status") == "completed"
+			})
+			focus := inRecord(w, at.ID).Descend("focus", "identifier")
+			system := strings.TrimSuffix(focus.Text("system"), "/"+sent.identifier)
+			if got := system + "|" + focus.Text("value"); !strings.HasPrefix(got, v.named) || focus.Text("value") == "" || len(focus.Children) > 2 {
+				t.Errorf("the request is named by %s, want %s", fhir.Encode(inRecord(w, at.ID).Child("focus")), v.named)
+			}
+		})
+	}
+}
+
+// A request may replace an earlier one, stand on it, or lead to it: what was sent before is
+// context, and one referral comes of the message. It must be about the same person.
+func TestWhatWasSentBeforeIsContext(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	first := someone(practiceA)
+	task := gp.refer(first.message())
+	stored := gp.get("/fhir/R4/" + task).node()
+	before := stored.Text("focus", "reference")
+	of := func(kind string) string {
+		return kind + "/" + gp.get("/fhir/R4/" + kind + "?_count=1").node().Text("entry", "resource", "id")
+	}
+	at := worker.act(worker.look(task), "accept", referral.Input{}).view()
+	worker.act(at, "complete", referral.Input{Outcome: fullOutcome()}).view()
+	for _, v := range []variant{
+		{"basedOn", put("basedOn", `[{"reference":%q}]`, before)},
+		{"replaces", put("replaces", `[{"reference":%q}]`, before)},
+		{"supportingInfo", put("supportingInfo", `[{"reference":%q}]`, before)},
+		{"absolute", put("replaces", `[{"reference":%q}]`, publicURL+"/fhir/R4/"+before)},
+		{"an Observation based on it", func(of map[string]object) {
+			of["Observation"]["basedOn"] = value(`[{"reference":%q}]`, before)
+		}},
+		{"its Task", put("supportingInfo", `[{"reference":%q}]`, task)},
+		{"its intervention", put("supportingInfo", `[{"reference":%q}]`, of("Procedure"))},
+		{"a score of before", put("supportingInfo", `[{"reference":%q}]`, of("Observation"))},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			same := someone(practiceA)
+			same.nhsNumber = first.nhsNumber
+			now := worker.in(t).look(gp.in(t).refer(same.with(v.edit)))
+			if len(now.Scores) == 0 || now.Person.NHSNumber != first.nhsNumber {
+				t.Errorf("the referral is %+v", now)
+			}
+			now = worker.in(t).act(now, "reject", referral.Input{Reason: &referral.Coded{Code: "duplicate"}}).view()
+			if now.Status != "rejected" {
+				t.Errorf("the referral is %s", now.Status)
+			}
+			if strings.HasPrefix(v.name, "its ") {
+				return // what the service made is kept as a reference and not read
+			}
+			got := gp.in(t).do("POST", "/fhir/R4", someone(practiceA).with(v.edit)).want(422)
+			if !strings.Contains(strings.Join(got.rules(), " "), "subject") || !strings.Contains(string(got.body), "another person") {
+				t.Errorf("about another person: %s", got.body)
+			}
+		})
+	}
+}
