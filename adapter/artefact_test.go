@@ -47,7 +47,7 @@ func TestEveryCodePassesItsCheckDigit(t *testing.T) {
 			body, err := fs.ReadFile(fsys, name)
 			for _, m := range code.FindAllStringSubmatch(string(body), -1) {
 				seen++
-				if !referral.Verhoeff(m[1]) {
+				if !terminology.Verhoeff(m[1]) {
 					t.Errorf("%s: %s fails its check digit", name, m[1])
 				}
 			}

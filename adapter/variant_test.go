@@ -119,7 +119,7 @@ func TestWhatWasSentBeforeIsContext(t *testing.T) {
 	stored := gp.get("/fhir/R4/" + task).node()
 	before := stored.Text("focus", "reference")
 	of := func(kind string) string {
-		return kind + "/" + gp.get("/fhir/R4/" + kind + "?_count=1").node().Text("entry", "resource", "id")
+		return kind + "/" + gp.get("/fhir/R4/"+kind+"?_count=1").node().Text("entry", "resource", "id")
 	}
 	at := worker.act(worker.look(task), "accept", referral.Input{}).view()
 	worker.act(at, "complete", referral.Input{Outcome: fullOutcome()}).view()

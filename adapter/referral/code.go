@@ -1,6 +1,10 @@
 package referral
 
-import "strings"
+import (
+	"strings"
+
+	"spadapter/adapter/terminology"
+)
 
 // Systems of identifiers and codes that the domain reads and writes.
 // Source: NHS England and HL7 UK identifier systems, https://simplifier.net/hl7fhirukcorer4.
@@ -67,7 +71,7 @@ var usNamespaces = map[string]bool{"1000124": true, "1000119": true, "1000175": 
 // refusedCode says why a SNOMED CT code must not be written to a record in England,
 // "" when it may.
 func refusedCode(code string) string {
-	if !Verhoeff(code) {
+	if !terminology.Verhoeff(code) {
 		return "its check digit is wrong: the code was mistyped"
 	}
 	if why := neverUse[code]; why != "" {

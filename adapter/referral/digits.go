@@ -5,6 +5,7 @@ import (
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
+	"spadapter/adapter/terminology"
 )
 
 // CheckDigits checks the NHS numbers and the SNOMED CT codes anywhere in a resource,
@@ -64,7 +65,7 @@ func checkNHSNumber(identifier *fhir.Node) *issue.Error {
 // are right.
 func checkSNOMED(coding *fhir.Node) *issue.Error {
 	code := coding.Child("code")
-	if code == nil || coding.Text("system") != SystemSNOMED || Verhoeff(code.Value) {
+	if code == nil || coding.Text("system") != SystemSNOMED || terminology.Verhoeff(code.Value) {
 		return nil
 	}
 	return issue.New(issue.CodeInvalid, "snomed-check-digit", "the check digit of this SNOMED CT code is wrong: it was probably mistyped; it is kept and not understood").

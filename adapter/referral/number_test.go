@@ -41,19 +41,6 @@ func TestNHSNumber(t *testing.T) {
 	})
 }
 
-func TestVerhoeff(t *testing.T) {
-	for _, good := range []string{CodeReferral, "422650009", "81877007", "105529008", "718466001", "1230392000"} {
-		if !Verhoeff(good) {
-			t.Errorf("%s is well formed", good)
-		}
-	}
-	for _, bad := range []string{"", "871731000000107", "422650008", "12345", "0422650009", "42265000a", "1234567890123456789"} {
-		if Verhoeff(bad) {
-			t.Errorf("%q is not well formed", bad)
-		}
-	}
-}
-
 func TestRefusedCode(t *testing.T) {
 	for code, refused := range map[string]bool{
 		"1230392000": false, "710911006": false, "1084431000000106": false,

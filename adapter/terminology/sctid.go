@@ -34,11 +34,24 @@ func sctid[T string | []byte](text T) (uint64, bool) {
 	if !ok {
 		return 0, false
 	}
+	return id, checks(id) && id/10%10 <= partitionRelationship && id/100%10 <= 1
+}
+
+// Verhoeff reports whether text is 6 to 18 digits without a leading zero, with the right
+// check digit of a SNOMED CT identifier. It does not say that the concept exists.
+// Source: https://confluence.ihtsdotools.org/display/DOCRELFMT/5.5+Check+Digit.
+func Verhoeff(text string) bool {
+	id, ok := digits(text)
+	return ok && checks(id)
+}
+
+// checks reports whether the last digit is the check digit of the others.
+func checks(id uint64) bool {
 	check := uint8(0)
-	for rest, i := id, 0; rest > 0; rest, i = rest/10, i+1 {
-		check = dihedral[check][turns[i%8][rest%10]]
+	for i := 0; id > 0; id, i = id/10, i+1 {
+		check = dihedral[check][turns[i%8][id%10]]
 	}
-	return id, check == 0 && id/10%10 <= partitionRelationship && id/100%10 <= 1
+	return check == 0
 }
 
 // partition says what an identifier is of: a concept, a description or a relationship.
