@@ -119,7 +119,7 @@ func TestWhatWasSentBeforeIsContext(t *testing.T) {
 	stored := gp.get("/fhir/R4/" + task).node()
 	before := stored.Text("focus", "reference")
 	of := func(kind string) string {
-		return kind + "/" + gp.get("/fhir/R4/" + kind + "?_count=1").node().Text("entry", "resource", "id")
+		return kind + "/" + gp.get("/fhir/R4/"+kind+"?_count=1").node().Text("entry", "resource", "id")
 	}
 	at := worker.act(worker.look(task), "accept", referral.Input{}).view()
 	worker.act(at, "complete", referral.Input{Outcome: fullOutcome()}).view()
@@ -154,5 +154,37 @@ func TestWhatWasSentBeforeIsContext(t *testing.T) {
 				t.Errorf("about another person: %s", got.body)
 			}
 		})
+	}
+}
+
+// A reason with neither code nor words is sound FHIR and tells no need: the referral is
+// taken in, and nothing is made up. A code of our own list that is left out, and a value
+// that may forbid the request, are for the sender to mend.
+func TestWhatAReasonDoesNotSayIsNotMadeUp(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	for _, text := range []string{`[{"id":"a"}]`, `[` + nothingSaid + `]`, `[{"_text":` + nothingSaid + `}]`} {
+		now := worker.look(gp.refer(someone(practiceA).with(put("reasonCode", "%s", text))))
+		for _, need := range now.Needs {
+			if need.Need != "" || len(need.Codes) > 0 {
+				t.Errorf("%s became the need %+v", text, need)
+			}
+		}
+		worker.act(now, "reject", referral.Input{Reason: &referral.Coded{Code: "not-eligible"}}).view()
+	}
+	need := `[{"coding":[{"system":"` + referral.SystemNeed + `",%s}]}]`
+	for _, c := range []struct{ name, text, place, rule, words string }{
+		{"reasonCode", fmt.Sprintf(need, `"display":"Loneliness"`), "reasonCode[0].coding", "own-code-missing", "needs its code"},
+		{"reasonCode", fmt.Sprintf(need, `"_code":`+nothingSaid), "reasonCode[0].coding", "own-code-missing", "needs its code"},
+		{"doNotPerform", `true`, "doNotPerform", "sp-request-do", "send false"},
+		{"_doNotPerform", nothingSaid, "doNotPerform", "sp-request-do", "not false"},
+	} {
+		got := gp.do("POST", "/fhir/R4", someone(practiceA).with(put(c.name, "%s", c.text))).want(422)
+		for _, part := range []string{c.rule, c.words, "Bundle.entry[4].resource." + c.place} {
+			if !strings.Contains(string(got.body), part) {
+				t.Errorf("%s %s: the answer does not say %q: %s", c.name, c.text, part, got.body)
+			}
+		}
 	}
 }
