@@ -188,3 +188,32 @@ func TestWhatAReasonDoesNotSayIsNotMadeUp(t *testing.T) {
 		}
 	}
 }
+
+// An Organization that refers without an ODS code is told in the receipt, and taken as the
+// caller's; the code in the message or in the reference itself says enough.
+func TestARequesterWithoutCodeIsTold(t *testing.T) {
+	w := newWorld(t, "")
+	gp := w.run(quiet()).as(auth.RoleRequester, practiceA)
+	bare := func(of map[string]object) { delete(of["Organization"], "identifier") }
+	for _, c := range []struct {
+		variant
+		told bool
+	}{
+		{variant{"as usual", func(map[string]object) {}}, false},
+		{variant{"through a role", bare}, true},
+		{variant{"directly", func(of map[string]object) {
+			bare(of)
+			of["ServiceRequest"]["requester"] = of["PractitionerRole"]["organization"]
+		}}, true},
+		{variant{"the reference has it", func(of map[string]object) {
+			bare(of)
+			of["PractitionerRole"]["organization"].(object)["identifier"] = value(`{"system":%q,"value":%q}`, referral.SystemODS, practiceA)
+		}}, false},
+		{variant{"no requester", func(of map[string]object) { delete(of["ServiceRequest"], "requester") }}, false},
+	} {
+		got := gp.do("POST", "/fhir/R4", someone(practiceA).with(c.edit)).want(200)
+		if told := strings.Contains(string(got.body), "the Organization that refers has no ODS code"); told != c.told {
+			t.Errorf("%s: told is %t: %s", c.name, told, got.body)
+		}
+	}
+}
