@@ -70,7 +70,7 @@ func TestANormalisedReferralThatDoesNotFitIsNotStored(t *testing.T) {
 	for name, edit := range map[string][3]string{
 		"it is no order of who fills it": {intakeMap, "tgt.intent = 'filler-order'", "tgt.intent = 'order'"},
 		"the original is not named":      {intakeMap, "s.fullUrl as u -> b.reference = u;\n    r.identifier first as i -> b.identifier = i;", "r -> b.display = 'somewhere';"},
-		"the need is none of the list":   {intakeMap, "src.reasonCode as c -> tgt.reasonCode as tc then reason(c, tc);", "src.reasonCode as c -> tgt.reasonCode as tc, tc.coding as n, n.system = 'https://spadapter.example/fhir/CodeSystem/need', n.code = 'lonliness';"},
+		"the need is none of the list":   {intakeMap, "src.reasonCode as c where (coding.exists() or text.exists()) -> tgt.reasonCode as tc then reason(c, tc);", "src.reasonCode as c -> tgt.reasonCode as tc, tc.coding as n, n.system = 'https://spadapter.example/fhir/CodeSystem/need', n.code = 'lonliness';"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "")

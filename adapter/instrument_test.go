@@ -161,3 +161,33 @@ func TestScoresOutOfRangeAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A score is counted in points: another unit of UCUM is refused at its code, and the words
+// say what to send. Words and codes of other systems beside the value are kept.
+func TestAScoreInAnotherUnitIsRefused(t *testing.T) {
+	w := newWorld(t, "")
+	gp := w.run(quiet()).as(auth.RoleRequester, practiceA)
+	for unit, fine := range map[string]bool{
+		`"code":"d"`: false, `"code":"kg"`: false, `"code":"%"`: false, `"code":"/27"`: false, `"code":"{score}/d"`: false, `"code":"{}"`: false, `"code":"10{score}"`: false, `"code":"[score]"`: false,
+		`"code":"1"`: true, `"code":"{score}"`: true, `"code":"1{score}"`: true, `"unit":"points"`: true, `"_code":` + nothingSaid: true,
+	} {
+		score := func(of map[string]object) {
+			observation := of["Observation"]
+			for name := range observation {
+				if strings.HasPrefix(name, "value") {
+					delete(observation, name)
+				}
+			}
+			observation["code"] = value(`{"coding":[{"system":"http://snomed.info/sct","code":"720433000"}]}`)
+			observation["valueQuantity"] = value(`{"value":5,"system":"http://unitsofmeasure.org",%s}`, unit)
+		}
+		got := gp.do(http.MethodPost, "/fhir/R4", someone(practiceA).with(score))
+		switch {
+		case fine && got.status != http.StatusOK:
+			t.Errorf("%s: %d %s", unit, got.status, got.body)
+		case !fine && (got.status != http.StatusUnprocessableEntity || !strings.Contains(string(got.body), "instrument-unit") ||
+			!strings.Contains(string(got.body), "{score} or 1") || !strings.Contains(string(got.body), "value.code")):
+			t.Errorf("%s: %d %s", unit, got.status, got.body)
+		}
+	}
+}

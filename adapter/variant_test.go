@@ -156,3 +156,64 @@ func TestWhatWasSentBeforeIsContext(t *testing.T) {
 		})
 	}
 }
+
+// A reason with neither code nor words is sound FHIR and tells no need: the referral is
+// taken in, and nothing is made up. A code of our own list that is left out, and a value
+// that may forbid the request, are for the sender to mend.
+func TestWhatAReasonDoesNotSayIsNotMadeUp(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	for _, text := range []string{`[{"id":"a"}]`, `[` + nothingSaid + `]`, `[{"_text":` + nothingSaid + `}]`} {
+		now := worker.look(gp.refer(someone(practiceA).with(put("reasonCode", "%s", text))))
+		for _, need := range now.Needs {
+			if need.Need != "" || len(need.Codes) > 0 {
+				t.Errorf("%s became the need %+v", text, need)
+			}
+		}
+		worker.act(now, "reject", referral.Input{Reason: &referral.Coded{Code: "not-eligible"}}).view()
+	}
+	need := `[{"coding":[{"system":"` + referral.SystemNeed + `",%s}]}]`
+	for _, c := range []struct{ name, text, place, rule, words string }{
+		{"reasonCode", fmt.Sprintf(need, `"display":"Loneliness"`), "reasonCode[0].coding", "own-code-missing", "needs its code"},
+		{"reasonCode", fmt.Sprintf(need, `"_code":`+nothingSaid), "reasonCode[0].coding", "own-code-missing", "needs its code"},
+		{"doNotPerform", `true`, "doNotPerform", "sp-request-do", "send false"},
+		{"_doNotPerform", nothingSaid, "doNotPerform", "sp-request-do", "not false"},
+	} {
+		got := gp.do("POST", "/fhir/R4", someone(practiceA).with(put(c.name, "%s", c.text))).want(422)
+		for _, part := range []string{c.rule, c.words, "Bundle.entry[4].resource." + c.place} {
+			if !strings.Contains(string(got.body), part) {
+				t.Errorf("%s %s: the answer does not say %q: %s", c.name, c.text, part, got.body)
+			}
+		}
+	}
+}
+
+// An Organization that refers without an ODS code is told in the receipt, and taken as the
+// caller's; the code in the message or in the reference itself says enough.
+func TestARequesterWithoutCodeIsTold(t *testing.T) {
+	w := newWorld(t, "")
+	gp := w.run(quiet()).as(auth.RoleRequester, practiceA)
+	bare := func(of map[string]object) { delete(of["Organization"], "identifier") }
+	for _, c := range []struct {
+		variant
+		told bool
+	}{
+		{variant{"as usual", func(map[string]object) {}}, false},
+		{variant{"through a role", bare}, true},
+		{variant{"directly", func(of map[string]object) {
+			bare(of)
+			of["ServiceRequest"]["requester"] = of["PractitionerRole"]["organization"]
+		}}, true},
+		{variant{"the reference has it", func(of map[string]object) {
+			bare(of)
+			of["PractitionerRole"]["organization"].(object)["identifier"] = value(`{"system":%q,"value":%q}`, referral.SystemODS, practiceA)
+		}}, false},
+		{variant{"no requester", func(of map[string]object) { delete(of["ServiceRequest"], "requester") }}, false},
+	} {
+		got := gp.do("POST", "/fhir/R4", someone(practiceA).with(c.edit)).want(200)
+		if told := strings.Contains(string(got.body), "the Organization that refers has no ODS code"); told != c.told {
+			t.Errorf("%s: told is %t: %s", c.name, told, got.body)
+		}
+	}
+}

@@ -198,7 +198,7 @@ func (x *Instruments) checkScores(observation *fhir.Node) []*issue.Error {
 	return out
 }
 
-// checkScore checks the value that stands beside a code, in an Observation or component.
+// checkScore checks the value and unit that stand beside a code, in an Observation or component.
 func (x *Instruments) checkScore(observation *fhir.Node) *issue.Error {
 	i := x.Of(observation)
 	if i == nil {
@@ -210,6 +210,10 @@ func (x *Instruments) checkScore(observation *fhir.Node) *issue.Error {
 	}
 	text := value.Value
 	if value.Name == "valueQuantity" {
+		if code := value.Child("code"); code != nil && code.HasValue() && value.Text("system") == systemUCUM && !countsPoints(code.Value) {
+			return issue.Newf(issue.BusinessRule, "instrument-unit", "a score of %s is counted in points, and this is another unit; send the code {score} or 1 of UCUM, or a value without code", i.Name).
+				With("code %q", code.Value).At(code.Path()).On(code.Position())
+		}
 		if value = value.Child("value"); value == nil {
 			return nil
 		}
@@ -222,6 +226,16 @@ func (x *Instruments) checkScore(observation *fhir.Node) *issue.Error {
 		return e.At(value.Path()).On(value.Position())
 	}
 	return nil
+}
+
+const systemUCUM = "http://unitsofmeasure.org"
+
+// countsPoints reports whether a code of UCUM is of the unity: 1, or an annotation such as
+// {score}, or both. A part of a range such as /27 is not: 5 /27 is the number 5/27.
+// Source: https://ucum.org/ucum#section-Character-Set-and-Lexical-Rules, curly braces.
+func countsPoints(code string) bool {
+	note := strings.TrimPrefix(code, "1")
+	return code == "1" || len(note) > 2 && note[0] == '{' && strings.IndexByte(note, '}') == len(note)-1 && strings.LastIndexByte(note, '{') == 0
 }
 
 // Codes lists the codes of the instruments in the order of their Bundle.

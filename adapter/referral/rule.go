@@ -1,6 +1,8 @@
 package referral
 
 import (
+	"strings"
+
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 )
@@ -44,10 +46,14 @@ func (in *intake) everywhere(n *fhir.Node) {
 	}
 }
 
-// coding checks a code by itself: a code of our own list must be in it; a SNOMED CT
+// coding checks a code by itself: a code of our own list must be there and in it; a SNOMED CT
 // code with a wrong check digit is kept and told, since the words beside it may be right.
 func (in *intake) coding(c *fhir.Node) {
 	system, code := c.Text("system"), c.Child("code")
+	if strings.HasPrefix(system, canonical+"/CodeSystem/") && (code == nil || !code.HasValue()) {
+		in.fault(c, issue.CodeInvalid, "own-code-missing", "a coding of a code system of this program needs its code; give it, or leave the coding out and keep the words in text").With("system %q", system)
+		return
+	}
 	if code != nil && system == SystemInstrument && in.s.Instruments.byScore[[2]string{system, code.Value}] == nil {
 		in.fault(code, issue.CodeInvalid, "instrument-unknown", "this is no code of the instrument code system; correct it").With("code %q", code.Value)
 	} else if code != nil && system != SystemInstrument && in.s.unknownHere(system, code.Value) {

@@ -25,6 +25,19 @@ func (in *intake) organisation(index *fhir.Index, ref *fhir.Node) string {
 	return ""
 }
 
+// uncoded reports whether a Reference leads to an Organization, directly or through a
+// PractitionerRole, and none of them has an ODS code.
+func (in *intake) uncoded(index *fhir.Index, ref *fhir.Node) bool {
+	if ref == nil || in.organisation(index, ref) != "" {
+		return false
+	}
+	n := in.resolve(index, ref)
+	if role := n.Child("organization"); n.ResourceType() == "PractitionerRole" && role != nil {
+		n = in.resolve(index, role)
+	}
+	return n.ResourceType() == "Organization"
+}
+
 // findSender decides whose message this is: the requester's organisation, which must be
 // one the caller speaks for; when the message names none, the caller's only one.
 func (in *intake) findSender(index *fhir.Index) {
@@ -45,6 +58,12 @@ func (in *intake) findSender(index *fhir.Index) {
 			if ods := in.organisation(index, ref); ods != "" && (in.sender == "" || it == in.request) {
 				in.sender, named = ods, ref
 			}
+		}
+	}
+	if in.request != nil {
+		if ref := in.request.node.Child("requester"); in.uncoded(index, ref) {
+			in.notices = append(in.notices, issue.New(issue.BusinessRule, "requester-ods", "the Organization that refers has no ODS code, so the referral counts as the caller's own; give the Organization an identifier of the system "+SystemODS).
+				Graded(issue.SeverityWarning).At(ref.Path()).On(ref.Position()))
 		}
 	}
 	who := in.c.Principal
