@@ -27,6 +27,8 @@ type question struct {
 	profiles    []string // canonicals that the resource must conform to beside those it claims
 	intake      bool     // whether it and the resources in it have what an intake demands of them
 	mustSupport bool     // which must-support elements are missing
+
+	stop func() bool // whether nobody waits for the answer any more; nil for never
 }
 
 // validate checks a parsed resource against everything that is known of it: its
@@ -44,10 +46,13 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 	}
 	set := v.sets[root.System()]
 	more := referral.CheckDigits(root)
-	more = append(more, issue.All(set.ValidateAgainst(root, q.profiles...))...)
+	more = append(more, issue.All(set.ValidateUntil(q.stop, root, q.profiles...))...)
 	all := resources(root)
 	request := slices.ContainsFunc(all, func(n *fhir.Node) bool { return n.ResourceType() == "ServiceRequest" })
 	for _, n := range all {
+		if q.stop != nil && q.stop() {
+			break
+		}
 		delete(told, n.Path()) // many things may be wrong with a resource
 		if p := referral.ProfileOf(n.ResourceType()); q.intake && p != "" && !slices.Contains(q.profiles, p) {
 			for _, e := range issue.All(set.Profile(p).Validate(n)) {
