@@ -112,8 +112,8 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID,
 		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions,
-		Validator: &gateway.Validator{Known: validator.known, Validate: func(root *fhir.Node, profiles []string, intake bool) []*issue.Error {
-			return validator.validate(root, question{profiles: profiles, intake: intake})
+		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
+			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
 		}},
 	})
 	return a, nil

@@ -29,6 +29,8 @@ type question struct {
 	profiles    []string // canonicals that the resource must conform to beside those it claims
 	intake      bool     // whether sending it would be refused, as far as that needs nothing stored
 	mustSupport bool     // which must-support elements are missing
+
+	stop func() bool // whether nobody waits for the answer any more; nil for never
 }
 
 // validate checks a parsed resource against everything that is known of it: its
@@ -48,8 +50,11 @@ func (v *validator) validate(root *fhir.Node, q question) []*issue.Error {
 	}
 	set := v.sets[root.System()]
 	more := referral.CheckDigits(root)
-	more = append(more, issue.All(set.ValidateAgainst(root, q.profiles...))...)
+	more = append(more, issue.All(set.ValidateUntil(q.stop, root, q.profiles...))...)
 	for _, n := range resources(root) {
+		if q.stop != nil && q.stop() {
+			break
+		}
 		delete(told, n.Path()) // many things may be wrong with a resource
 		if q.mustSupport {
 			var named []string

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,12 +16,17 @@ type Validator struct {
 	// Validate gives every issue of a parsed resource, in the order of its text: what the
 	// base standard, the profiles it claims and the named ones say, and with intake also
 	// what sending it would be refused for whatever is stored and whoever sends it.
-	Validate func(root *fhir.Node, profiles []string, intake bool) []*issue.Error
+	// Once ctx ends nobody waits for the answer, and the work may be given up.
+	Validate func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error
 
 	// Known is the error for a profile that cannot be checked here, nil for one that can.
 	// resourceType is what it is wanted for, "" when that is not known.
 	Known func(profile, resourceType string) error
 }
+
+// maxProfiles bounds what one $validate may ask for: each profile looks at the whole
+// resource. A referral is asked about against two or three.
+const maxProfiles = 20
 
 // validateOperation is $validate.
 // Source: http://hl7.org/fhir/R4/resource-operation-validate.html.
@@ -32,9 +38,9 @@ var validateOperation = &operation{
 		{name: "profile", kind: "uri", many: true},
 		{name: "usageContext", kind: "UsageContext", refused: "usageContext belongs to a later release of FHIR; name the profile of that context in profile instead"},
 	},
-	notes: "The body is the resource itself, with mode and profile in the address, or Parameters. profile may be given more than once; mode create adds what sending it would be refused for, as far as that needs neither what is stored nor who sends. " +
+	notes: "The body is the resource itself, with mode and profile in the address, or Parameters. profile may be given up to 20 times; mode create adds what sending it would be refused for, as far as that needs neither what is stored nor who sends. " +
 		"On an instance the resource may be left out: then the one that is stored is checked. The answer is 200 with an OperationOutcome, also for an invalid resource; " +
-		"400 is for a body that is no JSON or XML at all, and 422 for a profile that is not loaded here.",
+		"400 is for a body that is no JSON or XML at all, and 422 for a profile that is not loaded here, or too many of them.",
 }
 
 // The codes of mode. Source: http://hl7.org/fhir/R4/valueset-resource-validation-mode.html.
@@ -67,7 +73,8 @@ func (g *gateway) validateRoutes() []*route {
 //
 // Errors: those of inputs, also for a body that cannot be parsed, since nothing tells
 // then whether it was meant as the resource; not-supported for a profile that is not
-// loaded, as the standard demands; those of a read.
+// loaded, as the standard demands; too-costly for more than maxProfiles of them; those of
+// a read.
 func validate(x *exchange) error {
 	expected := x.route.resource
 	if name := x.Param("type"); name != "" {
@@ -88,6 +95,9 @@ func validate(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if list := in["profile"]; len(list) > maxProfiles {
+		return list[maxProfiles].fault(issue.TooCostly, "profile-limit", fmt.Sprintf("one $validate checks against at most %d profiles; ask about the others in another request", maxProfiles)).With("there are %d", len(list))
+	}
 	var profiles []string
 	var faults []*issue.Error
 	for _, g := range in["profile"] {
@@ -105,7 +115,10 @@ func validate(x *exchange) error {
 	}
 	var found []*issue.Error
 	if root != nil {
-		found = x.Validator.Validate(root, profiles, mode == "create")
+		found = x.Validator.Validate(x.context(), root, profiles, mode == "create")
+		if err := x.context().Err(); err != nil {
+			return issue.New(issue.Timeout, "client-gone", "the request ended before the resource was checked").Because(err)
+		}
 		if is := root.ResourceType(); expected != "" && is != expected && is != "" {
 			found = append([]*issue.Error{issue.New(issue.Invalid, "resource-type", "the address is for a "+expected+"; send another type to its own address, or to "+fhirBase+"/$validate").
 				At(root.Path()).On(root.Position()).With("resourceType is %.100q", is)}, found...)

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -14,7 +16,7 @@ import (
 // testValidator knows the structure, one profile, and says with what it was asked.
 func testValidator() *Validator {
 	return &Validator{
-		Validate: func(root *fhir.Node, profiles []string, intake bool) []*issue.Error {
+		Validate: func(_ context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
 			found := issue.All(fhir.Check(root))
 			if len(profiles) > 0 || intake {
 				found = append(found, issue.Newf(issue.Informational, "asked", "asked with %s %t", strings.Join(profiles, " "), intake).Graded(issue.SeverityInformation))
@@ -75,6 +77,9 @@ func TestValidateAnswers(t *testing.T) {
 		{"profiles in the address", "/fhir/R4/$validate?profile=urn:known:1&profile=urn:known:2", fine, 200, "information:valid information:asked"},
 		{"profile in Parameters", "/fhir/R4/$validate", parametersOf(fine, valueOf("profile", "Uri", "urn:known:1"), valueOf("profile", "Canonical", "urn:known:2")), 200, "information:valid information:asked"},
 		{"unknown profiles", "/fhir/R4/$validate?profile=urn:a&profile=urn:b&profile=urn:known", fine, 422, "error:profile-unknown error:profile-unknown"},
+		{"as many profiles as may be", "/fhir/R4/$validate?profile=urn:known" + strings.Repeat("&profile=urn:known", maxProfiles-1), fine, 200, "information:valid information:asked"},
+		{"too many profiles", "/fhir/R4/$validate?profile=urn:known" + strings.Repeat("&profile=urn:known", maxProfiles), fine, 422, "error:profile-limit"},
+		{"too many profiles in Parameters", "/fhir/R4/$validate", parametersOf(fine, strings.Split(strings.Repeat(valueOf("profile", "Uri", "urn:known")+"\n", 30), "\n")[:30]...), 422, "error:profile-limit"},
 		{"usageContext", "/fhir/R4/$validate", parametersOf(fine, `{"name":"usageContext","valueUsageContext":{"code":{"code":"a"},"valueCodeableConcept":{"text":"b"}}}`), 422, "error:parameter-refused"},
 		{"unknown parameter", "/fhir/R4/$validate?profil=a", fine, 400, "error:parameter-unknown"},
 		{"create", "/fhir/R4/Patient/$validate?mode=create", fine, 200, "information:valid information:asked"},
@@ -194,5 +199,26 @@ func TestVerdict(t *testing.T) {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// A check that its client did not wait for is given up, and is no answer.
+func TestValidateEndsWithItsClient(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx, leave := context.WithCancel(context.Background())
+	var asked context.Context
+	w.config.Validator = &Validator{Known: w.config.Validator.Known, Validate: func(ctx context.Context, _ *fhir.Node, _ []string, _ bool) []*issue.Error {
+		leave()
+		asked = ctx
+		return nil
+	}}
+	w.handler = New(w.config)
+	r := httptest.NewRequestWithContext(ctx, "POST", "/fhir/R4/$validate", strings.NewReader(somebody))
+	r.Header.Set("Authorization", "Bearer gp")
+	r.Header.Set("Content-Type", contentFHIR)
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	if wants(t, rec, 503, "client-gone"); asked.Err() == nil {
+		t.Error("the check was not told")
 	}
 }

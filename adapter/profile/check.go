@@ -26,10 +26,17 @@ func (s *Set) Validate(resource *fhir.Node) error { return s.ValidateAgainst(res
 // those it claims, by their canonicals. One that is not loaded is an error of type
 // not-found: the question cannot be answered.
 func (s *Set) ValidateAgainst(resource *fhir.Node, canonicals ...string) error {
+	return s.ValidateUntil(nil, resource, canonicals...)
+}
+
+// ValidateUntil is ValidateAgainst for a caller that may lose interest: stop is asked
+// now and then, and once it is true the work ends, with an error of type timeout among
+// those that were found until then. stop may be nil.
+func (s *Set) ValidateUntil(stop func() bool, resource *fhir.Node, canonicals ...string) error {
 	if len(canonicals) == 0 {
-		return s.ValidateEach(resource, nil)
+		return s.validateEach(stop, resource, nil)
 	}
-	return s.ValidateEach(resource, func(n *fhir.Node) []string {
+	return s.validateEach(stop, resource, func(n *fhir.Node) []string {
 		if n == resource {
 			return canonicals
 		}
@@ -42,6 +49,11 @@ func (s *Set) ValidateAgainst(resource *fhir.Node, canonicals ...string) error {
 // server demands of a type. It is called once for each resource, resource itself first,
 // and may be nil.
 func (s *Set) ValidateEach(resource *fhir.Node, asked func(resource *fhir.Node) []string) error {
+	return s.validateEach(nil, resource, asked)
+}
+
+// validateEach is ValidateEach until stop, which may be nil, says that nobody waits.
+func (s *Set) validateEach(stop func() bool, resource *fhir.Node, asked func(*fhir.Node) []string) error {
 	if s == nil || resource == nil {
 		return nil
 	}
@@ -49,14 +61,18 @@ func (s *Set) ValidateEach(resource *fhir.Node, asked func(resource *fhir.Node) 
 	base.visit(resource)
 	v := newValidator(s, &s.env, resource)
 	defer v.done()
-	v.found = base.found
+	v.stop, v.found = stop, base.found
 	v.visit(resource, asked)
 	return issue.Join(inOrder(v.all()))
 }
 
 // visit checks the claims of the resources and the extensions from n down.
 func (v *validator) visit(n *fhir.Node, asked func(*fhir.Node) []string) {
+	if !v.spend(1) {
+		return
+	}
 	if n.ResourceType() != "" {
+		v.applied = v.applied[:0]
 		if asked != nil {
 			for _, canonical := range asked(n) {
 				v.against(canonical, n, nil)
@@ -67,6 +83,9 @@ func (v *validator) visit(n *fhir.Node, asked func(*fhir.Node) []string) {
 		v.extension(n)
 	}
 	for _, c := range n.Children {
+		if v.stopped {
+			return
+		}
 		if len(c.Children) > 0 {
 			v.visit(c, asked)
 		}
@@ -88,9 +107,12 @@ func (v *validator) claims(n *fhir.Node) {
 	}
 }
 
-// against checks a resource against a profile. claim is where the resource names it, nil
-// when the caller does.
+// against checks a resource against a profile, once whatever the number of names it is
+// called by. claim is where the resource names it, nil when the caller does.
 func (v *validator) against(canonical string, n, claim *fhir.Node) {
+	if !v.spend(1) {
+		return
+	}
 	url, _, _ := strings.Cut(canonical, "|")
 	if name, ok := strings.CutPrefix(url, standard); ok && v.env.System.Type(name) != nil {
 		if n.Type == nil || !n.Type.Is(name) {
@@ -103,6 +125,10 @@ func (v *validator) against(canonical string, n, claim *fhir.Node) {
 		v.unknown(canonical, n, claim)
 		return
 	}
+	if slices.Contains(v.applied, p) {
+		return
+	}
+	v.applied = append(v.applied, p)
 	if fails(p.faults) && v.once("partial "+p.id) {
 		v.report(issue.NotSupported, n, "profile-partial", "a part of the profile "+p.Name+" is at fault itself and was not applied").Graded(issue.SeverityWarning)
 	}
@@ -111,6 +137,9 @@ func (v *validator) against(canonical string, n, claim *fhir.Node) {
 
 // unknown says that a profile is not here, and what is.
 func (v *validator) unknown(canonical string, n, claim *fhir.Node) {
+	if len(v.found) >= maxIssues {
+		return // looking for what was meant takes longer than saying it
+	}
 	url, version, _ := strings.Cut(canonical, "|")
 	words := "this profile is not loaded here, so the resource was not checked against it"
 	if have := v.set.entries[url]; have != nil && version != "" && v.set.entries[canonical] == nil {

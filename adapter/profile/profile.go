@@ -187,7 +187,7 @@ func (p *Profile) conforms(n *fhir.Node) bool {
 	v := begin(nil, &p.env, n, true)
 	defer v.done()
 	v.resource(p, n)
-	return !fails(v.found)
+	return !v.stopped && !fails(v.found)
 }
 
 // Conforms reports whether a resource breaks no rule of the profile; warnings aside.

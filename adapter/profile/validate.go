@@ -10,10 +10,15 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// Work that one validation may take, in steps of FHIRPath and in elements that slicing
-// looks at: a Bundle of the greatest size that is accepted takes a tenth with profiles
-// that look once at each element; a rule that reads everything for each takes more.
+// Work that one validation may take, in steps of FHIRPath and in elements that profiles
+// and slicing look at: a Bundle of the greatest size that is accepted takes a tenth with
+// profiles that look once at each element; a rule that reads everything for each takes
+// more.
 const maxSteps = 10_000_000
+
+// pollEvery is after how many steps a validation asks whether somebody still waits: a
+// millisecond or so.
+const pollEvery = 4096
 
 // validator is one validation of one resource.
 type validator struct {
@@ -23,12 +28,16 @@ type validator struct {
 	found    []*issue.Error
 	ctx      fhirpath.Context
 	steps    int
-	given    int       // steps at the start
-	document *document // nil unless it is shared
-	asked    bool      // begun by an invariant
-	depth    int       // of profiles within profiles
+	given    int         // steps at the start
+	document *document   // nil unless it is shared
+	asked    bool        // begun by an invariant
+	stop     func() bool // whether nobody waits any more; nil for never
+	polled   int         // steps that were left when stop was asked last
+	left     bool        // what stop said
+	applied  []*Profile  // to the resource that is being visited
+	depth    int         // of profiles within profiles
 	refs     *resolver
-	stopped  bool                 // for want of work
+	stopped  bool                 // for want of work, or of somebody who waits
 	lost     bool                 // see each
 	said     map[string]bool      // what is said once: bindings and profiles that are not here
 	results  map[pairing]*outcome // of profiles within profiles
@@ -57,7 +66,7 @@ func begin(set *Set, env *Env, n *fhir.Node, inner bool) *validator {
 	if underway.asks.Load() {
 		underway.begin(v, inner)
 	}
-	v.given = v.steps
+	v.given, v.polled = v.steps, v.steps
 	v.ctx.Resolve = v.refs.find
 	v.ctx.Budget = &v.steps
 	if env.Now != nil {
@@ -97,16 +106,24 @@ func (v *validator) fault(t issue.Type, n *fhir.Node, by *Profile, e *element, w
 }
 
 // spend takes from the work that one validation may take, and reports whether there is
-// any left.
+// any left and somebody to do it for.
 func (v *validator) spend(steps int) bool {
 	v.steps -= steps
 	v.stopped = v.stopped || v.steps < 0
+	if v.stop != nil && v.polled-v.steps >= pollEvery {
+		v.polled = v.steps
+		v.left = v.left || v.stop()
+		v.stopped = v.stopped || v.left
+	}
 	return !v.stopped
 }
 
 // all is what was found, and first of all that the work was not done to its end.
 func (v *validator) all() []*issue.Error {
-	if v.stopped {
+	switch {
+	case v.left:
+		v.found = slices.Insert(v.found, 0, issue.New(issue.Timeout, "profile-stopped", "nobody waited for the end of this check, so it was not done to its end").At(v.root.Path()).On(v.root.Position()))
+	case v.stopped:
 		v.found = slices.Insert(v.found, 0, issue.New(issue.TooCostly, "profile-work",
 			"checking this message against its profiles would need more work than is allowed for one message; what was not checked yet is left out").At(v.root.Path()).On(v.root.Position()))
 	}
@@ -143,6 +160,9 @@ func (p *Profile) fits(n *fhir.Node) bool {
 
 // node checks one node against what the profile says of its element.
 func (v *validator) node(e *element, n *fhir.Node) {
+	if !v.spend(1) {
+		return
+	}
 	if e.narrowed != nil && n.Type != nil && !slices.ContainsFunc(e.types, func(t *fhir.Type) bool { return n.Type.Is(t.Name) }) {
 		v.fault(issue.BusinessRule, n, e.narrowed, e, e.path+" must be "+typeNames(e.types)+" and is "+n.Type.Name)
 		return
@@ -188,6 +208,10 @@ func (v *validator) node(e *element, n *fhir.Node) {
 
 // children checks count, slices and each of the elements of parent that c is about.
 func (v *validator) children(c *element, parent *fhir.Node) {
+	// passing over a child takes a small part of what looking at one does
+	if !v.spend(len(parent.Children) / 8) {
+		return
+	}
 	var t tally
 	if c.sliced() {
 		t.start(c)
@@ -204,6 +228,9 @@ func (v *validator) children(c *element, parent *fhir.Node) {
 		v.node(c, child)
 		if t.of != nil {
 			v.slice(&t, child)
+		}
+		if v.stopped {
+			return
 		}
 	}
 	if c.min.by != nil && n < c.min.n {
@@ -253,6 +280,9 @@ func (v *validator) limit(e *element, l *limit, n *fhir.Node, words string) {
 }
 
 func (v *validator) constraint(r *constraint, n *fhir.Node) {
+	if !v.spend(1) {
+		return
+	}
 	holds, err := r.test.Test(v.ctx, n)
 	switch {
 	case errors.Is(err, issue.TooCostly):
