@@ -99,19 +99,22 @@ func (l *folderLoader) walk(fsys fs.FS, prefix string) error {
 		case hidden || d.IsDir():
 			return nil
 		}
+		info, err := fs.Stat(fsys, name) // before it is opened: a pipe would wait for a writer
+		switch {
+		case err != nil:
+			return err
+		case info.IsDir():
+			l.doubt(prefix+name, "it is a link to a folder, which is not followed")
+			return nil
+		case !info.Mode().IsRegular():
+			l.doubt(prefix+name, "it is no regular file but a pipe, a socket or a device, which is not read")
+			return nil
+		}
 		from, err := fsys.Open(name)
 		if err != nil {
 			return err
 		}
 		defer from.Close()
-		info, err := from.Stat()
-		if err != nil {
-			return err
-		}
-		if info.IsDir() {
-			l.doubt(prefix+name, "it is a link to a folder, which is not followed")
-			return nil
-		}
 		l.faults.in(prefix + name)
 		return l.file(prefix+name, from, info.Size())
 	})
