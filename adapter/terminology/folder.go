@@ -167,10 +167,17 @@ func (l *folderLoader) table(name string, from io.Reader, size int64) {
 		l.variants[rf.variant] = name
 	}
 	again := &peeked{from: from}
+	header := again.lines(1)[0]
+	if encoding := wide(header); encoding != "" {
+		l.faults.add(1, issue.Structure, "table-encoding", "the file is %s; export it as UTF-8", encoding)
+		return
+	}
 	if form == nil {
-		header := again.line()
 		switch form = headed(bytes.TrimPrefix(header, []byte("\ufeff"))); {
 		case form != nil:
+		case listHeader(header) == nil && listsMembers(again.lines(maxGlance)):
+			l.faults.add(1, issue.Structure, "list-header", "the file looks like a list of reference set members, and its header %.80q is not understood: the first line needs one column refsetId and one referencedComponentId, and may have term and active; a file that is none belongs elsewhere", bytes.ToValidUTF8(header, []byte("?")))
+			return
 		case listHeader(header) != nil:
 			l.list(name, again, size)
 			return
