@@ -78,6 +78,9 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 			continue
 		}
 		read++
+		if len(f.Wrong) > 0 {
+			log.Warn("codes of a published value set are no identifiers of SNOMED CT, and are taken as they are", "file", f.Name, "codes", f.Wrong)
+		}
 		log.Log(context.Background(), level, "terminology", "file", f.Name, "kind", f.Kind, "rows", f.Rows, "inactive_rows", f.Inactive)
 	}
 	if read == 0 {

@@ -42,8 +42,9 @@
 //
 // A row whose active is 0 is no member, no term and no relationship. Where several files
 // have a concept or a description, the row with the latest effectiveTime counts; two
-// releases of one file are refused. Each identifier of a table must pass its check digit. A
-// file with a fault is refused with its faults by line, and nothing is loaded at all. What
+// releases of one file are refused. Each identifier of a table must pass its check digit,
+// and each that a ValueSet lists in its compose; those of a FHIR package (a .tgz, or a
+// folder with a package.json) are taken as they were published, and are told. A file with a fault is refused with its faults by line, and nothing is loaded at all. What
 // is no regular file is passed over.
 //
 // Reading is row by row. What stays is about 130 bytes a concept with two terms, its
