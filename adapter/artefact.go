@@ -39,6 +39,9 @@ func compile(c Config, log *slog.Logger) (*artefacts, error) {
 		return nil, err
 	}
 	a.codes = a.library.Codes("")
+	if c.Terminology != "" {
+		tellMissing(a.codes, log)
+	}
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {
 		return nil, err
