@@ -43,6 +43,9 @@ func compile(c Config, given packages, log *slog.Logger) (*artefacts, error) {
 		return nil, err
 	}
 	a.codes = a.library.Codes("")
+	if c.Terminology != "" {
+		tellMissing(a.codes, log)
+	}
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {
 		return nil, err

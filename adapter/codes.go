@@ -78,16 +78,24 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 			continue
 		}
 		read++
+		if len(f.Wrong) > 0 {
+			log.Warn("codes of a published value set are no identifiers of SNOMED CT, and are taken as they are", "file", f.Name, "codes", f.Wrong)
+		}
 		log.Log(context.Background(), level, "terminology", "file", f.Name, "kind", f.Kind, "rows", f.Rows, "inactive_rows", f.Inactive)
 	}
 	if read == 0 {
 		log.Warn("the folder of terminology has nothing that is read", "folder", folder)
 	}
-	if missing := codes.Missing(); len(missing) > 0 {
-		log.Warn("value sets draw on content that is not loaded: what depends on it is not decided", "missing", len(missing), "first", missing[:min(len(missing), maxMissing)])
-	}
 	log.Info("terminology loaded", "files", read, "passed_over", len(files)-read, "duration_ms", time.Since(began).Milliseconds())
 	// what the reading took is a multiple of what is kept
 	debug.FreeOSMemory()
 	return codes, nil
+}
+
+// tellMissing logs what value sets draw on and what is not loaded. The maps bring code
+// systems of their own: codes are what is there with them.
+func tellMissing(codes *terminology.Registry, log *slog.Logger) {
+	if missing := codes.Missing(); len(missing) > 0 {
+		log.Warn("value sets draw on content that is not loaded: what depends on it is not decided", "missing", len(missing), "first", missing[:min(len(missing), maxMissing)])
+	}
 }

@@ -59,3 +59,23 @@ func TestTerminologyOfTheDeployment(t *testing.T) {
 		t.Error("a folder that is not there was taken")
 	}
 }
+
+// TestMissingTerminologyIsTold: what ships, the code systems of the maps included, is not
+// missing; what a deployment's value set draws on is.
+func TestMissingTerminologyIsTold(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "v.json"), []byte(`{"resourceType":"ValueSet","url":"urn:v","status":"active","compose":{"include":[{"system":"urn:none"}]}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	a, err := compile(Config{Terminology: folder}, slog.New(slog.NewJSONHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.codes.Missing()) >= len(a.terminology.Missing()) {
+		t.Error("the maps bring nothing that was missing: this shows nothing")
+	}
+	if !strings.Contains(log.String(), `"urn:none"`) || strings.Contains(log.String(), "CodeSystem/need") {
+		t.Errorf("got %s", &log)
+	}
+}

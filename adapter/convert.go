@@ -69,6 +69,9 @@ func (c *convertCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if c.Terminology != "" {
+		tellMissing(library.Codes(c.Organisation), commandLog())
+	}
 	if known := library.Organisations(); c.Organisation != "" && !slices.Contains(known, c.Organisation) {
 		return fmt.Errorf("%s has no maps of its own (%s): leave -organisation out for everybody's", c.Organisation, cmp.Or(strings.Join(known, ", "), "nobody has"))
 	}

@@ -36,13 +36,16 @@
 //     on a line. The columns may stand in any order among others: refsetId and
 //     referencedComponentId; optionally term, and active (1 or 0, true or false, yes or
 //     no). PCD_Refset_ID, SNOMED_code and SNOMED_code_description are understood as well,
-//     in any case and with any spaces or underscores.
+//     in any case and with any spaces or underscores. A table with another header is
+//     passed over, unless it has identifiers where members would stand: that is refused.
 //   - FHIR resources (.json): CodeSystem, ValueSet, ConceptMap, and Bundles of them.
 //
 // A row whose active is 0 is no member, no term and no relationship. Where several files
 // have a concept or a description, the row with the latest effectiveTime counts; two
-// releases of one file are refused. Each identifier must pass its check digit. A file with
-// a fault is refused with its faults by line, and nothing is loaded at all.
+// releases of one file are refused. Each identifier of a table must pass its check digit,
+// and each that a ValueSet lists in its compose; those of a FHIR package (a .tgz, or a
+// folder with a package.json) are taken as they were published, and are told. A file with a fault is refused with its faults by line, and nothing is loaded at all. What
+// is no regular file is passed over.
 //
 // Reading is row by row. What stays is about 130 bytes a concept with two terms, its
 // parents and a share of a reference set.

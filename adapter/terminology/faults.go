@@ -38,7 +38,7 @@ func (f *faults) add(line int, t issue.Type, rule, format string, args ...any) {
 	if line > 0 {
 		at = fmt.Sprintf("%s, line %d", f.file, line)
 	}
-	f.list = append(f.list, issue.New(t, rule, at+": "+fmt.Sprintf(format, args...)).On(line, min(line, 1)))
+	f.list = append(f.list, issue.New(t, rule, at+": "+fmt.Sprintf(format, args...)))
 }
 
 // end says how many faults of the file were not told.

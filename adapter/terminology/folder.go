@@ -42,6 +42,10 @@ type File struct {
 	Inactive int    // of the rows
 	Passed   string // why it was passed over, "" when it was read
 	Doubtful bool   // it was passed over, and may have been meant to be read
+
+	// Wrong has the codes of value sets of a FHIR package that are no SNOMED CT identifiers:
+	// they are taken as they were published. At most 20.
+	Wrong []string
 }
 
 // WithFolder is With for what lies in a folder, its subfolders included. What is loaded of
@@ -51,7 +55,7 @@ type File struct {
 // A file with a fault is refused, and with it the folder: there is never half of anything.
 // Errors, all faults up to 20 of a file and 200 together, with file and line in Details:
 // structure for what is no table, no JSON or has another header; those of fhir.Check; value for a wrong
-// identifier or word; required for a missing one; too-long and too-costly for what is over
+// identifier, those that a ValueSet of the deployment's own lists included, or word; required for a missing one; too-long and too-costly for what is over
 // a limit; duplicate for two releases of one file; those of Load.
 func (r *Registry) WithFolder(f Folder) (*Registry, []File, error) {
 	l := &folderLoader{folder: f, variants: map[string]string{}, names: map[*fhir.Node]string{}}
@@ -78,6 +82,7 @@ type folderLoader struct {
 	files     []File
 	variants  map[string]string // RF2 file names without their date → the file
 	archived  bool              // the files of an archive are being read
+	published bool              // the file belongs to a FHIR package, which others published
 }
 
 // maxResourceBytes bounds a file that is read whole.
@@ -99,20 +104,25 @@ func (l *folderLoader) walk(fsys fs.FS, prefix string) error {
 		case hidden || d.IsDir():
 			return nil
 		}
+		info, err := fs.Stat(fsys, name) // before it is opened: a pipe would wait for a writer
+		switch {
+		case err != nil:
+			return err
+		case info.IsDir():
+			l.doubt(prefix+name, "it is a link to a folder, which is not followed")
+			return nil
+		case !info.Mode().IsRegular():
+			l.doubt(prefix+name, "it is no regular file but a pipe, a socket or a device, which is not read")
+			return nil
+		}
 		from, err := fsys.Open(name)
 		if err != nil {
 			return err
 		}
 		defer from.Close()
-		info, err := from.Stat()
-		if err != nil {
-			return err
-		}
-		if info.IsDir() {
-			l.doubt(prefix+name, "it is a link to a folder, which is not followed")
-			return nil
-		}
 		l.faults.in(prefix + name)
+		_, err = fs.Stat(fsys, path.Join(path.Dir(name), "package.json"))
+		l.published = err == nil
 		return l.file(prefix+name, from, info.Size())
 	})
 	if err != nil {
@@ -164,10 +174,17 @@ func (l *folderLoader) table(name string, from io.Reader, size int64) {
 		l.variants[rf.variant] = name
 	}
 	again := &peeked{from: from}
+	header := again.lines(1)[0]
+	if encoding := wide(header); encoding != "" {
+		l.faults.add(1, issue.Structure, "table-encoding", "the file is %s; export it as UTF-8", encoding)
+		return
+	}
 	if form == nil {
-		header := again.line()
 		switch form = headed(bytes.TrimPrefix(header, []byte("\ufeff"))); {
 		case form != nil:
+		case listHeader(header) == nil && listsMembers(again.lines(maxGlance)):
+			l.faults.add(1, issue.Structure, "list-header", "the file looks like a list of reference set members, and its header %.80q is not understood: the first line needs one column refsetId and one referencedComponentId, and may have term and active; a file that is none belongs elsewhere", bytes.ToValidUTF8(header, []byte("?")))
+			return
 		case listHeader(header) != nil:
 			l.list(name, again, size)
 			return
@@ -223,6 +240,7 @@ func (l *folderLoader) packaged(name string, from io.Reader) {
 		l.doubt(name, "packages are not read here; unpack it")
 		return
 	}
+	l.published = true
 	nodes, err := l.folder.Package(from, path.Base(name))
 	if err != nil {
 		l.found(err)
@@ -242,10 +260,12 @@ func (l *folderLoader) found(err error) {
 
 func (l *folderLoader) keep(name, kind string, nodes []*fhir.Node) {
 	before := len(l.resources)
+	var wrong []string
 	for _, n := range nodes {
 		switch n.ResourceType() {
 		case "CodeSystem", "ValueSet", "ConceptMap", "Bundle":
 			l.found(fhir.Check(n))
+			wrong = append(wrong, l.identifiers(n)...)
 			l.resources = append(l.resources, n)
 			l.names[n] = name
 		}
@@ -254,7 +274,7 @@ func (l *folderLoader) keep(name, kind string, nodes []*fhir.Node) {
 		l.pass(name, "it has no CodeSystem, ValueSet or ConceptMap")
 		return
 	}
-	l.files = append(l.files, File{Name: name, Kind: kind, Rows: len(l.resources) - before})
+	l.files = append(l.files, File{Name: name, Kind: kind, Rows: len(l.resources) - before, Wrong: wrong})
 }
 
 // archive reads the files of an archive, which are not unpacked to disk.

@@ -62,6 +62,56 @@ func listHeader(line []byte) *heading {
 	return nil
 }
 
+// maxGlance is how many lines tell whether a file without a known header lists members.
+const maxGlance = 20
+
+// listsMembers reports whether a table, whose header is not understood, looks as if it
+// listed members: its first column has numbers as long as identifiers, or another one has
+// nothing but identifiers.
+func listsMembers(lines [][]byte) bool {
+	for _, separator := range []byte{'\t', ',', ';'} {
+		for column := range maxColumns {
+			seen, all := 0, true
+			for i, line := range lines {
+				fields, ok := splitQuoted(separator)(line, nil)
+				if len(line) == 0 {
+					continue
+				}
+				if !ok || len(fields) < 2 || column >= len(fields) {
+					all = false
+					break
+				}
+				_, number := digits(fields[column])
+				if i == 0 && !number {
+					continue // the header, which may be missing
+				}
+				if _, right := sctid(fields[column]); !number || column > 0 && !right {
+					all = false
+					break
+				}
+				seen++
+			}
+			if all && seen > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maxColumns is how many columns are looked at.
+const maxColumns = 20
+
+// wide names the encoding of a text that is written in units of several bytes, "" when it
+// is not.
+func wide(text []byte) string {
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")), bytes.IndexByte(text, 0) >= 0:
+		return "UTF-16, or no text"
+	}
+	return ""
+}
+
 // plain leaves letters, in lower case, and digits.
 func plain(c rune) rune {
 	if unicode.IsLetter(c) || unicode.IsDigit(c) {

@@ -74,7 +74,7 @@ func programSize(e *syntax.Regexp) int {
 	case syntax.OpLiteral:
 		size = max(1, len(e.Rune))
 	case syntax.OpCharClass:
-		size += len(e.Rune) / 8 // one instruction, which has the ranges
+		size += len(e.Rune) / 64 // one instruction, whose ranges take memory
 	case syntax.OpCapture:
 		size++
 	case syntax.OpRepeat:

@@ -477,6 +477,45 @@ func TestFolderRefuses(t *testing.T) {
 	}
 }
 
+// TestListsThatAreNotUnderstood: members must not be absent because a header or an encoding
+// is another than is read.
+func TestListsThatAreNotUnderstood(t *testing.T) {
+	row := refset + "," + numbered(1) + "\n"
+	units := func(text string) string {
+		out := "\xff\xfe"
+		for _, c := range text {
+			out += string([]byte{byte(c), 0})
+		}
+		return out
+	}
+	for text, want := range map[string]string{
+		"refset,concept\n" + row:                                    `structure [list-header]: a.csv, line 1: the file looks like a list of reference set members, and its header "refset,concept" is not understood: the first line needs one column refsetId and one referencedComponentId`,
+		"code;name\n" + numbered(1) + ";One\n123456;Two\n":          "is not understood",
+		"name\tcode\nOne\t" + numbered(1) + "\nTwo\t" + numbered(2): "is not understood",
+		row + row: "is not understood",
+		row:       "is not understood",
+		units("refsetId,referencedComponentId\n" + row):     "a.csv, line 1: the file is UTF-16",
+		units("refsetId,referencedComponentId\n" + row)[2:]: "a.csv, line 1: the file is UTF-16",
+		"":                           "",
+		"who,when\nme,today\n":       "",
+		"room,tel\nA,123456\nB,12\n": "",
+		"123456\n234567\n":           "",
+		"one line of words":          "",
+	} {
+		_, files, err := (*Registry)(nil).WithFolder(Folder{FS: fstest.MapFS{"a.csv": {Data: []byte(text)}}})
+		switch {
+		case want == "" && (err != nil || !files[0].Doubtful):
+			t.Errorf("%q: got %v", text, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
+		}
+	}
+	_, _, err := (*Registry)(nil).WithFolder(Folder{FS: fstest.MapFS{"support.csv": {Data: []byte("refsetId,referencedComponentId\n" + refset + ",7\n")}}})
+	if err == nil || strings.Count(err.Error(), "line 2") != 1 {
+		t.Errorf("the position comes once: %v", err)
+	}
+}
+
 // TestFolderOfResources: FHIR resources, packages and archives lie beside the tables.
 func TestFolderOfResources(t *testing.T) {
 	files := fstest.MapFS{

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"slices"
 	"unicode/utf8"
 
 	"spadapter/adapter/issue"
@@ -148,24 +147,30 @@ func splitQuoted(separator byte) func(line []byte, into [][]byte) ([][]byte, boo
 	}
 }
 
-// peeked lets the first line of a file be read twice.
+// peeked lets the first lines of a file be read twice.
 type peeked struct {
 	from  io.Reader
 	first []byte
 }
 
-// line is the first line, without its end, as far as a row may go.
-func (p *peeked) line() []byte {
+// lines are up to n lines from the first, without their ends, as far as one row may go. One
+// that is not whole is left out, unless it is the first.
+func (p *peeked) lines(n int) [][]byte {
 	buffer := make([]byte, 4096)
-	for len(p.first) < maxLine && !slices.Contains(p.first, '\n') {
-		n, err := p.from.Read(buffer)
-		p.first = append(p.first, buffer[:n]...)
-		if err != nil {
-			break
-		}
+	ended := false
+	for !ended && len(p.first) < maxLine && bytes.Count(p.first, []byte("\n")) < n {
+		read, err := p.from.Read(buffer)
+		p.first = append(p.first, buffer[:read]...)
+		ended = err != nil
 	}
-	line, _, _ := bytes.Cut(p.first, []byte("\n"))
-	return bytes.TrimSuffix(line, []byte("\r"))
+	out := bytes.SplitN(p.first, []byte("\n"), n+1)
+	if len(out) > n || len(out) > 1 && !ended {
+		out = out[:len(out)-1]
+	}
+	for i, line := range out {
+		out[i] = bytes.TrimSuffix(line, []byte("\r"))
+	}
+	return out
 }
 
 func (p *peeked) Read(into []byte) (int, error) {
