@@ -68,7 +68,7 @@ func TestMissingTerminologyIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	a, err := compile(Config{Terminology: folder}, slog.New(slog.NewJSONHandler(&log, nil)))
+	a, err := compile(Config{Terminology: folder}, nil, slog.New(slog.NewJSONHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
