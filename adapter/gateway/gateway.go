@@ -44,9 +44,9 @@ type Config struct {
 
 	// BytesAtOnce bounds the bytes, after decompression, of all bodies that are in work at
 	// one time; at least one body always fits. Default 32 MiB: a body's tree takes about ten
-	// times its bytes, so that they fit into a container of 512 MiB. BytesWait is how long a
-	// request waits for its share before it is told to come again, default 3 s: partners
-	// give up after 5.
+	// times its bytes, and the collector as much again, so that all of them stay below 1 GiB.
+	// BytesWait is how long a request waits for its share before it is told to come again,
+	// default 3 s: partners give up after 5.
 	BytesAtOnce int
 	BytesWait   time.Duration
 
