@@ -109,7 +109,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	}
 	a.handler = gateway.New(gateway.Config{
 		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, BaseURL: a.config.BaseURL,
-		Limits: fhir.Limits{Bytes: c.BodyBytes}, Version: version(), Ready: a.store.Ping, Logger: log,
+		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID,
 		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions,
 		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {

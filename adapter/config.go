@@ -36,6 +36,7 @@ type Config struct {
 	Sharing       string        `help:"Sharing level of a new referral: none, codes-only, summary or full." env:"ADAPTER_SHARING" enum:"none,codes-only,summary,full" default:"summary"`
 	MinAttempts   int           `help:"Contact attempts, on different days, before a person counts as not to be contacted." env:"ADAPTER_MIN_ATTEMPTS" name:"min-attempts" default:"3"`
 	BodyBytes     int           `help:"Largest request body, in bytes." env:"ADAPTER_BODY_BYTES" name:"body-bytes" default:"5242880"`
+	BytesAtOnce   int           `help:"Bytes of all request bodies in work at one time, after decompression; at the peak each takes some 25 times that in memory. One body always fits." env:"ADAPTER_BODY_BYTES_AT_ONCE" name:"body-bytes-at-once" default:"33554432"`
 	RetryFor      time.Duration `help:"How long a delivery is tried before it is dead." env:"ADAPTER_RETRY_FOR" name:"retry-for" default:"72h"`
 	DrainFor      time.Duration `help:"How long a stopping server waits for requests and deliveries under way." env:"ADAPTER_DRAIN_FOR" name:"drain-for" default:"20s"`
 	PlainPartners bool          `help:"Allow http to partners on other machines: for test networks only." env:"ADAPTER_PLAIN_PARTNERS" name:"plain-partners"`
@@ -64,8 +65,8 @@ func (c *Config) complete() error {
 	if len(c.Audience) == 0 {
 		c.Audience = []string{c.BaseURL}
 	}
-	if c.MinAttempts < 1 || c.BodyBytes < 1024 || c.RetryFor <= 0 || c.DrainFor <= 0 {
-		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, and ADAPTER_BODY_BYTES is at least 1024")
+	if c.MinAttempts < 1 || c.BodyBytes < 1024 || c.BytesAtOnce < 1024 || c.RetryFor <= 0 || c.DrainFor <= 0 {
+		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, and ADAPTER_BODY_BYTES and ADAPTER_BODY_BYTES_AT_ONCE are at least 1024")
 	}
 	return nil
 }

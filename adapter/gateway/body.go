@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -28,7 +27,7 @@ func (x *exchange) receive() error {
 	if !want.takes(x.call.ContentType) {
 		return issue.Newf(issue.NotSupported, "media-type", "the body must be %s in UTF-8, and Content-Type must say so", want.wanted()).At("http.Content-Type")
 	}
-	body, err := readBody(x.Writer, r, x.Limits.Bytes)
+	body, err := x.readBody()
 	if err != nil {
 		return unreadable(err, x.Limits.Bytes)
 	}
@@ -43,46 +42,89 @@ var (
 
 // readBody gives the whole body, decompressed. The limit holds for what was sent and
 // for what comes of it, so that a small body cannot become a large one.
-func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+func (x *exchange) readBody() ([]byte, error) {
+	r, limit := x.Request, x.Limits.Bytes
 	if r.ContentLength > int64(limit) {
 		return nil, errTooLarge
 	}
-	sent := http.MaxBytesReader(w, r.Body, int64(limit))
+	sent := http.MaxBytesReader(x.Writer, r.Body, int64(limit))
 	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity":
-		if n := r.ContentLength; n >= 0 && n <= trusted {
-			body := make([]byte, n)
-			_, err := io.ReadFull(sent, body)
-			return body, err
-		}
-		return io.ReadAll(sent)
+		return x.gather(sent, int(r.ContentLength))
 	case "gzip", "x-gzip":
-		return gunzip(sent, limit)
+		reader := gzipReaders.Get().(*gzip.Reader)
+		defer gzipReaders.Put(reader)
+		if err := reader.Reset(sent); err != nil {
+			return nil, err
+		}
+		return x.gather(reader, -1)
 	}
 	return nil, errEncoding
 }
 
 var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-func gunzip(sent io.Reader, limit int) ([]byte, error) {
-	reader := gzipReaders.Get().(*gzip.Reader)
-	defer gzipReaders.Put(reader)
-	if err := reader.Reset(sent); err != nil {
-		return nil, err
+// gather reads a body to its end and takes a place for it as it grows. length is -1 when
+// it is not known.
+func (x *exchange) gather(from io.Reader, length int) ([]byte, error) {
+	limit := x.Limits.Bytes
+	var body []byte
+	for {
+		size := min(max(2*cap(body), firstPiece), limit)
+		if length >= 0 && (length <= trusted || length < size) {
+			size = length
+		}
+		if err := x.admit(size-cap(body), size == length); err != nil {
+			return nil, err
+		}
+		body = append(make([]byte, 0, size), body...)
+		for len(body) < size {
+			n, err := from.Read(body[len(body):size])
+			body = body[:len(body)+n]
+			switch {
+			case err == io.EOF && len(body) < length:
+				return nil, io.ErrUnexpectedEOF
+			case err == io.EOF:
+				x.place.settle(len(body))
+				return body, nil
+			case err != nil:
+				return nil, err
+			}
+		}
+		switch {
+		case len(body) == length:
+			return body, nil
+		case size == limit:
+			if n, err := io.ReadFull(from, make([]byte, 1)); n > 0 {
+				return nil, errTooLarge
+			} else if err != io.EOF {
+				return nil, err
+			}
+			x.place.settle(len(body))
+			return body, nil
+		}
 	}
-	var body bytes.Buffer
-	n, err := body.ReadFrom(io.LimitReader(reader, int64(limit)+1))
-	if n > int64(limit) {
-		return nil, errTooLarge
+}
+
+// admit takes a place for n more bytes of the body. An entry of a batch needs none: its
+// body is a part of that of the batch, and one that waited here would hold the batch's
+// own place from those it waits for.
+func (x *exchange) admit(n int, last bool) error {
+	if x.reply != nil || n == 0 {
+		return nil
 	}
-	return body.Bytes(), err
+	x.place.of = x.admission
+	return x.place.take(x.context(), n, last)
 }
 
 // unreadable makes an issue of what went wrong while a body was read.
 func unreadable(err error, limit int) error {
 	var corrupt flate.CorruptInputError
 	var large *http.MaxBytesError
+	var ours *issue.Error
 	switch {
+	case errors.As(err, &ours):
+		return err
 	case errors.Is(err, errTooLarge), errors.As(err, &large):
 		return issue.Newf(issue.TooLong, "body-limit", "the body is too large; at most %d bytes are accepted, also after decompression", limit)
 	case errors.Is(err, errEncoding):

@@ -30,6 +30,7 @@ type exchange struct {
 	wished     string // the value of _format
 	unwanted   error  // what is wrong with the query or the format that is asked for
 	reply      *reply // of an entry of a batch, which is counted and logged with the batch; nil outside
+	place      place  // of the body among those in work
 	refusal    error  // what the response says went wrong, for the log line
 	unrecorded error  // why the refusal could not be recorded
 }
@@ -39,6 +40,7 @@ func (g *gateway) serve(r *route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		x := &exchange{Context: c, gateway: g, route: r, began: g.Now()}
 		defer x.observe()
+		defer x.place.release()
 		if err := x.guarded(); err != nil {
 			x.refuse(err)
 		}
@@ -116,6 +118,9 @@ func (x *exchange) context() context.Context { return x.Request.Context() }
 
 // send writes the whole response, compressed where the client takes it.
 func (x *exchange) send(status int, contentType string, body []byte) {
+	// a client that takes its answer slowly holds no room for the bodies of others
+	x.call.Body = nil
+	x.place.release()
 	header := x.Writer.Header()
 	if len(body) > 0 {
 		header.Set("Content-Type", contentType)

@@ -41,8 +41,17 @@ type Config struct {
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
 	TokenURL string      // where clients get their tokens, for the CapabilityStatement; "" when not offered
 	Limits   fhir.Limits // of a request body, also after decompression; default 5 MiB
-	Software string      // name in the CapabilityStatement, default "spadapter"
-	Version  string      // of the software, default "dev"
+
+	// BytesAtOnce bounds the bytes, after decompression, of all bodies that are in work at
+	// one time; at least one body always fits. Default 32 MiB: a body's tree takes about ten
+	// times its bytes, and the collector as much again, so that all of them stay below 1 GiB.
+	// BytesWait is how long a request waits for its share before it is told to come again,
+	// default 3 s: partners give up after 5.
+	BytesAtOnce int
+	BytesWait   time.Duration
+
+	Software string // name in the CapabilityStatement, default "spadapter"
+	Version  string // of the software, default "dev"
 
 	Ready      func(context.Context) error // nil when the program can serve; default always
 	Logger     *slog.Logger                // default slog.Default
@@ -61,7 +70,8 @@ type gateway struct {
 	statement *fhir.Node   // the CapabilityStatement
 	routes    []*route
 	engine    *gin.Engine
-	anonymous *bucket  // for the records of refusals without principal
+	anonymous *bucket // for the records of refusals without principal
+	admission *admission
 	maps      sync.Map // *mapping.Map → its StructureMap, made when first asked for
 }
 
@@ -70,6 +80,7 @@ type gateway struct {
 func New(config Config) http.Handler {
 	g := &gateway{Config: config.withDefaults(), anonymous: newBucket(anonymousRecords)}
 	g.base = g.BaseURL + fhirBase + "/"
+	g.admission = newAdmission(g.BytesAtOnce, g.Limits.Bytes, g.BytesWait)
 	g.metrics = newMetrics(g.Registerer)
 	g.scrape = promhttp.HandlerFor(g.Gatherer, scrapeOptions)
 	g.routes = g.table()
@@ -95,6 +106,12 @@ func (c Config) withDefaults() Config {
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	if c.Limits.Bytes == 0 {
 		c.Limits.Bytes = 5 << 20
+	}
+	if c.BytesAtOnce == 0 {
+		c.BytesAtOnce = 32 << 20
+	}
+	if c.BytesWait == 0 {
+		c.BytesWait = 3 * time.Second
 	}
 	if c.Software == "" {
 		c.Software = "spadapter"

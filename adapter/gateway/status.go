@@ -7,7 +7,8 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// ruleStatus holds the rules that have a status of their own.
+// ruleStatus holds the rules that have a status of their own. bodies-at-once is about
+// all clients together; 429 is for one that sends too much.
 // Source: RFC 9110 section 15.5, RFC 6585 section 3, RFC 8470 section 5.2.
 var ruleStatus = map[string]int{
 	"method-not-allowed": http.StatusMethodNotAllowed,
@@ -15,6 +16,7 @@ var ruleStatus = map[string]int{
 	"version-conflict":   http.StatusPreconditionFailed,
 	"body-timeout":       http.StatusRequestTimeout,
 	"body-limit":         http.StatusRequestEntityTooLarge,
+	"bodies-at-once":     http.StatusServiceUnavailable,
 	"media-type":         http.StatusUnsupportedMediaType,
 	"too-early":          http.StatusTooEarly,
 	"if-match-missing":   http.StatusPreconditionRequired,
