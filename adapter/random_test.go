@@ -271,6 +271,9 @@ func (r *random) referral(s *synthetic, before []string) []byte {
 		r.targets[kind] = append(r.targets[kind], oneOf(r, at, publicURL+"/fhir/R4/"+at))
 	}
 	entries := b["entry"].([]any)
+	if at := slices.IndexFunc(before, func(at string) bool { return strings.HasPrefix(at, "Patient/") }); at >= 0 && r.chance(4) {
+		return r.alone(b, entries[requestEntry].(object), oneOf(r, byReference(before[at]), byReference(publicURL+"/fhir/R4/"+before[at]), byNumber(s.nhsNumber)))
+	}
 	subject := mustJSON(object{"reference": s.url(patientEntry)})
 	for _, name := range slices.Sorted(maps.Keys(further)) {
 		if r.chance(8) {
@@ -304,5 +307,22 @@ func (r *random) referral(s *synthetic, before []string) []byte {
 		r.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 	}
 	b["entry"] = entries
+	return mustJSON(b)
+}
+
+// alone makes the message of the request alone, about a person who is known.
+func (r *random) alone(b, entry object, subject string) []byte {
+	request := entry["resource"].(object)
+	delete(request, "requester")
+	delete(request, "supportingInfo")
+	request["subject"] = value("%s", subject)
+	if r.chance(2) {
+		delete(entry, "fullUrl")
+	}
+	if r.chance(3) {
+		r.contain(request)
+	}
+	r.roughen(request, fhir.Types(fhir.R4).Type("ServiceRequest"), 0, 6)
+	b["entry"] = []any{entry}
 	return mustJSON(b)
 }
