@@ -348,9 +348,13 @@ func (in *intake) source() (*fhir.Node, error) {
 		add(it.fullURL, it.node)
 	}
 	for _, reference := range sortedKeys(in.fetched) {
+		n := in.fetched[reference]
 		// what was sent before is context: a request of before is not converted again, and
 		// what only the service made (a Task, a Procedure) is no part of a referral
-		if n := in.fetched[reference]; n.ResourceType() != "ServiceRequest" && slices.Contains(accepted, n.ResourceType()) {
+		carried := n.ResourceType() != "ServiceRequest" && slices.Contains(accepted, n.ResourceType())
+		// a person may be sent again and referred to as before: what is said now counts
+		again := slices.ContainsFunc(in.items, func(it *item) bool { return it.reference() == reference })
+		if carried && !again {
 			add(canonical+"/stored/"+reference, n)
 		}
 	}
