@@ -65,8 +65,8 @@ func (c *Config) complete() error {
 	if len(c.Audience) == 0 {
 		c.Audience = []string{c.BaseURL}
 	}
-	if c.MinAttempts < 1 || c.BodyBytes < 1024 || c.BytesAtOnce < 1024 || c.RetryFor <= 0 || c.DrainFor <= 0 {
-		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, and ADAPTER_BODY_BYTES and ADAPTER_BODY_BYTES_AT_ONCE are at least 1024")
+	if c.MinAttempts < 1 || c.BodyBytes < 1024 || c.BytesAtOnce < 0 || c.RetryFor <= 0 || c.DrainFor <= 0 {
+		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, ADAPTER_BODY_BYTES is at least 1024, and ADAPTER_BODY_BYTES_AT_ONCE is not below zero")
 	}
 	return nil
 }
