@@ -73,7 +73,7 @@ func TestASenderHasMapsOfItsOwn(t *testing.T) {
 func TestADeploymentHasMapsOfItsOwn(t *testing.T) {
 	w := newWorld(t, "")
 	w.config.Maps = ownMaps(t, map[string][3]string{
-		intakeMap: {intakeMap, "tgt.reasonCode as tc then reason(c, tc);", "tgt.reasonCode = c;"},
+		intakeMap: {intakeMap, "src.reasonCode as c where (coding.exists() or text.exists()) -> tgt.reasonCode as tc then reason(c, tc);", "src.reasonCode as c -> tgt.reasonCode = c;"},
 	})
 	a := w.run(quiet())
 	task := a.as(auth.RoleRequester, practiceA).refer(someone(practiceA).message())
@@ -88,7 +88,7 @@ func TestADeploymentHasMapsOfItsOwn(t *testing.T) {
 func TestAFaultyMapStopsTheStart(t *testing.T) {
 	for _, field := range []string{"maps", "shadow"} {
 		w := newWorld(t, "")
-		dir := ownMaps(t, map[string][3]string{intakeMap: {intakeMap, "src.reasonCode as c ", "src.reasonKode as c "}})
+		dir := ownMaps(t, map[string][3]string{intakeMap: {intakeMap, "src.reasonCode as c", "src.reasonKode as c"}})
 		if field == "maps" {
 			w.config.Maps = dir
 		} else {
@@ -103,7 +103,7 @@ func TestAFaultyMapStopsTheStart(t *testing.T) {
 			t.Fatalf("%s: the adapter starts", field)
 		}
 		text, _ := fs.ReadFile(mappings.FS, intakeMap)
-		before, _, _ := strings.Cut(string(text), "src.reasonCode as c ->")
+		before, _, _ := strings.Cut(string(text), "src.reasonCode as c")
 		line := "line " + strconv.Itoa(strings.Count(before, "\n")+1)
 		for _, part := range []string{"ukcore-r4-to-referral.map", "reasonKode", "reasonCode", line} {
 			if !strings.Contains(err.Error(), part) {
