@@ -56,6 +56,7 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 		event.Reason = st.in.Reason.Code
 	}
 	change.Events = []Event{event}
+	s.announce(change)
 	delivery, err := st.writeBack(ctx, &task, content, recorded)
 	if err != nil {
 		return nil, err

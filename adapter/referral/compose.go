@@ -126,6 +126,7 @@ func (in *intake) joined(ctx context.Context, change *Change) error {
 	change.Versions = append(change.Versions, taskVersion(&r, next))
 	change.Events = []Event{{ID: in.s.Store.NewID(), Referral: r.ID, Move: "observation", From: r.Status, To: r.Status,
 		BusinessStatus: r.BusinessStatus, Actor: in.sender, Role: in.c.Principal.Role, At: in.at}}
+	in.s.announce(change)
 	return nil
 }
 
@@ -167,6 +168,7 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		}
 		change.Events = append(change.Events, e)
 	}
+	in.s.announce(change)
 	return nil
 }
 

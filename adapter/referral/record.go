@@ -43,6 +43,11 @@ type Event struct {
 	Role           auth.Role
 	At             time.Time
 	Data           []byte // JSON: what the step recorded, nil when nothing
+
+	// What followers are told, in a Change only: the event without anything about the
+	// person, and who may read it. See Public. Nil for an event that nobody is told of.
+	Public    []byte
+	Audiences []string
 }
 
 // Audit is one record of an access, successful or refused. Records are append-only.

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"spadapter/adapter/issue"
@@ -23,6 +24,7 @@ type prepared struct {
 	rows         batch
 	size         int  // bytes of bodies
 	sends        bool // it gives the queue something
+	tells        bool // it has events that wait for their numbers
 }
 
 // build is a version that must be current for the next one to be written.
@@ -52,6 +54,10 @@ func prepare(c *referral.Change) (*prepared, error) {
 		e := &c.Events[i]
 		p.rows.add(tableEvent, orNew(e.ID), e.Referral, or(e.Organisation, c.Organisation), e.Move, e.From, e.To,
 			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data))
+		if e.Public != nil {
+			p.rows.add(tableWaiting, strings.Join(e.Audiences, " "), string(e.Public))
+			p.tells = true
+		}
 	}
 	for i := range c.Audits {
 		p.rows.addAudit(&c.Audits[i], c.At)
