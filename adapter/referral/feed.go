@@ -120,8 +120,9 @@ type Feeds interface {
 	// with the rule "events-pruned" when the next one is not kept any more, value with the
 	// rule "events-ahead" when there is none with the number after.
 	Feed(ctx context.Context, audience string, after int64, n int) (Feed, error)
-	// Await returns when an audience has an event above after, or when ctx ends.
-	Await(ctx context.Context, audience string, after int64)
+	// Await returns when an audience has an event above after, or when ctx ends, and gives
+	// the number of the newest that is known.
+	Await(ctx context.Context, audience string, after int64) int64
 }
 
 // Follower reads one feed from a place on. It belongs to one goroutine.

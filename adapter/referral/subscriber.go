@@ -71,14 +71,14 @@ func settings[T any](s *Subscriber) (out T, err error) {
 }
 
 // Advance takes a subscriber past some events: what it is told of them, and how far it
-// then has come. It holds only while the subscriber is active and where it was.
+// then has come. It holds only while the subscriber is as it was before.
 type Advance struct {
-	Subscriber string
-	From, To   int64 // Reached before and after
-	Sent       int64 // Sent after
+	Before     *Subscriber
+	Reached    int64
+	Sent       int64
 	Beat       time.Time
 	Deliveries []Delivery
-	Numbers    []int64 // events it is told of, whose numbers of its own end with Sent
+	Numbers    []int64 // of events that get numbers of its own, which end with Sent
 }
 
 // LaneOrder says what becomes of the deliveries to a subscriber that still have to go.
@@ -110,8 +110,9 @@ type Subscribers interface {
 	// when it has one of the statuses from. It reports whether it had.
 	MarkSubscriber(ctx context.Context, id, status, problem string, from ...string) (bool, error)
 
-	// DueSubscribers gives the active ones that have events to be told of, a heartbeat to
-	// be sent, or an end that has come.
+	// DueSubscribers gives those that have events to be told of, a heartbeat to be sent, or
+	// an end that has come: the active ones, and Subscriptions in error, whose events are
+	// counted.
 	DueSubscribers(ctx context.Context, now time.Time) ([]Subscriber, error)
 	// Advance commits an Advance; false when another process was first.
 	Advance(ctx context.Context, a Advance) (bool, error)

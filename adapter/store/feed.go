@@ -18,7 +18,7 @@ const selectAudience = "SELECT a.last, a.oldest FROM audience a WHERE a.name = ?
 // Feed gives at most n events of an audience with numbers above after, in the order of
 // their numbers and without gaps. Errors: deleted with the rule "events-pruned" when the
 // next event is not kept any more; value with the rule "events-ahead" when the audience
-// has not come as far as after; transient.
+// has not come as far as after, both with Oldest and Last; transient.
 func (s *Store) Feed(ctx context.Context, audience string, after int64, n int) (referral.Feed, error) {
 	var feed referral.Feed
 	// the state first: events that are numbered in between may be on the page, and are not lost
@@ -50,7 +50,8 @@ func (s *Store) Feed(ctx context.Context, audience string, after int64, n int) (
 		return feed, fault(err)
 	}
 	if len(feed.Events) == 0 || feed.Events[0].Number != after+1 { // pruned since we looked
-		return referral.Feed{}, pruned(feed.Oldest)
+		feed.Events = nil
+		return feed, pruned(feed.Oldest)
 	}
 	feed.Last = max(feed.Last, feed.Events[len(feed.Events)-1].Number)
 	return feed, nil

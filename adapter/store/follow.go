@@ -51,14 +51,14 @@ func poke(c chan struct{}) {
 }
 
 // Await returns when an audience has an event with a number above after, or when ctx
-// ends. Those who wait cost no question to the database. It needs RunSequencer.
-func (s *Store) Await(ctx context.Context, audience string, after int64) {
+// ends, and gives the number of the newest as far as it is known here. Those who wait cost no question to the database. It needs RunSequencer.
+func (s *Store) Await(ctx context.Context, audience string, after int64) int64 {
 	f := s.followers
 	for {
 		f.mu.Lock()
-		if f.lasts[audience] > after || ctx.Err() != nil {
+		if last := f.lasts[audience]; last > after || ctx.Err() != nil {
 			f.mu.Unlock()
-			return
+			return last
 		}
 		w := f.waits[audience]
 		if w == nil {

@@ -200,11 +200,12 @@ func (s *Store) MarkSubscriber(ctx context.Context, id, status, problem string, 
 
 const selectDue = `
 FROM subscriber p LEFT JOIN audience a ON a.name = p.audience
-WHERE p.status = 'active'
+WHERE (p.status = 'active' OR (p.status = 'error' AND p.kind = 'subscription'))
   AND (a.last > p.reached OR (p.heartbeat > 0 AND p.beat + p.heartbeat <= ?) OR (p.ends > 0 AND p.ends <= ?))
 ORDER BY p.id`
 
-// DueSubscribers gives the active subscribers that have something coming. Errors: transient.
+// DueSubscribers gives the subscribers that have something coming: active ones, and
+// Subscriptions in error. Errors: transient.
 func (s *Store) DueSubscribers(ctx context.Context, now time.Time) ([]referral.Subscriber, error) {
 	rows, err := s.db.query(ctx, selectSubscriber+countOpen+selectDue, milli(now), milli(now))
 	if err != nil {
@@ -215,21 +216,22 @@ func (s *Store) DueSubscribers(ctx context.Context, now time.Time) ([]referral.S
 }
 
 const advance = `
-UPDATE subscriber SET reached = ?, sent = ?, beat = ? WHERE id = ? AND reached = ? AND sent = ? AND status = 'active'`
+UPDATE subscriber SET reached = ?, sent = ?, beat = ?
+WHERE id = ? AND version = ? AND status = ? AND reached = ? AND sent = ? AND beat = ?`
 
-// Advance takes a subscriber past some events, unless it is not active or not there any
-// more where it began; then it gives false. Errors: transient.
+// Advance takes a subscriber past some events, unless it is not as it was before; then it
+// gives false. Errors: transient.
 func (s *Store) Advance(ctx context.Context, a referral.Advance) (bool, error) {
 	var done bool
+	p := a.Before
 	err := s.inWrite(ctx, len(a.Deliveries) > 0, func(tx session) error {
-		before := a.Sent - int64(len(a.Numbers))
-		n, err := tx.exec(ctx, advance, a.To, a.Sent, milli(a.Beat), a.Subscriber, a.From, before)
+		n, err := tx.exec(ctx, advance, a.Reached, a.Sent, milli(a.Beat), p.ID, int64(p.Version), p.Status, p.Reached, p.Sent, milli(p.Beat))
 		if err != nil || n == 0 {
 			return err
 		}
 		var b batch
 		for i, event := range a.Numbers {
-			b.add(tableNotification, a.Subscriber, before+int64(i)+1, event)
+			b.add(tableNotification, p.ID, a.Sent-int64(len(a.Numbers)-1-i), event)
 		}
 		for i := range a.Deliveries {
 			if err := b.addDelivery(&a.Deliveries[i], i); err != nil {
