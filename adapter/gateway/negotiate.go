@@ -38,7 +38,7 @@ func (x *exchange) negotiate() error {
 		return issue.New(issue.NotSupported, "not-acceptable", "_format asks for a format that is not served; use json").At("http._format")
 	}
 	accept := x.Request.Header.Values("Accept")
-	if len(accept) == 0 {
+	if len(accept) == 0 || x.route.streams && wantsStream(x.Request) {
 		return nil
 	}
 	for _, line := range accept {
