@@ -32,7 +32,7 @@ type app struct {
 	worker   *delivery.Worker
 	events   *events
 	stopping chan struct{} // closed when the server is to stop
-	shadow   *shadow // nil without shadow maps
+	shadow   *shadow       // nil without shadow maps
 	handler  http.Handler
 	listener net.Listener
 	url      string // where it listens

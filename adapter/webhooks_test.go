@@ -256,6 +256,35 @@ func TestPausedWebhookMissesNothing(t *testing.T) {
 	})
 }
 
+// Two processes on one database tell a webhook each event, in the order of the numbers,
+// whichever of them does.
+func TestTwoProcessesTellAWebhookInOrder(t *testing.T) {
+	url := storetest.Postgres(t)
+	if url == "" {
+		return
+	}
+	w := newWorld(t, url)
+	w.config.SubscriberNetworks = loopback
+	one, two := w.start(), w.start()
+	mine := newSubscriber(t)
+	one.as(auth.RoleOwner, service1).hook(mine.URL)
+	for range 12 {
+		worked(one, 1)
+		worked(two, 1)
+	}
+	var numbers []int64
+	eventually(t, "all 72 events are told", func() bool {
+		numbers = nil
+		for _, m := range mine.messages() {
+			numbers = append(numbers, m.happening(t).Number)
+		}
+		return slices.Contains(numbers, 72)
+	})
+	if once := slices.Compact(slices.Clone(numbers)); !slices.IsSorted(once) || len(once) != 72 {
+		t.Errorf("told in the order %v", numbers)
+	}
+}
+
 // Whatever a receiver does, the message comes again with the same id and the same bytes,
 // what is behind it waits, and other subscribers do not (R21).
 func TestNastyReceiversHoldUpNobodyElse(t *testing.T) {

@@ -132,15 +132,19 @@ func TestHookReadsAnswers(t *testing.T) {
 		"200":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }, "", referral.PostDelivered, 0},
 		"202":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(202) }, "", referral.PostDelivered, 0},
 		"200, long": {func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 5<<20)) }, "", referral.PostDelivered, 0},
-		"301":       {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 301) }, issue.NotSupported, referral.PostFailed, 0},
-		"308":       {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 308) }, issue.NotSupported, referral.PostFailed, 0},
-		"400":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) }, issue.Processing, referral.PostFailed, 0},
-		"401":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, issue.Forbidden, referral.PostFailed, 0},
-		"410":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, issue.Deleted, referral.PostGone, 0},
-		"429":       {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "7"); w.WriteHeader(429) }, issue.Throttled, referral.PostFailed, 7 * time.Second},
-		"503":       {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "9"); w.WriteHeader(503) }, issue.Exception, referral.PostFailed, 9 * time.Second},
-		"cut":       {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, issue.Incomplete, referral.PostFailed, 0},
-		"silent":    {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, issue.Timeout, referral.PostFailed, 0},
+		"301": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusMovedPermanently)
+		}, issue.NotSupported, referral.PostFailed, 0},
+		"308": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusPermanentRedirect)
+		}, issue.NotSupported, referral.PostFailed, 0},
+		"400":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) }, issue.Processing, referral.PostFailed, 0},
+		"401":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, issue.Forbidden, referral.PostFailed, 0},
+		"410":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, issue.Deleted, referral.PostGone, 0},
+		"429":    {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "7"); w.WriteHeader(429) }, issue.Throttled, referral.PostFailed, 7 * time.Second},
+		"503":    {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "9"); w.WriteHeader(503) }, issue.Exception, referral.PostFailed, 9 * time.Second},
+		"cut":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, issue.Incomplete, referral.PostFailed, 0},
+		"silent": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, issue.Timeout, referral.PostFailed, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0

@@ -101,11 +101,11 @@ func (s *Service) tell(ctx context.Context, p *Subscriber) (more bool, err error
 		return false, err
 	}
 	room := window - p.Open
-	if p.Status == SubscriberError {
+	switch {
+	case p.Status == SubscriberError:
 		room = window // events are counted, and nothing is sent
-	}
-	if room <= 0 {
-		return false, nil
+	case room < window/2:
+		return false, nil // filled up by halves: each time costs a commit
 	}
 	feed, err := s.Store.Feed(ctx, AudienceOf(p), p.Reached, glance)
 	if errors.Is(err, issue.Deleted) || errors.Is(err, issue.Value) {
@@ -124,7 +124,7 @@ func (s *Service) tell(ctx context.Context, p *Subscriber) (more bool, err error
 				return false, err
 			}
 			a.Reached = e.Number
-			a.Deliveries = append(a.Deliveries, s.delivery(p, now, "event", h.Data.Move, e.JSON(s.source())))
+			a.Deliveries = append(a.Deliveries, s.delivery(p, now, "event", h.Data.Move, e.JSON(s.source())).after(e.Number, 0))
 		}
 	} else if err := s.notify(&a, feed.Events, room, now); err != nil {
 		return false, err
@@ -135,7 +135,7 @@ func (s *Service) tell(ctx context.Context, p *Subscriber) (more bool, err error
 	case p.Heartbeat > 0 && p.Status == SubscriberActive && !now.Before(p.Beat.Add(p.Heartbeat)):
 		a.Beat = now
 		if p.Open == 0 { // what waits already will show that we are here
-			a.Deliveries = append(a.Deliveries, s.delivery(p, now, noticeHeartbeat, "", mustJSON(notice{Type: noticeHeartbeat, Since: a.Sent})))
+			a.Deliveries = append(a.Deliveries, s.delivery(p, now, noticeHeartbeat, "", mustJSON(notice{Type: noticeHeartbeat, Since: a.Sent})).after(a.Reached, betweenEvents))
 		}
 	case a.Reached == p.Reached:
 		return false, nil
@@ -161,7 +161,7 @@ func (s *Service) notify(a *Advance, events []Numbered, room int, now time.Time)
 	move := ""
 	flush := func() {
 		if len(pending) > 0 {
-			a.Deliveries = append(a.Deliveries, s.delivery(a.Before, now, noticeEvents, move, mustJSON(notice{Type: noticeEvents, Since: a.Sent, Events: pending})))
+			a.Deliveries = append(a.Deliveries, s.delivery(a.Before, now, noticeEvents, move, mustJSON(notice{Type: noticeEvents, Since: a.Sent, Events: pending})).after(a.Reached, 0))
 			pending = nil
 		}
 	}
@@ -199,6 +199,16 @@ func (s *Service) delivery(p *Subscriber, now time.Time, kind, move string, body
 		ID: s.Store.NewID(), Organisation: p.Organisation, Recipient: p.ID, Kind: kind, Move: move, Route: p.Kind, ContentType: contentType, Body: body,
 		State: DeliveryQueued, Due: now, Created: now, Expires: now.Add(s.RetryFor),
 	}
+}
+
+// betweenEvents is where something goes that belongs to no event: after the one before it.
+const betweenEvents = 500
+
+// after gives a delivery its place among those to one subscriber: by the number of the
+// event, which is the same for every process, where clocks differ.
+func (d Delivery) after(number int64, offset int64) Delivery {
+	d.Place = number*1000 + offset + 1
+	return d
 }
 
 // source is the base URL of this server, without a slash at the end.

@@ -104,6 +104,7 @@ type Delivery struct {
 	Supersedes   string // the unsent delivery this one takes the place of, "" when none; set in a Change
 	Claim        string // whoever holds it may finish the try; set by the queue, "" unless sending
 	Problem      string // issue type of the last failed try
+	Place        int64  // in the order to send to one recipient; set in a Change, 0 for the time it was created
 }
 
 // Facts is what a delivery was decided on.

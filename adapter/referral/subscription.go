@@ -113,13 +113,13 @@ func (s *Service) UpdateSubscription(ctx context.Context, c Call, id string, ver
 }
 
 // handshake is the first thing that goes to a Subscription, before anything that waits
-// for it: its place in the order is when the Subscription was made. It is tried once.
+// for it. It is tried once.
 func (s *Service) handshake(p *Subscriber) []Delivery {
 	if p.Status != SubscriberRequested {
 		return nil
 	}
-	d := s.delivery(p, p.Updated, noticeHandshake, "", mustJSON(notice{Type: noticeHandshake, Since: p.Sent}))
-	d.Created, d.Expires = p.Created, p.Created
+	d := s.delivery(p, p.Updated, noticeHandshake, "", mustJSON(notice{Type: noticeHandshake, Since: p.Sent})).after(0, 0)
+	d.Expires = d.Created
 	return []Delivery{d}
 }
 
@@ -178,14 +178,15 @@ func (s *Service) setSubscription(c Call, p *Subscriber, root *fhir.Node) error 
 		}
 	}
 	number := func(url string, least, most int) int {
-		for _, e := range extensions(channel, url) {
-			n, err := strconv.Atoi(e.Text("value"))
-			if err != nil || n < least || n > most {
-				fault(e, issue.Value, "the value must be from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
-			}
-			return n
+		list := extensions(channel, url)
+		if len(list) == 0 {
+			return 0
 		}
-		return 0
+		n, err := strconv.Atoi(list[0].Text("value"))
+		if err != nil || n < least || n > most || len(list) > 1 {
+			fault(list[0], issue.Value, "there must be one value, from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
+		}
+		return n
 	}
 	p.Heartbeat = time.Duration(number(extHeartbeat, leastHeartbeat, 7*24*3600)) * time.Second
 	set.Timeout = number(extTimeout, 1, mostTimeout)

@@ -327,7 +327,7 @@ func (s *Service) TestWebhook(ctx context.Context, c Call, id string) (*Notice, 
 	}
 	now := s.now()
 	h := Happening{Source: s.source(), SpecVersion: "1.0", ID: s.Store.NewID(), Type: "test", Subject: "Webhook/" + p.ID, Time: now}
-	d := s.delivery(p, now, "test", "", mustJSON(h))
+	d := s.delivery(p, now, "test", "", mustJSON(h)).after(p.Reached, betweenEvents)
 	if err := s.Store.Commit(ctx, &Change{Organisation: p.Organisation, At: now, Deliveries: []Delivery{d}, Audits: []Audit{s.auditSubscriber(c, "test", "E", p)}}); err != nil {
 		return nil, err
 	}

@@ -202,7 +202,10 @@ func (b *batch) addDelivery(d *referral.Delivery, index int) error {
 	if err != nil {
 		return issue.New(issue.Exception, "store-change", "the facts of a delivery cannot be written").Because(err)
 	}
-	place := d.Created.UnixMilli()*1000 + int64(min(index, 999))
+	place := d.Place
+	if place == 0 {
+		place = d.Created.UnixMilli()*1000 + int64(min(index, 999))
+	}
 	b.add(tableDelivery, d.ID, d.Organisation, d.Referral, d.Recipient, place, string(referral.DeliveryQueued), int64(1), milli(d.Due),
 		"", int64(0), "", d.Move, d.Kind, d.Route, d.ContentType, string(facts), milli(d.Due), milli(d.Expires), milli(d.Created),
 		d.ReplayOf, d.Supersedes, bytes(d.Body))

@@ -118,7 +118,7 @@ func connectPostgres(ctx context.Context, rawURL string, o *options) (*database,
 	reading := config.Copy()
 	reading.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	db.read = stdlib.OpenDB(*reading)
-	writers := o.committers + 2 // the queue claims beside the committers
+	writers := o.committers + 5 // beside the committers: two queues that claim, the sequencer, the publisher, an operator
 	db.write.SetMaxOpenConns(writers)
 	db.write.SetMaxIdleConns(writers)
 	db.read.SetMaxOpenConns(o.readers)

@@ -193,7 +193,7 @@ func TestNoEventNumberIsLost(t *testing.T) {
 				},
 				// between a commit and its numbers everything may stop and start again
 				"restart": func(rt *rapid.T) {
-					if rapid.IntRange(0, 4).Draw(rt, "chance") == 0 {
+					if rapid.IntRange(0, 19).Draw(rt, "chance") == 0 {
 						shut()
 						stores = open()
 					}

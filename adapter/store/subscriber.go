@@ -313,3 +313,38 @@ SELECT d.id, d.organisation, d.recipient, d.state, d.attempts, d.problem, d.move
     d.replay_of, d.place
 FROM delivery d
 WHERE `
+
+// EventBacklog is what stands between events and those who are to be told of them.
+type EventBacklog struct {
+	Waiting     int            // events without numbers
+	Subscribers map[string]int // by kind and status, such as "webhook active"
+	Behind      int64          // events that the subscriber which is furthest behind has not been told of
+}
+
+// PendingEvents counts for metrics. Errors: transient.
+func (s *Store) PendingEvents(ctx context.Context) (EventBacklog, error) {
+	b := EventBacklog{Subscribers: map[string]int{}}
+	rows, err := s.db.query(ctx, "SELECT COUNT(*) FROM waiting")
+	if err != nil {
+		return b, fault(err)
+	}
+	if b.Waiting, err = one(rows, func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) }); err != nil {
+		return b, fault(err)
+	}
+	rows, err = s.db.query(ctx, `
+SELECT p.kind, p.status, COUNT(*), MAX(COALESCE(a.last, 0) - p.reached)
+FROM subscriber p LEFT JOIN audience a ON a.name = p.audience GROUP BY p.kind, p.status`)
+	if err != nil {
+		return b, fault(err)
+	}
+	_, err = all(rows, func(rows *sql.Rows) (struct{}, error) {
+		var kind, status string
+		var n int
+		var behind int64
+		err := rows.Scan(&kind, &status, &n, &behind)
+		b.Subscribers[kind+" "+status] = n
+		b.Behind = max(b.Behind, behind)
+		return struct{}{}, err
+	})
+	return b, fault(err)
+}
