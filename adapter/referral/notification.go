@@ -43,6 +43,7 @@ func (s *Service) bundle(ctx context.Context, p *Subscriber, n notice, content, 
 	b := fhir.Types(fhir.R4).New("Bundle")
 	id := uuid.NewSHA1(uuid.NameSpaceURL, []byte(identity)).String()
 	b.Set("id", id)
+	profiled(b, "backport-subscription-notification-r4")
 	b.Set("type", "history")
 	b.Set("timestamp", at.UTC().Format(instant))
 	status, err := s.status(p, n, content)
@@ -86,6 +87,13 @@ func (s *Service) bundle(ctx context.Context, p *Subscriber, n notice, content, 
 	return fhir.Encode(b), nil
 }
 
+// profiled names the profile of the guide that a resource keeps to.
+func profiled(n *fhir.Node, name string) {
+	meta := n.Add("meta")
+	profile, _ := meta.Type.Member("profile")
+	meta.Append("profile", fhir.NewPrimitive(profile.Type, backport+name))
+}
+
 func organisationsOf(p *Subscriber) []string {
 	if p.Organisation == "" {
 		return nil
@@ -111,8 +119,7 @@ func answered(entry *fhir.Node, method, url string) {
 // Source: http://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-backport-subscription-status-r4.html.
 func (s *Service) status(p *Subscriber, n notice, content string) (*fhir.Node, error) {
 	root := fhir.Types(fhir.R4).New("Parameters")
-	profile, _ := root.Add("meta").Type.Member("profile")
-	root.Child("meta").Append("profile", fhir.NewPrimitive(profile.Type, backport+"backport-subscription-status-r4"))
+	profiled(root, "backport-subscription-status-r4")
 	add := func(name, member, text string) {
 		parameter := root.Add("parameter")
 		parameter.Set("name", name)
