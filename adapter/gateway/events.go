@@ -96,6 +96,7 @@ func (x *exchange) patience(d time.Duration) (context.Context, context.CancelFun
 
 // eventsPage writes the answer. The events go into it as they are stored.
 func eventsPage(f *referral.Follower, feed referral.Feed, source string) []byte {
+	quoted := jsonString(source)
 	size := 256
 	for _, e := range feed.Events {
 		size += len(e.Body) + len(source) + 48
@@ -116,7 +117,7 @@ func eventsPage(f *referral.Follower, feed referral.Feed, source string) []byte 
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(out, e.JSON(source)...)
+		out = e.AppendJSON(out, quoted)
 	}
 	return append(out, "]}"...)
 }

@@ -96,12 +96,13 @@ func (x *exchange) stream(f *referral.Follower, feed referral.Feed) error {
 
 // streamed writes events with their numbers as ids.
 func streamed(list []referral.Numbered, source string) []byte {
+	quoted := jsonString(source)
 	var out []byte
 	for _, e := range list {
 		out = append(out, "id: "...)
 		out = strconv.AppendInt(out, e.Number, 10)
 		out = append(out, "\ndata: "...)
-		out = append(out, e.JSON(source)...)
+		out = e.AppendJSON(out, quoted)
 		out = append(out, "\n\n"...)
 	}
 	return out

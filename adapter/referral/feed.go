@@ -89,11 +89,15 @@ type Numbered struct {
 
 // JSON gives the event as its reader gets it, with its number and its source.
 func (n Numbered) JSON(source string) []byte {
-	out := make([]byte, 0, len(n.Body)+len(source)+48)
+	return n.AppendJSON(make([]byte, 0, len(n.Body)+len(source)+48), mustJSON(source))
+}
+
+// AppendJSON appends the event as its reader gets it; source is a JSON string.
+func (n Numbered) AppendJSON(out, source []byte) []byte {
 	out = append(out, `{"number":`...)
 	out = strconv.AppendInt(out, n.Number, 10)
 	out = append(out, `,"source":`...)
-	out = append(out, mustJSON(source)...)
+	out = append(out, source...)
 	out = append(out, ',')
 	return append(out, n.Body[1:]...)
 }
