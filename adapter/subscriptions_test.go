@@ -273,3 +273,45 @@ func TestSubscriptionsThatCannotBeHonouredAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// What a reader may not see any more is named and not shown, at the moment it is sent.
+func TestFullResourceIsShownByTheRightOfTheMoment(t *testing.T) {
+	w := newWorld(t, "")
+	w.config.SubscriberNetworks = loopback
+	a := w.run(quiet())
+	one, two := a.as(auth.RoleOwner, service1), a.as(auth.RoleOwner, service2)
+	mine := newSubscriber(t)
+	id := two.subscribe(mine.URL, "full-resource", "").Text("id")
+	two.subscriptionIs(id, "active")
+	task := a.as(auth.RoleRequester, practiceC).refer(someone(practiceC).message()) // either may claim it
+	for _, m := range mine.first(t, 3)[1:] {
+		if n := notifications(t, m.body); len(n.resources) != 1 {
+			t.Errorf("while it may be claimed: %+v", n)
+		}
+	}
+	one.act(one.look(task), "accept", referral.Input{}).want(http.StatusOK)
+	one.told(3)
+	n := notifications(t, two.get("/fhir/R4/Subscription/"+id+"/$events").want(http.StatusOK).body)
+	if !slices.Equal(n.numbers, []string{"1", "2"}) || !slices.Equal(n.focus, []string{task, task}) || len(n.resources) != 0 {
+		t.Errorf("after another claimed it: %+v", n)
+	}
+}
+
+// A Subscription ends when it says.
+func TestSubscriptionEnds(t *testing.T) {
+	w := newWorld(t, "")
+	w.config.SubscriberNetworks = loopback
+	a := w.run(quiet())
+	gp := a.as(auth.RoleRequester, practiceA)
+	mine := newSubscriber(t)
+	end := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
+	text := strings.Replace(subscriptionFor(mine.URL, "id-only", ""), `"reason"`, `"end":"`+end+`","reason"`, 1)
+	id := gp.say("/fhir/R4/Subscription", text, "Content-Type", "application/fhir+json").want(http.StatusCreated).node().Text("id")
+	gp.subscriptionIs(id, "off")
+	before := len(mine.messages())
+	worked(a, 1)
+	gp.told(3)
+	if n := len(mine.messages()); n != before {
+		t.Errorf("%d messages after its end", n-before)
+	}
+}
