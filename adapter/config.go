@@ -39,7 +39,11 @@ type Config struct {
 	RetryFor      time.Duration `help:"How long a delivery is tried before it is dead." env:"ADAPTER_RETRY_FOR" name:"retry-for" default:"72h"`
 	DrainFor      time.Duration `help:"How long a stopping server waits for requests and deliveries under way." env:"ADAPTER_DRAIN_FOR" name:"drain-for" default:"20s"`
 	PlainPartners bool          `help:"Allow http to partners on other machines: for test networks only." env:"ADAPTER_PLAIN_PARTNERS" name:"plain-partners"`
-	LogLevel      string        `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
+
+	EventsFor          time.Duration `help:"How long events are kept for those who follow them." env:"ADAPTER_EVENTS_FOR" name:"events-for" default:"2160h"`
+	SubscriberNetworks []string      `help:"Networks, such as 127.0.0.0/8, in which webhooks and Subscriptions may be told besides the public internet; http is allowed to loopback addresses in them." env:"ADAPTER_SUBSCRIBER_NETWORKS" name:"subscriber-networks"`
+
+	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
 
 // The default key files may be missing; a file that was named may not.
@@ -67,8 +71,17 @@ func (c *Config) complete() error {
 	if c.MinAttempts < 1 || c.BodyBytes < 1024 || c.RetryFor <= 0 || c.DrainFor <= 0 {
 		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, and ADAPTER_BODY_BYTES is at least 1024")
 	}
+	if c.EventsFor == 0 {
+		c.EventsFor = defaultEventsFor
+	}
+	if _, err := c.networks(); err != nil || c.EventsFor < 0 {
+		return errors.New("ADAPTER_SUBSCRIBER_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_EVENTS_FOR is above zero")
+	}
 	return nil
 }
+
+// defaultEventsFor is how long events are kept where nothing else is said.
+const defaultEventsFor = 90 * 24 * time.Hour
 
 // localURL is the base URL of an adapter that was given none.
 func localURL(host, port string) string {

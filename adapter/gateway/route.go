@@ -34,6 +34,7 @@ type route struct {
 	roles        []auth.Role
 	body         media // what the body must be
 	open         bool  // no token needed
+	streams      bool  // it may answer with server-sent events
 	handle       func(*exchange) error
 }
 
@@ -56,10 +57,17 @@ func (g *gateway) table() []*route {
 	if g.Validator != nil {
 		list = append(list, g.validateRoutes()...)
 	}
+	if g.Operations.Follow != nil {
+		list = append(list, g.subscriptionRoutes()...)
+	}
 	for _, r := range list {
 		r.surface = surfaceFHIR
 	}
 	const referrals = apiBase + "/referrals"
+	if g.Operations.Follow != nil {
+		list = append(list, &route{method: http.MethodGet, path: apiBase + "/events", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, streams: true, handle: events})
+		list = append(list, g.webhookRoutes()...)
+	}
 	return append(list,
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},
 		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: view},

@@ -60,6 +60,7 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 		event.Reason = st.business
 	}
 	change.Events = []Event{event}
+	s.announce(change)
 	delivery, err := st.writeBack(ctx, &task, content, recorded)
 	if err != nil {
 		return nil, err

@@ -130,6 +130,7 @@ func (in *intake) joined(ctx context.Context, change *Change) error {
 	change.Versions = append(change.Versions, version)
 	change.Events = []Event{{ID: in.s.Store.NewID(), Referral: r.ID, Move: "observation", From: r.Status, To: r.Status,
 		BusinessStatus: r.BusinessStatus, Actor: in.sender, Role: in.c.Principal.Role, At: in.at}}
+	in.s.announce(change)
 	return nil
 }
 
@@ -175,6 +176,7 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		}
 		change.Events = append(change.Events, e)
 	}
+	in.s.announce(change)
 	return nil
 }
 

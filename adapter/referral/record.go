@@ -43,6 +43,11 @@ type Event struct {
 	Role           auth.Role
 	At             time.Time
 	Data           []byte // JSON: what the step recorded, nil when nothing
+
+	// What followers are told, in a Change only: the event without anything about the
+	// person, and who may read it. See Public. Nil for an event that nobody is told of.
+	Public    []byte
+	Audiences []string
 }
 
 // Audit is one record of an access, successful or refused. Records are append-only.
@@ -99,6 +104,7 @@ type Delivery struct {
 	Supersedes   string // the unsent delivery this one takes the place of, "" when none; set in a Change
 	Claim        string // whoever holds it may finish the try; set by the queue, "" unless sending
 	Problem      string // issue type of the last failed try
+	Place        int64  // in the order to send to one recipient; set in a Change, 0 for the time it was created
 }
 
 // Facts is what a delivery was decided on.

@@ -43,6 +43,9 @@ type Store interface {
 	Referrals(ctx context.Context, s Scope, f Filter) (list []Record, next string, err error)
 	// Events gives the history of one referral in order.
 	Events(ctx context.Context, s Scope, referral string) ([]Event, error)
+
+	Feeds
+	Subscribers
 }
 
 // Scope is whose data a caller may see.

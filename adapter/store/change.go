@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"spadapter/adapter/issue"
@@ -23,6 +24,7 @@ type prepared struct {
 	rows         batch
 	size         int  // bytes of bodies
 	sends        bool // it gives the queue something
+	tells        bool // it has events that wait for their numbers
 }
 
 // build is a version that must be current for the next one to be written.
@@ -52,6 +54,10 @@ func prepare(c *referral.Change) (*prepared, error) {
 		e := &c.Events[i]
 		p.rows.add(tableEvent, orNew(e.ID), e.Referral, or(e.Organisation, c.Organisation), e.Move, e.From, e.To,
 			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data))
+		if e.Public != nil {
+			p.rows.add(tableWaiting, strings.Join(e.Audiences, " "), string(e.Public))
+			p.tells = true
+		}
 	}
 	for i := range c.Audits {
 		p.rows.addAudit(&c.Audits[i], c.At)
@@ -196,7 +202,10 @@ func (b *batch) addDelivery(d *referral.Delivery, index int) error {
 	if err != nil {
 		return issue.New(issue.Exception, "store-change", "the facts of a delivery cannot be written").Because(err)
 	}
-	place := d.Created.UnixMilli()*1000 + int64(min(index, 999))
+	place := d.Place
+	if place == 0 {
+		place = d.Created.UnixMilli()*1000 + int64(min(index, 999))
+	}
 	b.add(tableDelivery, d.ID, d.Organisation, d.Referral, d.Recipient, place, string(referral.DeliveryQueued), int64(1), milli(d.Due),
 		"", int64(0), "", d.Move, d.Kind, d.Route, d.ContentType, string(facts), milli(d.Due), milli(d.Expires), milli(d.Created),
 		d.ReplayOf, d.Supersedes, bytes(d.Body))

@@ -20,9 +20,13 @@ const (
 	tableReferral
 	tableContent
 	tableEvent
+	tableWaiting
 	tableAudit
 	tableDelivery
 	tableAttempt
+	tableFeed
+	tableSubscriber
+	tableNotification
 	tables
 )
 
@@ -35,9 +39,14 @@ var tableColumns = [tables]struct{ name, columns string }{
 	tableReferral: {"referral", "id, organisation, owner, pool, version, status, open, business_status, patient, service_request, filler, sharing, dialect, attempts, created, updated, message"},
 	tableContent:  {"content", "referral, organisation, body"},
 	tableEvent:    {"event", "id, referral, organisation, move, from_status, to_status, business_status, reason, actor, role, at, data"},
+	tableWaiting:  {"waiting", "audiences, body"},
 	tableAudit:    {"audit", "id, organisation, at, client, actor, role, action, interaction, outcome, entity, patient, request_id, query, issue"},
 	tableDelivery: {"delivery", "id, organisation, referral, recipient, place, state, open, wake, claim, attempts, problem, move, kind, route, content_type, facts, due, expires, created, replay_of, supersedes, body"},
 	tableAttempt:  {"attempt", "delivery, number, organisation, at, duration, state, due, status, issue, details"},
+
+	tableFeed:         {"feed", "audience, number, at, body"},
+	tableSubscriber:   {"subscriber", subscriberColumns},
+	tableNotification: {"notification", "subscriber, number, event"},
 }
 
 // maxRows is the most rows of one INSERT. With 22 columns that is 1,408 parameters,
