@@ -80,9 +80,8 @@ func createSubscription(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.prefers(&referral.Response{Status: http.StatusCreated, ContentType: contentFHIR, ETag: etag(v.Number), Body: v.Body,
+	return x.prefers(&referral.Response{Status: http.StatusCreated, ContentType: contentFHIR, ETag: etag(v.Number), Body: v.Body,
 		Location: "Subscription/" + v.ID + "/_history/" + strconv.Itoa(v.Number)})
-	return nil
 }
 
 func readSubscription(x *exchange) error {
@@ -118,8 +117,7 @@ func updateSubscription(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.prefers(&referral.Response{Status: http.StatusOK, ContentType: contentFHIR, ETag: etag(v.Number), Body: v.Body})
-	return nil
+	return x.prefers(&referral.Response{Status: http.StatusOK, ContentType: contentFHIR, ETag: etag(v.Number), Body: v.Body})
 }
 
 func deleteSubscription(x *exchange) error {
@@ -154,8 +152,7 @@ func searchSubscriptions(x *exchange) error {
 		entry.Add("search").Set("mode", "match")
 		b.add(entry, list[i].Body)
 	}
-	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
-	return nil
+	return x.sendStored(http.StatusOK, b.bytes())
 }
 
 // parseSubscriptions reads a search. A parameter nobody knows is refused when strict.
@@ -216,7 +213,7 @@ func (x *exchange) operationParams(o *operation) (map[string][]string, error) {
 		}
 	}
 	if len(x.call.Body) > 0 {
-		root, err := fhir.Parse(fhir.Types(fhir.R4), x.call.Body, x.Limits)
+		root, err := x.parse()
 		if err == nil {
 			err = issue.Failures(fhir.Check(root))
 		}
@@ -258,8 +255,7 @@ func subscriptionStatus(x *exchange) error {
 		entry.Add("search").Set("mode", "match")
 		b.add(entry, list[i].Body)
 	}
-	x.send(http.StatusOK, contentFHIR, x.indented(b.bytes()))
-	return nil
+	return x.sendStored(http.StatusOK, b.bytes())
 }
 
 // subscriptionEvents is $events of one Subscription.
@@ -298,6 +294,5 @@ func subscriptionEvents(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.send(http.StatusOK, contentFHIR, x.indented(body))
-	return nil
+	return x.sendStored(http.StatusOK, body)
 }
