@@ -99,7 +99,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
 		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
-		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
+		Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor,
 		Reachable: c.reachable(),
 	})
 	observe := observeDeliveries(registry)

@@ -50,7 +50,7 @@ func BenchmarkEvents(b *testing.B) {
 			change.Events = append(change.Events, referral.Event{ID: id, Referral: fmt.Sprint(n, i), Move: "T05", Audiences: []string{"owner:" + demoService, "requester:" + demoPractice},
 				Public: mustJSON(referral.Happening{SpecVersion: "1.0", ID: id, Type: "referral.moved", Subject: "Task/" + id, Time: time.Now(), Data: referral.HappeningData{
 					Referral: id, Version: 2, Move: "T05", From: "received", To: "accepted", BusinessStatus: "allocated", Requester: demoPractice, Owner: demoService,
-					Actor: referral.Actor{Organisation: demoService, Role: auth.RoleOwner}}})})
+					Actor: referral.ActingParty{Organisation: demoService, Role: auth.RoleOwner}}})})
 		}
 		if err := a.store.Commit(b.Context(), change); err != nil {
 			b.Fatal(err)

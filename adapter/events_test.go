@@ -100,7 +100,7 @@ func TestEveryReaderHasAFeedOfItsOwnWithoutGaps(t *testing.T) {
 		}
 		accepted := one.told(6)[4]
 		want := referral.HappeningData{Referral: strings.TrimPrefix(task, "Task/"), Version: 2, Move: "T05", From: "received", To: "accepted", BusinessStatus: "allocated",
-			Requester: practiceA, Owner: service1, Actor: referral.Actor{Organisation: service1, Role: auth.RoleOwner}}
+			Requester: practiceA, Owner: service1, Actor: referral.ActingParty{Organisation: service1, Role: auth.RoleOwner}}
 		if accepted.Data != want {
 			t.Errorf("the event is %+v, want %+v", accepted.Data, want)
 		}

@@ -19,6 +19,9 @@ type Operations struct {
 	Worklist    func(ctx context.Context, c referral.Call, f referral.Filter) ([]referral.View, string, error)
 	View        func(ctx context.Context, c referral.Call, id string) (*referral.View, error)
 	Act         func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.View, error)
+	Activities  func(ctx context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error)
+	Activity    func(ctx context.Context, c referral.Call, id string) (*referral.ActivityView, error)
+	ActActivity func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.ActivityView, error)
 	Refused     func(ctx context.Context, c referral.Call, interaction, entity string, err error) error
 
 	EventOperations // offered where Follow is given
@@ -32,7 +35,7 @@ type Operations struct {
 func OperationsOf(s *referral.Service) Operations {
 	return Operations{
 		Submit: s.Submit, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
-		Worklist: s.Worklist, View: s.View, Act: s.Act, Refused: s.Refused,
+		Worklist: s.Worklist, View: s.View, Act: s.Act, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Refused: s.Refused,
 		EventOperations: EventOperations{
 			Follow: s.Follow, CreateWebhook: s.CreateWebhook, Webhooks: s.Webhooks, Webhook: s.Webhook, ChangeWebhook: s.ChangeWebhook,
 			RemoveWebhook: s.RemoveWebhook, PauseWebhook: s.PauseWebhook, ResumeWebhook: s.ResumeWebhook, RotateSecret: s.RotateSecret,

@@ -29,7 +29,7 @@ type Happening struct {
 	Source      string        `json:"source,omitempty"` // base URL of the adapter
 	SpecVersion string        `json:"specversion"`
 	ID          string        `json:"id"`
-	Type        string        `json:"type"`    // referral.moved, referral.observation or test
+	Type        string        `json:"type"`    // referral.moved, referral.observation, referral.activity, referral.overdue or test
 	Subject     string        `json:"subject"` // "Task/0190…"
 	Time        time.Time     `json:"time"`    // when it was recorded
 	Data        HappeningData `json:"data"`
@@ -37,19 +37,19 @@ type Happening struct {
 
 // HappeningData is what happened.
 type HappeningData struct {
-	Referral       string `json:"referral"`
-	Version        int    `json:"version"` // of its Task, after the change
-	Move           string `json:"move"`    // row of the life-cycle table
-	From           string `json:"from"`    // Task.status
-	To             string `json:"to"`
-	BusinessStatus string `json:"business_status"`
-	Requester      string `json:"requester"` // ODS code
-	Owner          string `json:"owner"`     // ODS code, "" while nobody has claimed it
-	Actor          Actor  `json:"actor"`
+	Referral       string      `json:"referral"`
+	Version        int         `json:"version"` // of its Task, after the change
+	Move           string      `json:"move"`    // row of the life-cycle table
+	From           string      `json:"from"`    // Task.status
+	To             string      `json:"to"`
+	BusinessStatus string      `json:"business_status"`
+	Requester      string      `json:"requester"` // ODS code
+	Owner          string      `json:"owner"`     // ODS code, "" while nobody has claimed it
+	Actor          ActingParty `json:"actor"`
 }
 
-// Actor is who acted: an organisation in a role, both "" for the adapter itself.
-type Actor struct {
+// ActingParty is who acted: an organisation in a role, both "" for the adapter itself.
+type ActingParty struct {
 	Organisation string    `json:"organisation"`
 	Role         auth.Role `json:"role"`
 }
@@ -58,7 +58,18 @@ type Actor struct {
 // read it: the requester, the owner, and while nobody owns it the services that may
 // claim it, as things stand in this commit.
 func (s *Service) announce(c *Change) {
-	r := c.Referral
+	for i := range c.Events {
+		e := &c.Events[i]
+		r := c.Referral
+		if c.Successor != nil && e.Referral == c.Successor.ID {
+			r = c.Successor
+		}
+		s.tellOf(e, r, c.At)
+	}
+}
+
+// tellOf makes what followers of a referral are told of one event.
+func (s *Service) tellOf(e *Event, r *Record, at time.Time) {
 	audiences := []string{audience(auth.RoleRequester, r.Organisation)}
 	if r.Owner != "" {
 		audiences = append(audiences, audience(auth.RoleOwner, r.Owner))
@@ -67,17 +78,19 @@ func (s *Service) announce(c *Change) {
 			audiences = append(audiences, audience(auth.RoleOwner, service))
 		}
 	}
-	for i := range c.Events {
-		e := &c.Events[i]
-		h := Happening{SpecVersion: "1.0", ID: e.ID, Type: "referral.moved", Subject: "Task/" + r.ID, Time: c.At, Data: HappeningData{
-			Referral: r.ID, Version: r.Version, Move: e.Move, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
-			Requester: r.Organisation, Owner: r.Owner, Actor: Actor{e.Actor, e.Role},
-		}}
-		if e.Move == "observation" {
-			h.Type = "referral.observation"
-		}
-		e.Public, e.Audiences = mustJSON(h), audiences
+	h := Happening{SpecVersion: "1.0", ID: e.ID, Type: "referral.moved", Subject: "Task/" + r.ID, Time: at, Data: HappeningData{
+		Referral: r.ID, Version: r.Version, Move: e.Move, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
+		Requester: r.Organisation, Owner: r.Owner, Actor: ActingParty{e.Actor, e.Role},
+	}}
+	switch {
+	case e.Move == "observation":
+		h.Type = "referral.observation"
+	case e.Move == row("T21").ID:
+		h.Type = "referral.overdue"
+	case e.Activity != "":
+		h.Type, h.Subject = "referral.activity", "Task/"+e.Activity
 	}
+	e.Public, e.Audiences = mustJSON(h), audiences
 }
 
 // Numbered is one event of a feed: its number there, and a Happening in JSON without

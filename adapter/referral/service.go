@@ -26,10 +26,10 @@ type Config struct {
 	// joined, warnings too. nil checks nothing.
 	Conforms func(canonical string, n *fhir.Node) error
 
-	Now         func() time.Time
-	Sharing     string        // sharing level of a new referral, default summary
-	MinAttempts int           // contact attempts before unable-to-contact, default 3
-	RetryFor    time.Duration // how long a delivery is tried, default 72 h
+	Now      func() time.Time
+	Sharing  string        // sharing level of a new referral, default summary
+	Rules    Rules         // the numbers of the life cycle
+	RetryFor time.Duration // how long a delivery is tried, default 72 h
 
 	// Reachable says why subscribers may not be told at an address, nil when they may; nil
 	// allows every address.
@@ -52,9 +52,7 @@ func NewService(c Config) *Service {
 	if c.Sharing == "" {
 		c.Sharing = SharingSummary
 	}
-	if c.MinAttempts == 0 {
-		c.MinAttempts = 3
-	}
+	c.Rules = c.Rules.withDefaults()
 	if c.RetryFor == 0 {
 		c.RetryFor = 72 * time.Hour
 	}

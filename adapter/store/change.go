@@ -20,7 +20,9 @@ type prepared struct {
 	builds       []build          // the versions it builds on
 	record       *referral.Record // a new state of a referral that exists
 	supersedes   []string         // deliveries
-	withdraw     string           // referral
+	cancels      []referral.Cancellation
+	timer        *referral.Timer
+	activities   []referral.Activity // new states of sub-Tasks that exist
 	rows         batch
 	size         int  // bytes of bodies
 	sends        bool // it gives the queue something
@@ -53,7 +55,7 @@ func prepare(c *referral.Change) (*prepared, error) {
 	for i := range c.Events {
 		e := &c.Events[i]
 		p.rows.add(tableEvent, orNew(e.ID), e.Referral, or(e.Organisation, c.Organisation), e.Move, e.From, e.To,
-			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data))
+			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data), e.Activity)
 		if e.Public != nil {
 			p.rows.add(tableWaiting, strings.Join(e.Audiences, " "), string(e.Public))
 			p.tells = true
@@ -85,7 +87,7 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 		}
 		p.keys, p.stored = append(p.keys, k), append(p.stored, stored)
 		answer := response
-		if k.Kind == referral.KeyPatient || k.Kind == referral.KeyConditional {
+		if k.Kind == referral.KeyPatient || k.Kind == referral.KeyConditional || k.Kind == referral.KeySuccessor {
 			answer = ""
 		}
 		p.rows.add(tableKey, string(stored), string(k.Kind), clean(k.Scope), clean(k.Value), c.Organisation, at, k.Hash, answer)
@@ -143,30 +145,42 @@ func (p *prepared) prepareVersions(c *referral.Change) error {
 }
 
 func (p *prepared) prepareReferral(c *referral.Change, message string) error {
-	r := c.Referral
-	if r == nil {
-		return nil
+	p.cancels, p.timer = c.Cancels, c.Timer
+	for i, r := range []*referral.Record{c.Referral, c.Successor} {
+		switch {
+		case r == nil:
+			continue
+		case r.ID == "" || r.Version < 1 || i == 1 && r.Version != 1:
+			return issue.New(issue.Exception, "store-change", "a referral needs an id and a version from 1")
+		case r.Version > 1:
+			copied := *r
+			copied.Updated = orTime(r.Updated, c.At)
+			p.record = &copied
+			continue
+		}
+		p.addReferral(r, c, message)
 	}
-	if r.ID == "" || r.Version < 1 {
-		return issue.New(issue.Exception, "store-change", "a referral needs an id and a version from 1")
+	for i := range c.Activities {
+		a := c.Activities[i]
+		if a.Version > 1 {
+			p.activities = append(p.activities, a)
+			continue
+		}
+		p.rows.add(tableActivity, a.ID, a.Referral, or(a.Organisation, c.Organisation), a.Owner, a.Name, int64(a.Version), a.Status,
+			flag(open(a.Status)), a.BusinessStatus, int64(a.Sessions), milli(orTime(a.Created, c.At)), milli(orTime(a.Updated, c.At)))
 	}
-	if c.Withdraw {
-		p.withdraw = r.ID
-	}
-	if r.Version > 1 {
-		copied := *r
-		copied.Updated = orTime(r.Updated, c.At)
-		p.record = &copied
-		return nil
-	}
+	return nil
+}
+
+func (p *prepared) addReferral(r *referral.Record, c *referral.Change, message string) {
 	organisation := or(r.Organisation, c.Organisation)
 	created := orTime(r.Created, c.At)
+	updated := orTime(r.Updated, created)
 	p.rows.add(tableReferral, r.ID, organisation, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)),
 		r.BusinessStatus, r.Patient, r.ServiceRequest, r.Filler, r.Sharing, r.Dialect, int64(r.Attempts),
-		milli(created), milli(orTime(r.Updated, created)), message)
+		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue))
 	p.rows.add(tableContent, r.ID, organisation, string(r.Content))
 	p.size += len(r.Content)
-	return nil
 }
 
 func (p *prepared) prepareDeliveries(c *referral.Change) error {
