@@ -22,12 +22,14 @@ type Operations struct {
 	Activities  func(ctx context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error)
 	Activity    func(ctx context.Context, c referral.Call, id string) (*referral.ActivityView, error)
 	ActActivity func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.ActivityView, error)
+	Update      func(ctx context.Context, c referral.Call, resourceType, id string, version int, root *fhir.Node) (*referral.Updated, error)
 	Refused     func(ctx context.Context, c referral.Call, interaction, entity string, err error) error
 
 	EventOperations // offered where Follow is given
 
 	ResourceTypes func() []string
 	CreateTypes   func() []string
+	UpdateTypes   func() []string
 	SearchParams  func(resourceType string) []referral.SearchParam
 }
 
@@ -35,7 +37,7 @@ type Operations struct {
 func OperationsOf(s *referral.Service) Operations {
 	return Operations{
 		Submit: s.Submit, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
-		Worklist: s.Worklist, View: s.View, Act: s.Act, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Refused: s.Refused,
+		Worklist: s.Worklist, View: s.View, Act: s.Act, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Refused: s.Refused,
 		EventOperations: EventOperations{
 			Follow: s.Follow, CreateWebhook: s.CreateWebhook, Webhooks: s.Webhooks, Webhook: s.Webhook, ChangeWebhook: s.ChangeWebhook,
 			RemoveWebhook: s.RemoveWebhook, PauseWebhook: s.PauseWebhook, ResumeWebhook: s.ResumeWebhook, RotateSecret: s.RotateSecret,
@@ -44,7 +46,7 @@ func OperationsOf(s *referral.Service) Operations {
 			RemoveSubscription: s.RemoveSubscription, Subscriptions: s.Subscriptions, SubscriptionStatus: s.SubscriptionStatus,
 			SubscriptionEvents: s.SubscriptionEvents,
 		},
-		ResourceTypes: referral.ResourceTypes, CreateTypes: referral.CreateTypes, SearchParams: referral.SearchParams,
+		ResourceTypes: referral.ResourceTypes, CreateTypes: referral.CreateTypes, UpdateTypes: referral.UpdateTypes, SearchParams: referral.SearchParams,
 	}
 }
 

@@ -99,6 +99,11 @@ func (g *gateway) resourceRoutes(resource string) []*route {
 			interactions: []string{"search-type"}, body: mediaForm, handle: search,
 		})
 	}
+	if slices.Contains(g.Operations.UpdateTypes(), resource) {
+		list = append(list,
+			&route{method: http.MethodPut, path: path + "/:id", resource: resource, letter: 'u', interactions: []string{"update"}, body: mediaFHIR, handle: update},
+			&route{method: http.MethodPatch, path: path + "/:id", resource: resource, letter: 'u', interactions: []string{"patch"}, body: mediaPatch, handle: patch})
+	}
 	if slices.Contains(g.Operations.CreateTypes(), resource) {
 		list = append(list, &route{
 			method: http.MethodPost, path: path, resource: resource, letter: 'c',

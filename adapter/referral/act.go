@@ -3,7 +3,6 @@ package referral
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,29 +28,30 @@ func (s *Service) Act(ctx context.Context, c Call, id, action string, version in
 	if !slices.Contains(Actions(), action) {
 		return nil, issue.New(issue.NotFound, "action-unknown", "there is no such action; there are "+strings.Join(Actions(), ", "))
 	}
-	for round := 1; ; round++ {
-		st, err := s.step(ctx, c, id, in)
-		if err != nil {
-			return nil, err
-		}
+	var made *step
+	err := s.attempt(ctx, c, id, in, func(st *step) (*Change, error) {
 		if st.before.Version != version {
-			return nil, issue.New(issue.Conflict, "version-conflict", fmt.Sprintf("the referral has changed: its version is now %d; read it again and decide anew", st.before.Version))
+			return nil, staleVersion(st.before.Version)
 		}
+		made = st
 		change, err := st.make(ctx, action)
-		if err == nil {
-			err = s.Store.Commit(ctx, change)
+		if change != nil {
+			st.events = append(st.events, change.Events...)
 		}
-		if err == nil {
-			if st.successor != nil && st.move.To == "" {
-				return s.View(ctx, c, st.successor.ID)
-			}
-			return s.view(ctx, c, st.after, append(st.events, change.Events...))
-		}
-		// a conflict may be about something beside the referral: the next look tells
-		if !errors.Is(err, issue.Conflict) || round == maxRounds {
-			return nil, err
-		}
+		return change, err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case made.successor != nil && made.move.To == "":
+		return s.View(ctx, c, made.successor.ID)
 	}
+	return s.view(ctx, c, made.after, made.events)
+}
+
+// staleVersion is the answer to who acts on a version that is no longer the current one.
+func staleVersion(now int) error {
+	return issue.New(issue.Conflict, "version-conflict", fmt.Sprintf("the referral has changed: its version is now %d; read it again and decide anew", now))
 }
 
 // step reads what a move starts from.
@@ -87,6 +87,11 @@ func (st *step) make(ctx context.Context, action string) (*Change, error) {
 	if err := st.decide(action); err != nil {
 		return nil, err
 	}
+	return st.finish(ctx)
+}
+
+// finish makes the Change of the move that was taken.
+func (st *step) finish(ctx context.Context) (*Change, error) {
 	change, err := st.change(ctx)
 	if err != nil {
 		return nil, err
@@ -112,7 +117,10 @@ type step struct {
 	business  string
 	reason    string // the code of business-status that the reason means
 	after     *Record
-	successor *Record // the new referral that the move opens, nil when it opens none
+	activity  *Activity // of a move of a sub-Task: the sub-Task
+	actors    []Actor   // who the caller is for it
+	from      string    // its status before the move
+	successor *Record   // the new referral that the move opens, nil when it opens none
 }
 
 // situation is what guards look at.

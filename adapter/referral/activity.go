@@ -181,33 +181,52 @@ func (s *Service) ActActivity(ctx context.Context, c Call, id, action string, ve
 	if !slices.Contains(ActivityActions(), action) {
 		return nil, issue.New(issue.NotFound, "action-unknown", "there is no such action on an activity")
 	}
+	st, err := s.activityStep(ctx, c, id, version, in)
+	if err != nil {
+		return nil, err
+	}
+	m, err := activityRow(action, st.activity.Status, st.actors)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.takeActivity(m); err != nil {
+		return nil, err
+	}
+	if err := st.commitActivity(ctx); err != nil {
+		return nil, err
+	}
+	return s.activityView(ctx, c, st.activity, st.before)
+}
+
+// activityStep reads what a move of a sub-Task starts from.
+func (s *Service) activityStep(ctx context.Context, c Call, id string, version int, in Input) (*step, error) {
 	scope := s.scope(c)
 	a, err := s.Store.Activity(ctx, scope, id)
 	if err != nil {
 		return nil, err
 	}
 	if a.Version != version {
-		return nil, issue.New(issue.Conflict, "version-conflict", fmt.Sprintf("the activity has changed: its version is now %d; read it again and decide anew", a.Version))
+		return nil, staleVersion(a.Version)
 	}
 	// a provider may move what it may not see the whole of
 	r, err := s.Store.Referral(ctx, Scope{Role: auth.RoleOperator}, a.Referral)
 	if err != nil {
 		return nil, err
 	}
-	who := s.activityActors(c, a, r)
-	m, err := activityRow(action, a.Status, who)
-	if err != nil {
-		return nil, err
+	st := &step{s: s, c: c, scope: scope, before: r, activity: a, actors: s.activityActors(c, a, r), in: in, at: s.now()}
+	if len(st.actors) > 0 {
+		st.actor = st.actors[0]
 	}
-	st := &step{s: s, c: c, actor: who[0], before: r, in: in, at: s.now(), move: m}
+	return st, nil
+}
+
+// takeActivity checks everything that a row demands, and settles the sub-Task after it.
+func (st *step) takeActivity(m *Move) error {
+	st.move = m
 	if err := issue.Join(st.fields()); err != nil {
-		return nil, err
+		return err
 	}
-	task, err := s.activityTask(ctx, scope, id)
-	if err != nil {
-		return nil, err
-	}
-	from := a.Status
+	a := *st.activity
 	a.Version++
 	a.Status, a.Updated = m.Leads(a.Status), st.at
 	if len(m.Business) > 0 {
@@ -216,31 +235,89 @@ func (s *Service) ActActivity(ctx context.Context, c Call, id, action string, ve
 	switch {
 	case m.ID == "S03":
 		a.Sessions++
-	case in.Sessions != "":
-		a.Sessions, _ = strconv.Atoi(in.Sessions) // fields has read it
+	case st.in.Sessions != "":
+		a.Sessions, _ = strconv.Atoi(st.in.Sessions) // fields has read it
+	}
+	st.from, st.activity = st.activity.Status, &a
+	return nil
+}
+
+// commitActivity writes the next version of a sub-Task.
+func (st *step) commitActivity(ctx context.Context) error {
+	s, a, r := st.s, st.activity, st.before
+	task, err := s.activityTask(ctx, st.scope, a.ID)
+	if err != nil {
+		return err
 	}
 	party := r.Owner
-	if who[0] == ActorProvider {
+	if st.actor == ActorProvider {
 		party = a.Owner
 	}
 	change := &Change{Organisation: r.Organisation, At: st.at}
-	by := turn{referral: r, move: m, from: from, party: party, role: c.Principal.Role, when: st.when, in: st.in}
+	by := turn{referral: r, move: st.move, from: st.from, party: party, role: st.c.Principal.Role, when: st.when, in: st.in}
 	if err := s.moveActivity(change, by, a, task); err != nil {
-		return nil, err
+		return err
 	}
 	for i := range change.Events {
 		s.tellOf(&change.Events[i], r, change.At)
 	}
-	audit := s.audit(c, "update", "U", nil)
+	audit := s.audit(st.c, "update", "U", nil)
 	audit.Organisation, audit.Actor, audit.Entity, audit.Patient = r.Organisation, party, "Task/"+a.ID, r.Patient
 	change.Audits = []Audit{audit}
 	if err := sound(change); err != nil {
+		return err
+	}
+	return s.Store.Commit(ctx, change)
+}
+
+// updateActivity takes a new version of a sub-Task over FHIR.
+func (s *Service) updateActivity(ctx context.Context, c Call, a *Activity, version int, root *fhir.Node) (*Updated, error) {
+	st, err := s.activityStep(ctx, c, a.ID, version, Input{})
+	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.Commit(ctx, change); err != nil {
+	was, err := st.current(ctx, "Task", a.ID, version)
+	if err != nil {
 		return nil, err
 	}
-	return s.activityView(ctx, c, a, r)
+	p, err := st.proposal(was, root, Activities)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
+		if err := st.chooseActivity(p); err != nil {
+			return nil, err
+		}
+		if err := st.commitActivity(ctx); err != nil {
+			return nil, err
+		}
+	}
+	v, err := s.Store.Read(ctx, st.scope, "Task", a.ID)
+	return &Updated{v, st.move}, err
+}
+
+// chooseActivity finds the row that a proposal means and takes it.
+func (st *step) chooseActivity(p *proposal) error {
+	var first error
+	for i := range Activities {
+		m := &Activities[i]
+		if !slices.ContainsFunc(st.actors, func(a Actor) bool { return p.fits(m, &Record{}, a) }) {
+			continue
+		}
+		st.in = p.input(m)
+		err := st.takeActivity(m)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = issue.Join(placed(issue.All(err), m))
+		}
+	}
+	if first != nil {
+		return first
+	}
+	return issue.New(issue.BusinessRule, "illegal-move", "Task.status "+p.was.Text("status")+" to "+p.status+" is no move that the caller may make; "+
+		legal(Activities, p.was.Text("status"), false, st.actor)).At("Task.status")
 }
 
 // activityRow finds the row of a move of a sub-Task, or says why there is none.

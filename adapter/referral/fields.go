@@ -160,7 +160,10 @@ func (s *Service) checkOutcome(o *Outcome) []*issue.Error {
 	code("interventions", o.Interventions)
 	for i, score := range o.Scores {
 		at := fmt.Sprintf("outcome.scores[%d]", i)
-		instrument := s.Instruments.ByCode(score.Instrument)
+		if named := s.Instruments.byScore[[2]string{score.System, score.Code}]; score.Instrument == "" && named != nil {
+			o.Scores[i].Instrument = named.Code // over FHIR it is named by the code of its score
+		}
+		instrument := s.Instruments.ByCode(o.Scores[i].Instrument)
 		if instrument == nil {
 			faults = append(faults, issue.New(issue.CodeInvalid, "instrument-unknown", "instrument is one of "+strings.Join(s.Instruments.Codes(), ", ")).At(at+".instrument"))
 			continue

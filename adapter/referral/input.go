@@ -92,6 +92,7 @@ type Outcome struct {
 
 // Score is one result of an instrument.
 type Score struct {
+	System, Code   string `json:"-"`                          // code of the score, where the instrument is named by it
 	Instrument     string `json:"instrument"`                 // code of the instrument, such as swemwbs or ons4-anxious
 	Name           string `json:"name,omitempty"`             // filled on output
 	Value          string `json:"value"`                      // decimal digits, within the instrument's range
