@@ -44,6 +44,7 @@ type Config struct {
 	SupportDays int           `help:"Working days that support may go on without any step recorded." env:"ADAPTER_SUPPORT_DAYS" name:"support-days" default:"20"`
 	ConfirmDays int           `help:"Working days until a cancellation that the referrer asked for counts as confirmed; below zero it waits for an answer." env:"ADAPTER_CONFIRM_DAYS" name:"confirm-days" default:"5"`
 	ReopenFor   time.Duration `help:"How long after its end a referral can be opened again." env:"ADAPTER_REOPEN_FOR" name:"reopen-for" default:"2160h"`
+	TimersEvery time.Duration `help:"How often is looked for times that are over." env:"ADAPTER_TIMERS_EVERY" name:"timers-every" default:"1m"`
 
 	BodyBytes     int           `help:"Largest request body, in bytes." env:"ADAPTER_BODY_BYTES" name:"body-bytes" default:"5242880"`
 	RetryFor      time.Duration `help:"How long a delivery is tried before it is dead." env:"ADAPTER_RETRY_FOR" name:"retry-for" default:"72h"`
@@ -81,8 +82,11 @@ func (c *Config) complete() error {
 	if c.MinAttempts < 1 || c.BodyBytes < 1024 || c.RetryFor <= 0 || c.DrainFor <= 0 {
 		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, and ADAPTER_BODY_BYTES is at least 1024")
 	}
-	if c.TriageDays < 0 || c.AnswerDays < 0 || c.ContactDays < 0 || c.SupportDays < 0 || c.ReopenFor < 0 {
-		return errors.New("the working days of the life cycle and ADAPTER_REOPEN_FOR are above zero")
+	if c.TriageDays < 0 || c.AnswerDays < 0 || c.ContactDays < 0 || c.SupportDays < 0 || c.ReopenFor < 0 || c.TimersEvery < 0 {
+		return errors.New("the working days of the life cycle, ADAPTER_REOPEN_FOR and ADAPTER_TIMERS_EVERY are above zero")
+	}
+	if c.TimersEvery == 0 {
+		c.TimersEvery = time.Minute
 	}
 	if c.EventsFor == 0 {
 		c.EventsFor = defaultEventsFor

@@ -17,12 +17,13 @@ import (
 const pruneEvery = time.Hour
 
 // events is what runs beside the server so that those who follow referrals are told:
-// the numbering, the outbox of subscribers, and what sends it.
+// the numbering, the outbox of subscribers, and what sends it; and the timers.
 type events struct {
 	store   *store.Store
 	service *referral.Service
 	worker  *delivery.Worker
 	keep    time.Duration
+	every   time.Duration // between looks for times that are over
 	log     *slog.Logger
 }
 
@@ -41,7 +42,7 @@ func newEvents(s *store.Store, service *referral.Service, c Config, observe func
 		// a place for each subscriber that hangs, and still some for the others; a send is small
 		Concurrency: 128, PerRecipient: 1, Timeout: 65 * time.Second,
 	})
-	return &events{s, service, worker, c.EventsFor, log}, err
+	return &events{s, service, worker, c.EventsFor, c.TimersEvery, log}, err
 }
 
 // run works until ctx ends.
@@ -49,6 +50,7 @@ func (e *events) run(ctx context.Context) error {
 	var group sync.WaitGroup
 	group.Go(func() { e.store.RunSequencer(ctx, e.log) })
 	group.Go(func() { e.service.Publish(ctx, e.log) })
+	group.Go(func() { e.service.RunTimers(ctx, e.log, e.every) })
 	group.Go(func() { e.prune(ctx) })
 	err := e.worker.Run(ctx)
 	group.Wait()

@@ -23,6 +23,7 @@ type Operations struct {
 	Activity    func(ctx context.Context, c referral.Call, id string) (*referral.ActivityView, error)
 	ActActivity func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.ActivityView, error)
 	Update      func(ctx context.Context, c referral.Call, resourceType, id string, version int, root *fhir.Node) (*referral.Updated, error)
+	Ledger      func(ctx context.Context, c referral.Call, q referral.LedgerQuery) (*referral.Ledger, error)
 	Refused     func(ctx context.Context, c referral.Call, interaction, entity string, err error) error
 
 	EventOperations // offered where Follow is given
@@ -37,7 +38,7 @@ type Operations struct {
 func OperationsOf(s *referral.Service) Operations {
 	return Operations{
 		Submit: s.Submit, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
-		Worklist: s.Worklist, View: s.View, Act: s.Act, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Refused: s.Refused,
+		Worklist: s.Worklist, View: s.View, Act: s.Act, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Refused: s.Refused,
 		EventOperations: EventOperations{
 			Follow: s.Follow, CreateWebhook: s.CreateWebhook, Webhooks: s.Webhooks, Webhook: s.Webhook, ChangeWebhook: s.ChangeWebhook,
 			RemoveWebhook: s.RemoveWebhook, PauseWebhook: s.PauseWebhook, ResumeWebhook: s.ResumeWebhook, RotateSecret: s.RotateSecret,

@@ -72,6 +72,7 @@ func (g *gateway) table() []*route {
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},
 		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: view},
 		&route{method: http.MethodPost, path: referrals + "/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: act},
+		&route{method: http.MethodGet, path: apiBase + "/ledger", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: ledger},
 		&route{method: http.MethodGet, path: apiBase + "/activities", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, roles: owners, handle: activities},
 		&route{method: http.MethodGet, path: apiBase + "/activities/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: activity},
 		&route{method: http.MethodPost, path: apiBase + "/activities/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, roles: owners, body: mediaJSON, handle: actActivity},

@@ -34,6 +34,9 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	change := &Change{Organisation: r.Organisation, At: st.at}
 	a := s.audit(st.c, "update", "U", nil)
 	a.Organisation, a.Actor, a.Entity, a.Patient = r.Organisation, st.party(), "Task/"+r.ID, r.Patient
+	if st.actor == ActorTimer {
+		a.Client = "timers"
+	}
 	change.Audits = []Audit{a}
 	if st.after.Version > st.before.Version {
 		if err := st.advance(ctx, change, &task, content); err != nil {

@@ -51,6 +51,10 @@ type Store interface {
 	// Activities gives the sub-Tasks that a provider was sent, the oldest first; open ones
 	// alone when open is set. next is "" on the last page.
 	Activities(ctx context.Context, s Scope, open bool, p Page) (list []Activity, next string, err error)
+	// DueReferrals gives the ids of at most n referrals whose time is over. It knows no scope.
+	DueReferrals(ctx context.Context, now time.Time, n int) ([]string, error)
+	// Ledger gives the open loops of a scope, without names.
+	Ledger(ctx context.Context, s Scope, q LedgerQuery) (*Ledger, error)
 	// Outbox gives what was and is to be sent to records about a referral, without bodies,
 	// in the order to send. It knows no scope.
 	Outbox(ctx context.Context, referral string) ([]Delivery, error)

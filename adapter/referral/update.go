@@ -78,7 +78,13 @@ func (s *Service) attempt(ctx context.Context, c Call, id string, in Input, deci
 		if err != nil || change == nil {
 			return err
 		}
-		if err = s.Store.Commit(ctx, change); err == nil || !errors.Is(err, issue.Conflict) || round == maxRounds {
+		err = s.Store.Commit(ctx, change)
+		var known *Repeat
+		if errors.As(err, &known) {
+			e := issue.New(issue.Conflict, "succeeded", "another Task has taken the place of this one already: work that one")
+			return e.With("Task/%s", known.Key.Hash)
+		}
+		if err == nil || !errors.Is(err, issue.Conflict) || round == maxRounds {
 			return err
 		}
 	}

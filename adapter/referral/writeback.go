@@ -156,9 +156,11 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 		n := entry.Child("resource")
 		urls[n.ResourceType()+"/"+n.Text("id")] = entry.Text("fullUrl")
 	}
-	eachReference(b, func(_, literal *fhir.Node) {
+	eachReference(b, func(ref, literal *fhir.Node) {
 		if url := urls[literal.Value]; url != "" {
 			literal.Value = url
+		} else if ref.Parent != nil && ref.Parent.Name == "extension" {
+			ref.Remove("reference") // no map looks into it, and its identifier holds there too
 		}
 	})
 	return parse(fhir.Encode(b))
