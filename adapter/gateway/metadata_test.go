@@ -67,6 +67,8 @@ func TestEveryClaimAnswers(t *testing.T) {
 			}
 		case "$validate":
 			method, target, body = "POST", strings.TrimSuffix(path, "/")+"/$validate", `{"resourceType":"Patient"}`
+		case "$lifecycle":
+			target = "/fhir/R4/$lifecycle"
 		case "$translate":
 			target = path + "/letters/$translate?code=female&system=http://hl7.org/fhir/administrative-gender"
 		case "$expand":

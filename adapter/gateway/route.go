@@ -53,6 +53,7 @@ func (g *gateway) table() []*route {
 	for _, resource := range g.Operations.ResourceTypes() {
 		list = append(list, g.resourceRoutes(resource)...)
 	}
+	list = append(list, &route{method: http.MethodGet, path: fhirBase + "/$lifecycle", interactions: []string{"operation"}, operation: lifecycleOperation, handle: lifecycle})
 	list = append(list, g.artefactRoutes()...)
 	if g.Validator != nil {
 		list = append(list, g.validateRoutes()...)

@@ -435,7 +435,7 @@ func (s *Service) activityView(ctx context.Context, c Call, a *Activity, r *Reco
 func (m *Move) offer(at string) Action {
 	a := Action{Name: m.Action, Move: m.ID, To: m.To, Requires: slices.Clone(m.Requires), Href: at + "/actions/" + m.Action}
 	if m.Reason {
-		a.Requires, a.Reasons = append(a.Requires, "reason"), m.reasons()
+		a.Requires, a.Reasons = append(a.Requires, "reason"), m.ReasonCodes()
 	}
 	return a
 }

@@ -60,9 +60,9 @@ func (st *step) fields() []*issue.Error {
 	reason := ""
 	if st.move.Reason && in.Reason != nil {
 		reason = st.s.businessOf(in.Reason)
-		oneOf("reason.code", reason, st.move.reasons())
+		oneOf("reason.code", reason, st.move.ReasonCodes())
 		if reason == "" {
-			fault(issue.Required, "field-required", "reason.code", "reason needs a code: one of "+strings.Join(st.move.reasons(), ", ")+
+			fault(issue.Required, "field-required", "reason.code", "reason needs a code: one of "+strings.Join(st.move.ReasonCodes(), ", ")+
 				", or with the system "+SystemCloseReason+" a close reason that belongs to one of these")
 		}
 	}

@@ -132,8 +132,8 @@ func (m *Move) Starts(from string, asked bool) bool {
 // By reports whether an actor may make the move.
 func (m *Move) By(a Actor) bool { return slices.Contains(m.Actors, a) }
 
-// reasons are the codes that Input.Reason may have, nil when the row takes none.
-func (m *Move) reasons() []string {
+// ReasonCodes are the codes that Input.Reason may have, nil when the row takes none.
+func (m *Move) ReasonCodes() []string {
 	switch {
 	case !m.Reason:
 		return nil

@@ -33,7 +33,7 @@ func TestTableIsSound(t *testing.T) {
 		if len(m.Actors) == 0 || m.Name == "" || len(m.From) == 0 {
 			t.Errorf("%s has no actor, name or beginning", m.ID)
 		}
-		if m.Reason && len(m.reasons()) == 0 {
+		if m.Reason && len(m.ReasonCodes()) == 0 {
 			t.Errorf("%s wants a reason and has no code for it", m.ID)
 		}
 		// the requester knows what it ended itself
@@ -316,7 +316,7 @@ func inputFor(m *Move) Input {
 		}
 	}
 	if m.Reason {
-		code := m.reasons()[0]
+		code := m.ReasonCodes()[0]
 		if m.Action == "close" {
 			code = "unable-to-contact"
 		}

@@ -96,7 +96,7 @@ func (s *Service) updateRequest(ctx context.Context, c Call, id string, version 
 // status in words.
 func requestReason(root *fhir.Node, status string, m *Move) *Coded {
 	why := &Coded{Code: "cancellation-requested", Text: "The requester set its request to " + status + "."}
-	if slices.Contains(m.reasons(), status) {
+	if slices.Contains(m.ReasonCodes(), status) {
 		why.Code = status
 	}
 	for _, e := range root.All("extension") {

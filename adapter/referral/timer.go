@@ -71,7 +71,7 @@ func (s *Service) expire(ctx context.Context, id string) error {
 		return issue.New(issue.BusinessRule, "illegal-move", "no time counts in this state")
 	}
 	if m.Reason {
-		st.in.Reason = &Coded{Code: m.reasons()[0], Text: "Nobody answered in the time agreed."}
+		st.in.Reason = &Coded{Code: m.ReasonCodes()[0], Text: "Nobody answered in the time agreed."}
 	}
 	if err := st.take(m); err != nil {
 		return err
