@@ -150,7 +150,6 @@ func TestR12EnteredInErrorAgainstTheOutbox(t *testing.T) {
 
 		c.w.gp.fail(standInFault{Status: 503}, standInFault{Status: 503}, standInFault{Status: 503}, standInFault{Status: 503})
 		before := len(c.w.gp.received())
-		c.exec("UPDATE delivery SET due = due") // the row below is made after this
 		v := c.referred("in-progress")
 		v = c.worker.act(v, "complete", referral.Input{Outcome: fullOutcome()}).view()
 		eventually(t, "the first try has failed", func() bool {
@@ -169,18 +168,16 @@ func TestR12EnteredInErrorAgainstTheOutbox(t *testing.T) {
 		}
 	})
 	// what was never tried is withdrawn, and nothing is said of it
-	w := newWorld(t, "")
-	if err := os.WriteFile(w.config.Partners, []byte(strings.ReplaceAll(string(castPartners("http://127.0.0.1:1")), `"status":"active"`, `"status":"off"`)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a := w.run(quiet())
-	c := &cast{w: w, a: a, gp: a.as(auth.RoleRequester, practiceA), worker: a.as(auth.RoleOwner, service1), manager: a.as(auth.RoleOperator)}
+	c := newCast(t, "")
+	c.w.gp.fail(standInFault{Status: 503})
 	v := c.worker.act(c.referred("received"), "ask", referral.Input{Question: "Who?"}).view()
-	if n := w.number("SELECT count(*) FROM delivery WHERE attempts = 0 AND state = 'queued'"); n == 1 {
-		moved(t, c.gp.act(v, "enter-in-error", referral.Input{Reason: said("entered-in-error")}), "entered-in-error", "info-requested")
-		if n := w.number("SELECT count(*) FROM delivery WHERE state <> 'superseded'"); n != 0 {
-			t.Errorf("%d rows still go", n)
-		}
+	eventually(t, "the first try has failed", func() bool {
+		return c.w.number("SELECT count(*) FROM delivery WHERE state = 'queued' AND attempts = 1") == 1
+	})
+	c.exec("UPDATE delivery SET attempts = 0, wake = 9000000000000") // as if it had waited all the time
+	moved(t, c.gp.act(v, "enter-in-error", referral.Input{Reason: said("entered-in-error")}), "entered-in-error", "info-requested")
+	if n, all := c.w.number("SELECT count(*) FROM delivery WHERE state = 'superseded'"), c.w.number("SELECT count(*) FROM delivery"); n != 1 || all != 1 {
+		t.Errorf("%d of %d rows were withdrawn", n, all)
 	}
 }
 

@@ -53,7 +53,6 @@ func (g *gateway) table() []*route {
 	for _, resource := range g.Operations.ResourceTypes() {
 		list = append(list, g.resourceRoutes(resource)...)
 	}
-	list = append(list, &route{method: http.MethodGet, path: fhirBase + "/$lifecycle", interactions: []string{"operation"}, operation: lifecycleOperation, handle: lifecycle})
 	list = append(list, g.artefactRoutes()...)
 	if g.Validator != nil {
 		list = append(list, g.validateRoutes()...)
@@ -168,6 +167,7 @@ func (g *gateway) artefactRoutes() []*route {
 	}
 	if g.Definitions != nil {
 		serve("OperationDefinition")
+		invoke(http.MethodGet, "/$lifecycle", "", mediaNone, lifecycleOperation, lifecycle)
 	}
 	return list
 }

@@ -66,7 +66,10 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 	}
 	recorded := st.outcomeResources(content, withdrawn)
 	st.apply(task, recorded)
-	if st.move.Writes != WriteNothing && r.Sharing != SharingNone && patientNumber(r, content) == "" {
+	switch {
+	case st.move.Writes == WriteRetraction:
+		r.Unfiled = "" // there is nothing to file any more
+	case st.move.Writes != WriteNothing && st.move.Writes != WriteMessage && r.Sharing != SharingNone && patientNumber(r, content) == "":
 		r.Unfiled = UnfiledNoNumber
 		if !slices.ContainsFunc(task.Note, func(n *fhir.Annotation) bool { return n.GetText().GetValue() == noRecord }) {
 			task.Note = append(task.Note, fhir.NewAnnotation(noRecord, st.at))

@@ -12,6 +12,8 @@ ALTER TABLE referral ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE referral ADD COLUMN due BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE referral ADD COLUMN overdue BIGINT NOT NULL DEFAULT 0;
 UPDATE referral SET since = updated;
+-- What was open before there were times gets two weeks from its last move, and on hold four.
+UPDATE referral SET due = updated + CASE WHEN status = 'on-hold' THEN 2419200000 ELSE 1209600000 END WHERE open = 1;
 CREATE INDEX referral_due ON referral (due) WHERE open = 1 AND due > 0;
 CREATE INDEX referral_root ON referral (root) WHERE root <> '';
 CREATE INDEX referral_unfiled ON referral (id) WHERE unfiled <> '';
