@@ -31,7 +31,9 @@ type app struct {
 	store    *store.Store
 	partners *referral.Partners
 	worker   *delivery.Worker
-	shadow   *shadow // nil without shadow maps
+	events   *events
+	stopping chan struct{} // closed when the server is to stop
+	shadow   *shadow       // nil without shadow maps
 	handler  http.Handler
 	listener net.Listener
 	url      string // where it listens
@@ -40,7 +42,7 @@ type app struct {
 // newApp opens the database, compiles the artefacts and listens. Nothing is served
 // before run.
 func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
-	a := &app{config: c, log: log}
+	a := &app{config: c, log: log, stopping: make(chan struct{})}
 	given, notes, err := openPackages(c.Packages)
 	if err != nil {
 		return nil, fmt.Errorf("ADAPTER_PACKAGES: %w", err)
@@ -101,16 +103,21 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
 		Dialect: compiled.dialect, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
-		Sharing: c.Sharing, MinAttempts: c.MinAttempts, RetryFor: c.RetryFor,
+		Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor,
+		Reachable: c.reachable(),
 	})
 	validator.intake = service
-	if a.worker, err = a.newWorker(registry, service.Fresh); err != nil {
+	observe := observeDeliveries(registry)
+	if a.worker, err = a.newWorker(observe, service.Fresh); err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
+	if a.events, err = newEvents(a.store, service, c, observe, log); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
 	a.handler = gateway.New(gateway.Config{
 		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Version: version(), Ready: a.store.Ping, Logger: log,
-		Registerer: registry, Gatherer: registry, NewID: a.store.NewID,
+		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
 		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions,
 		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
 			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
@@ -129,8 +136,9 @@ func (a *app) run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var group sync.WaitGroup
-	var workerErr error
+	var workerErr, eventsErr error
 	group.Go(func() { workerErr = a.worker.Run(working) })
+	group.Go(func() { eventsErr = a.events.run(working) })
 	if a.shadow != nil {
 		group.Go(func() { a.shadow.run(working) })
 	}
@@ -142,6 +150,7 @@ func (a *app) run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.log.Info("draining", "limit_ms", a.config.DrainFor.Milliseconds())
 	}
+	close(a.stopping) // who waits for events is answered now
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.DrainFor)
 	defer cancel()
 	if shutdown := server.Shutdown(drain); shutdown != nil {
@@ -152,7 +161,7 @@ func (a *app) run(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, workerErr, a.store.Close(drain))
+	return errors.Join(err, workerErr, eventsErr, a.store.Close(drain))
 }
 
 // verifier trusts our own issuer and the partners' registered client keys.
@@ -219,7 +228,7 @@ func loadPartners(file string) (*referral.Partners, error) {
 }
 
 // newWorker makes the delivery worker with its one route.
-func (a *app) newWorker(registry registerer, fresh func(context.Context, referral.Delivery) (bool, error)) (*delivery.Worker, error) {
+func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh func(context.Context, referral.Delivery) (bool, error)) (*delivery.Worker, error) {
 	route := &delivery.FHIR{PlainHTTP: a.config.PlainPartners, Endpoint: func(ods string) (delivery.Endpoint, bool) {
 		e, ok := a.partners.Endpoint(ods)
 		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
@@ -235,6 +244,6 @@ func (a *app) newWorker(registry registerer, fresh func(context.Context, referra
 	}
 	return delivery.New(delivery.Config{
 		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
-		Observe: observeDeliveries(registry), Drain: a.config.DrainFor,
+		Observe: observe, Drain: a.config.DrainFor,
 	})
 }

@@ -53,11 +53,13 @@ func compile(c Config, given packages, log *slog.Logger) (*artefacts, error) {
 	if a.instruments, err = referral.LoadInstruments(instruments); err != nil {
 		return nil, err
 	}
-	convert, err := document("operations/OperationDefinition-convert.json")
-	if err != nil {
-		return nil, err
+	for _, name := range []string{"convert", "lifecycle"} {
+		definition, err := document("operations/OperationDefinition-" + name + ".json")
+		if err != nil {
+			return nil, err
+		}
+		a.definitions = append(a.definitions, definition)
 	}
-	a.definitions = []*fhir.Node{convert}
 	return a, a.compileProfiles()
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"spadapter/adapter/referral"
 )
 
 // Config is everything a deployment sets: environment variables and flags of the same
@@ -33,14 +35,27 @@ type Config struct {
 	Audience []string `help:"aud that a token must have; default the base URL." env:"ADAPTER_AUDIENCE"`
 	Keys     string   `help:"Private JWK set for proving who we are to partners." env:"ADAPTER_KEYS_FILE" name:"keys" default:"adapter-keys.json"`
 
-	Sharing       string        `help:"Sharing level of a new referral: none, codes-only, summary or full." env:"ADAPTER_SHARING" enum:"none,codes-only,summary,full" default:"summary"`
-	MinAttempts   int           `help:"Contact attempts, on different days, before a person counts as not to be contacted." env:"ADAPTER_MIN_ATTEMPTS" name:"min-attempts" default:"3"`
+	Sharing     string `help:"Sharing level of a new referral: none, codes-only, summary or full." env:"ADAPTER_SHARING" enum:"none,codes-only,summary,full" default:"summary"`
+	MinAttempts int    `help:"Contact attempts, on different days, before a person counts as not to be contacted." env:"ADAPTER_MIN_ATTEMPTS" name:"min-attempts" default:"3"`
+
+	TriageDays  int           `help:"Working days until a service must have decided on a referral." env:"ADAPTER_TRIAGE_DAYS" name:"triage-days" default:"10"`
+	AnswerDays  int           `help:"Working days until the referrer must have answered a question." env:"ADAPTER_ANSWER_DAYS" name:"answer-days" default:"5"`
+	ContactDays int           `help:"Working days from accepting to the first contact." env:"ADAPTER_CONTACT_DAYS" name:"contact-days" default:"10"`
+	SupportDays int           `help:"Working days that support may go on without any step recorded." env:"ADAPTER_SUPPORT_DAYS" name:"support-days" default:"20"`
+	ConfirmDays int           `help:"Working days until a cancellation that the referrer asked for counts as confirmed; below zero it waits for an answer." env:"ADAPTER_CONFIRM_DAYS" name:"confirm-days" default:"5"`
+	ReopenFor   time.Duration `help:"How long after its end a referral can be opened again." env:"ADAPTER_REOPEN_FOR" name:"reopen-for" default:"2160h"`
+	TimersEvery time.Duration `help:"How often is looked for times that are over." env:"ADAPTER_TIMERS_EVERY" name:"timers-every" default:"1m"`
+
 	BodyBytes     int           `help:"Largest request body, in bytes." env:"ADAPTER_BODY_BYTES" name:"body-bytes" default:"5242880"`
 	BytesAtOnce   int           `help:"Bytes of all request bodies in work at one time, after decompression; at the peak each takes some 25 times that in memory. One body always fits." env:"ADAPTER_BODY_BYTES_AT_ONCE" name:"body-bytes-at-once" default:"33554432"`
 	RetryFor      time.Duration `help:"How long a delivery is tried before it is dead." env:"ADAPTER_RETRY_FOR" name:"retry-for" default:"72h"`
 	DrainFor      time.Duration `help:"How long a stopping server waits for requests and deliveries under way." env:"ADAPTER_DRAIN_FOR" name:"drain-for" default:"20s"`
 	PlainPartners bool          `help:"Allow http to partners on other machines: for test networks only." env:"ADAPTER_PLAIN_PARTNERS" name:"plain-partners"`
-	LogLevel      string        `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
+
+	EventsFor          time.Duration `help:"How long events are kept for those who follow them." env:"ADAPTER_EVENTS_FOR" name:"events-for" default:"2160h"`
+	SubscriberNetworks []string      `help:"Networks, such as 127.0.0.0/8, in which webhooks and Subscriptions may be told besides the public internet; http is allowed to loopback addresses in them." env:"ADAPTER_SUBSCRIBER_NETWORKS" name:"subscriber-networks"`
+
+	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
 
 // The default key files may be missing; a file that was named may not.
@@ -68,8 +83,33 @@ func (c *Config) complete() error {
 	if c.MinAttempts < 1 || c.BodyBytes < 1024 || c.BytesAtOnce < 0 || c.RetryFor <= 0 || c.DrainFor <= 0 {
 		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, ADAPTER_BODY_BYTES is at least 1024, and ADAPTER_BODY_BYTES_AT_ONCE is not below zero")
 	}
+	if c.TriageDays < 0 || c.AnswerDays < 0 || c.ContactDays < 0 || c.SupportDays < 0 || c.ReopenFor < 0 || c.TimersEvery < 0 {
+		return errors.New("the working days of the life cycle, ADAPTER_REOPEN_FOR and ADAPTER_TIMERS_EVERY are above zero")
+	}
+	if c.TimersEvery == 0 {
+		c.TimersEvery = time.Minute
+	}
+	if c.EventsFor == 0 {
+		c.EventsFor = defaultEventsFor
+	}
+	if _, err := c.networks(); err != nil || c.EventsFor < 0 {
+		return errors.New("ADAPTER_SUBSCRIBER_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_EVENTS_FOR is above zero")
+	}
 	return nil
 }
+
+// rules are the numbers of the life cycle; what is not set has its default there.
+func (c *Config) rules() referral.Rules {
+	r := referral.Rules{MinAttempts: c.MinAttempts, TriageDays: c.TriageDays, AnswerDays: c.AnswerDays, ContactDays: c.ContactDays,
+		SupportDays: c.SupportDays, ConfirmDays: c.ConfirmDays, ReopenFor: c.ReopenFor}
+	if r.ConfirmDays < 0 {
+		r.ConfirmDays, r.NoAutoCancel = 0, true
+	}
+	return r
+}
+
+// defaultEventsFor is how long events are kept where nothing else is said.
+const defaultEventsFor = 90 * 24 * time.Hour
 
 // localURL is the base URL of an adapter that was given none.
 func localURL(host, port string) string {

@@ -151,6 +151,18 @@ var plants = []struct {
 	{"sp-outcome-output", referral.ProfileOutcome, func(b object) {
 		b["entry"] = slices.DeleteFunc(b["entry"].([]any), func(e any) bool { return at(e, "resource")["resourceType"] == "Observation" })
 	}},
+	{"sp-outcome-one-summary", referral.ProfileOutcome, func(b object) {
+		for _, e := range entriesOf(b, "DocumentReference") {
+			b["entry"] = append(b["entry"].([]any), e)
+		}
+	}},
+	{"sp-activity-status", referral.ProfileActivity, set("status", "on-hold")},
+	{"sp-activity-reason", referral.ProfileActivity, set("status", "cancelled")},
+	{"sp-activity-sessions", referral.ProfileActivity, set("output", nil)},
+	{"sp-activity-business", referral.ProfileActivity, func(o object) {
+		delete(o["businessStatus"].(object), "coding")
+		o["businessStatus"].(object)["text"] = "gone"
+	}},
 	{"sp-outcome-full-url", referral.ProfileOutcome, func(b object) {
 		at(entriesOf(b, "Task")[0])["fullUrl"] = "https://adapter.example/fhir/R4/Task/1"
 	}},
@@ -239,8 +251,10 @@ func TestStatusAndBusinessStatus(t *testing.T) {
 	}
 	for _, m := range referral.Table {
 		for _, code := range m.Business {
-			if !may[[2]string{m.To, code}] {
-				t.Errorf("%s leads to %s with %s, which the code system does not allow", m.ID, m.To, code)
+			for _, from := range m.From {
+				if to := m.Leads(from); !may[[2]string{to, code}] {
+					t.Errorf("%s leads to %s with %s, which the code system does not allow", m.ID, to, code)
+				}
 			}
 		}
 	}

@@ -49,6 +49,7 @@ var proves = []string{"adapter/fhir", "adapter/fhirpath", "adapter/terminology",
 var homes = map[string][]string{
 	"github.com/gin-gonic/gin":                                {"adapter/gateway", "adapter/console"},
 	"golang.org/x/time":                                       {"adapter/gateway"},
+	"github.com/standard-webhooks/standard-webhooks":          {"adapter/delivery"},
 	"github.com/getkin/kin-openapi":                           {"adapter/gateway"},
 	"github.com/prometheus":                                   {"adapter/gateway", "adapter"},
 	"go.opentelemetry.io":                                     {"adapter/gateway", "adapter"},

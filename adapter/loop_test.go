@@ -204,7 +204,7 @@ func TestClosuresReachTheRecordWithTheirReason(t *testing.T) {
 				}
 				v = worker.act(v, m.action, m.in).view()
 			}
-			if v.Status != c.status || v.BusinessStatus != c.code || len(v.AllowedActions) != 0 {
+			if v.Status != c.status || v.BusinessStatus != c.code || len(v.AllowedActions) != 1 || v.AllowedActions[0].Name != "reopen" {
 				t.Fatalf("the referral is %s, %s, with the actions %v", v.Status, v.BusinessStatus, v.AllowedActions)
 			}
 			eventually(t, "the closure is in the record", func() bool { return inRecord(w, v.ID) != nil })

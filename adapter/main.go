@@ -29,6 +29,7 @@ type commands struct {
 	Keys     keysCmd     `cmd:"" help:"Make a key set for tokens and for proving who we are."`
 	Token    tokenCmd    `cmd:"" help:"Make a bearer token for development."`
 	Replay   replayCmd   `cmd:"" help:"List dead deliveries, or send one again."`
+	Ledger   ledgerCmd   `cmd:"" help:"Show the loops that are open for too long: overdue referrals, outcomes not in a record."`
 	Config   configCmd   `cmd:"" help:"Print the effective configuration, secrets hidden."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,7 +45,17 @@ var (
 	outboxAge  = prometheus.NewDesc("adapter_outbox_oldest_seconds", "Age of the oldest delivery that waits.", nil, nil)
 )
 
-func (o outbox) Describe(ch chan<- *prometheus.Desc) { ch <- outboxRows; ch <- outboxAge }
+var (
+	eventsWaiting = prometheus.NewDesc("adapter_events_waiting", "Events that are committed and have no numbers yet.", nil, nil)
+	eventsBehind  = prometheus.NewDesc("adapter_subscriber_behind_events", "Events that the subscriber which is furthest behind has not been sent.", nil, nil)
+	subscribers   = prometheus.NewDesc("adapter_subscribers", "Webhooks and Subscriptions by status; those paused or in error are sent nothing.", []string{"kind", "status"}, nil)
+)
+
+func (o outbox) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{outboxRows, outboxAge, eventsWaiting, eventsBehind, subscribers} {
+		ch <- d
+	}
+}
 
 func (o outbox) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -55,6 +66,14 @@ func (o outbox) Collect(ch chan<- prometheus.Metric) {
 	}
 	for state, n := range map[string]int{"queued": backlog.Queued, "sending": backlog.Sending, "dead": backlog.Dead} {
 		ch <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(n), state)
+	}
+	if events, err := o.store.PendingEvents(ctx); err == nil {
+		ch <- prometheus.MustNewConstMetric(eventsWaiting, prometheus.GaugeValue, float64(events.Waiting))
+		ch <- prometheus.MustNewConstMetric(eventsBehind, prometheus.GaugeValue, float64(events.Behind))
+		for of, n := range events.Subscribers {
+			kind, status, _ := strings.Cut(of, " ")
+			ch <- prometheus.MustNewConstMetric(subscribers, prometheus.GaugeValue, float64(n), kind, status)
+		}
 	}
 	age := 0.0
 	if !backlog.Oldest.IsZero() {

@@ -78,6 +78,17 @@ var rare = map[string]string{
   {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-Coverage","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-FundingCategory","code":"public"}]}}],
   "replaces":[{"reference":"ServiceRequest/1"}],"status":"active","intent":"order","doNotPerform":false,
   "code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]},"subject":{"reference":"Patient/1"}}`,
+	referral.ProfileTask: `{"resourceType":"Task","identifier":[{"system":"https://spadapter.example/fhir/Id/task","value":"2"}],"basedOn":[{"reference":"ServiceRequest/2"}],
+  "status":"received","businessStatus":{"coding":[{"system":"https://spadapter.example/fhir/CodeSystem/business-status","code":"awaiting-triage"}]},"intent":"order",
+  "code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"focus":{"reference":"ServiceRequest/1"},"for":{"reference":"Patient/1"},
+  "authoredOn":"2026-03-02T09:00:00Z","lastModified":"2026-03-02T09:00:00Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}},
+  "input":[{"type":{"coding":[{"system":"https://spadapter.example/fhir/CodeSystem/task-output","code":"follows"}]},"valueReference":{"reference":"Task/1"}}]}`,
+	referral.ProfileActivity: `{"resourceType":"Task","identifier":[{"system":"https://spadapter.example/fhir/Id/task","value":"3"}],"basedOn":[{"reference":"ServiceRequest/2"}],
+  "partOf":[{"reference":"Task/1"}],"status":"completed","businessStatus":{"coding":[{"system":"https://spadapter.example/fhir/CodeSystem/business-status","code":"ended"}]},"intent":"order",
+  "code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}],"text":"Lunch club"},"focus":{"reference":"ServiceRequest/1"},"for":{"reference":"Patient/1"},
+  "authoredOn":"2026-03-02T09:00:00Z","lastModified":"2026-03-02T09:00:00Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99201"}},
+  "owner":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99301"}},
+  "output":[{"type":{"coding":[{"system":"https://spadapter.example/fhir/CodeSystem/task-output","code":"sessions"}]},"valueInteger":6}]}`,
 	referral.ProfilePatient: `{"resourceType":"Patient","extension":[
   {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex","valueCodeableConcept":{"coding":[{"system":"http://hl7.org/fhir/administrative-gender","code":"female"}]}},
   {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland","code":"Z"}]}}],
@@ -142,7 +153,7 @@ func definitions(t testing.TB) map[string]*fhir.Node {
 // from says which examples hold the resources that a profile is for.
 func from(id string) string {
 	switch {
-	case id == "sp-task" || id == "sp-referral":
+	case id == "sp-task" || id == "sp-activity" || id == "sp-referral":
 		return "https://spadapter.example/fhir/StructureDefinition/" + id
 	case strings.HasPrefix(id, "sp-referral-") && id != "sp-referral-bundle":
 		return "https://spadapter.example/fhir/StructureDefinition/" + id

@@ -109,7 +109,7 @@ func TestListsAreTheCodeSystems(t *testing.T) {
 		"contact-channel": referral.Channels,
 		"contact-result":  referral.Results,
 		"sharing-level":   {referral.SharingNone, referral.SharingCodes, referral.SharingSummary, referral.SharingFull},
-		"task-output":     {"proposed-status", "outcome", "observation", "intervention", "requested-action", "summary", "joined"},
+		"task-output":     {"proposed-status", "outcome", "observation", "intervention", "requested-action", "summary", "joined", "follows", "sessions"},
 	} {
 		n, err := document("codesystems/CodeSystem-" + system + ".json")
 		if err != nil {

@@ -15,11 +15,14 @@
 // X-Request-ID, so that the receiver can tell. Retries last 72 hours; then the row is
 // dead, and says so in the log, in the row and in every attempt before.
 //
+// FHIR brings write-backs to the records of patients, Hook tells webhooks and FHIR
+// Subscriptions of events; each has a queue and a Worker of its own.
+//
 // The package has no way to change a referral. A failure of transport is an attempt
 // with an issue, never a clinical status.
 //
 // Source: http://hl7.org/fhir/R4/http.html#transaction for the answers of a partner,
-// RFC 9110 section 10.2.3 for Retry-After.
+// RFC 9110 section 10.2.3 for Retry-After, https://www.standardwebhooks.com for signatures.
 //
 // It does not convert anything and decides nothing about what is sent: the bytes were
 // made in the commit that caused them.

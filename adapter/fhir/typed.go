@@ -68,6 +68,7 @@ type (
 	BundleSearch          = bundlepb.Bundle_Entry_Search
 	DocumentContent       = documentpb.DocumentReference_Content
 	DocumentContext       = documentpb.DocumentReference_Context
+	DocumentRelatesTo     = documentpb.DocumentReference_RelatesTo
 	ObservationComponent  = observationpb.Observation_Component
 	OperationOutcomeIssue = outcomepb.OperationOutcome_Issue
 	PatientContact        = patientpb.Patient_Contact
@@ -82,6 +83,7 @@ type (
 	BundleMethod            = bundlepb.Bundle_Entry_Request_MethodCode
 	BundleType              = bundlepb.Bundle_TypeCode
 	DocumentReferenceStatus = documentpb.DocumentReference_StatusCode
+	DocumentRelation        = documentpb.DocumentReference_RelatesTo_CodeType
 	IssueCode               = outcomepb.OperationOutcome_Issue_CodeType
 	IssueSeverity           = outcomepb.OperationOutcome_Issue_SeverityCode
 	ObservationStatus       = observationpb.Observation_StatusCode

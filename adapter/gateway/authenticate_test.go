@@ -71,7 +71,8 @@ func TestScopesAndRoles(t *testing.T) {
 		{"GET", "/api/v1/referrals", "", "reader", 403, "scope"},
 		{"GET", "/api/v1/referrals", "", "gp", 200, ""},
 		{"GET", "/api/v1/referrals/1", "", "gp", 200, ""},
-		{"POST", "/api/v1/referrals/1/actions/accept", "", "gp", 403, "role"},
+		{"POST", "/api/v1/referrals/1/actions/accept", "", "gp", 428, "if-match-missing"}, // who may make a move is the domain's to say
+		{"POST", "/api/v1/activities/1/actions/accept", "", "gp", 403, "role"},
 	} {
 		rec := w.do(c.method, c.target, c.body, "as "+c.as, "Content-Type: application/json")
 		wants(t, rec, c.status, c.rule)

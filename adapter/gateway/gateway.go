@@ -53,6 +53,9 @@ type Config struct {
 	Software string // name in the CapabilityStatement, default "spadapter"
 	Version  string // of the software, default "dev"
 
+	Stopping     <-chan struct{} // closed when the server stops: who waits for events is answered; nil for never
+	MaxFollowers int             // who may wait for events at the same time, a tenth of them of one client, default 5,000
+
 	Ready      func(context.Context) error // nil when the program can serve; default always
 	Logger     *slog.Logger                // default slog.Default
 	Registerer prometheus.Registerer       // default a registry of its own
@@ -72,13 +75,15 @@ type gateway struct {
 	engine    *gin.Engine
 	anonymous *bucket // for the records of refusals without principal
 	admission *admission
+	followers *followers
 	maps      sync.Map // *mapping.Map → its StructureMap, made when first asked for
 }
 
 // New makes the handler. It is safe for concurrent use, and keeps nothing
-// between requests but the count of what it recorded of unknown callers.
+// between requests but the count of what it recorded of unknown callers and of who waits.
 func New(config Config) http.Handler {
 	g := &gateway{Config: config.withDefaults(), anonymous: newBucket(anonymousRecords)}
+	g.followers = newFollowers(g.MaxFollowers)
 	g.base = g.BaseURL + fhirBase + "/"
 	g.admission = newAdmission(g.BytesAtOnce, g.Limits.Bytes, g.BytesWait)
 	g.metrics = newMetrics(g.Registerer)
@@ -121,6 +126,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.IntakeDialect == "" {
 		c.IntakeDialect = "ukcore-r4-to-referral"
+	}
+	if c.MaxFollowers == 0 {
+		c.MaxFollowers = 5000
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) error { return nil }

@@ -88,11 +88,27 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 			saw(c)
 			return &referral.View{ID: id, Version: number + 1, Status: action}, nil
 		},
+		Activities: func(_ context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error) {
+			saw(c)
+			return []referral.ActivityView{{ID: "1", Version: 2}}, "next", nil
+		},
+		Activity: func(_ context.Context, c referral.Call, id string) (*referral.ActivityView, error) {
+			saw(c)
+			return &referral.ActivityView{ID: id, Version: 2}, nil
+		},
+		ActActivity: func(_ context.Context, c referral.Call, id, action string, number int, in referral.Input) (*referral.ActivityView, error) {
+			saw(c)
+			return &referral.ActivityView{ID: id, Version: number + 1, Status: action}, nil
+		},
+		Update: func(_ context.Context, c referral.Call, resourceType, id string, number int, root *fhir.Node) (*referral.Updated, error) {
+			saw(c)
+			return &referral.Updated{Version: &referral.Version{Type: resourceType, ID: id, Number: number + 1, Updated: noon, Body: fhir.Encode(root)}, Move: &referral.Table[0]}, nil
+		},
 		Refused: func(_ context.Context, c referral.Call, interaction, entity string, err error) error {
 			w.refused = append(w.refused, refusal{c, interaction, entity, err})
 			return nil
 		},
-		ResourceTypes: referral.ResourceTypes, CreateTypes: referral.CreateTypes, SearchParams: referral.SearchParams,
+		ResourceTypes: referral.ResourceTypes, CreateTypes: referral.CreateTypes, UpdateTypes: referral.UpdateTypes, SearchParams: referral.SearchParams,
 	}
 	if change != nil {
 		change(&ops)

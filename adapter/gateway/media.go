@@ -22,6 +22,7 @@ const (
 	mediaMessage // FHIR of any version that a map may take
 	mediaJSON
 	mediaForm
+	mediaPatch // a JSON Patch, or FHIR with a FHIRPath Patch
 )
 
 // wanted names a media for people.
@@ -31,6 +32,8 @@ func (m media) wanted() string {
 		return "application/fhir+json or application/fhir+xml"
 	case mediaForm:
 		return "application/x-www-form-urlencoded"
+	case mediaPatch:
+		return "application/json-patch+json, application/fhir+json or application/fhir+xml"
 	}
 	return "application/json"
 }
@@ -40,7 +43,7 @@ func (m media) wanted() string {
 // Parameters that partners add, such as BaRS's version, do not matter.
 func (m media) takes(contentType string) bool {
 	if contentType == contentFHIR || contentType == "application/fhir+json" {
-		return m == mediaFHIR || m == mediaMessage // by far the most, without parsing
+		return m == mediaFHIR || m == mediaMessage || m == mediaPatch // by far the most, without parsing
 	}
 	name, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -54,6 +57,8 @@ func (m media) takes(contentType string) bool {
 		return isFHIR(name) && r4(params["fhirversion"])
 	case mediaMessage:
 		return isFHIR(name) && (r4(params["fhirversion"]) || stu3(params["fhirversion"]))
+	case mediaPatch:
+		return name == "application/json-patch+json" || isFHIR(name) && r4(params["fhirversion"])
 	case mediaJSON:
 		return plainNames[name]
 	case mediaForm:

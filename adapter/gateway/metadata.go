@@ -28,6 +28,9 @@ func (g *gateway) capabilities() *fhir.Node {
 	root.Set("status", "active")
 	root.Set("date", instant(g.Now()))
 	root.Set("kind", "instance")
+	if g.Operations.Follow != nil {
+		addText(root, "instantiates", backportCapability)
+	}
 	software := root.Add("software")
 	software.Set("name", g.Software)
 	software.Set("version", g.Version)
@@ -98,7 +101,12 @@ func (g *gateway) addResource(rest *fhir.Node, resource string) {
 		n.Add("interaction").Set("code", code)
 	}
 	params := artefactParams
-	if slices.Contains(g.Operations.ResourceTypes(), resource) {
+	if resource == "Subscription" {
+		addSubscriptions(n)
+		params = subscriptionParams
+		n.Set("versioning", "versioned")
+		n.Set("updateCreate", "false")
+	} else if slices.Contains(g.Operations.ResourceTypes(), resource) {
 		params = searchParams(g.Operations.SearchParams(resource))
 		n.Set("versioning", "versioned")
 		n.Set("readHistory", "true")

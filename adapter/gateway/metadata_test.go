@@ -49,6 +49,12 @@ func TestEveryClaimAnswers(t *testing.T) {
 			}
 		case "create":
 			method, body, status = "POST", `{"resourceType":"`+resource+`"}`, 201
+		case "update", "patch":
+			method, target, body = "PUT", path+"/1", `{"resourceType":"`+resource+`","id":"1"}`
+			if interaction == "patch" {
+				// the version that the stub of the tests has
+				method, body = "PATCH", `{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"delete"},{"name":"path","valueString":"`+resource+`.status"}]}]}`
+			}
 		case "read":
 			target = path + "/1"
 			if id := artefactIDs[resource]; id != "" {
@@ -61,6 +67,8 @@ func TestEveryClaimAnswers(t *testing.T) {
 			}
 		case "$validate":
 			method, target, body = "POST", strings.TrimSuffix(path, "/")+"/$validate", `{"resourceType":"Patient"}`
+		case "$lifecycle":
+			target = "/fhir/R4/$lifecycle"
 		case "$translate":
 			target = path + "/letters/$translate?code=female&system=http://hl7.org/fhir/administrative-gender"
 		case "$expand":
@@ -84,7 +92,7 @@ func TestEveryClaimAnswers(t *testing.T) {
 		default:
 			t.Errorf("%s is claimed and not tested", claim)
 		}
-		rec := w.do(method, target, body, "as op", "Content-Type: application/fhir+json")
+		rec := w.do(method, target, body, "as op", "Content-Type: application/fhir+json", `If-Match: W/"3"`)
 		if rec.Code != status {
 			t.Errorf("%s is claimed; %s %s gives %d", claim, method, target, rec.Code)
 		}

@@ -19,7 +19,7 @@ func (x *exchange) negotiate() {
 	}
 	wish := x.wish(x.query)
 	if x.route.surface == surfaceAPI {
-		if !takesJSON(x.accept()) {
+		if !takesJSON(x.accept()) && !(x.route.streams && wantsStream(x.Request)) {
 			x.refuseFormat("Accept allows no format that is served; allow application/json", "http.Accept")
 		}
 		return

@@ -19,10 +19,18 @@ type Operations struct {
 	Worklist    func(ctx context.Context, c referral.Call, f referral.Filter) ([]referral.View, string, error)
 	View        func(ctx context.Context, c referral.Call, id string) (*referral.View, error)
 	Act         func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.View, error)
+	Activities  func(ctx context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error)
+	Activity    func(ctx context.Context, c referral.Call, id string) (*referral.ActivityView, error)
+	ActActivity func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.ActivityView, error)
+	Update      func(ctx context.Context, c referral.Call, resourceType, id string, version int, root *fhir.Node) (*referral.Updated, error)
+	Ledger      func(ctx context.Context, c referral.Call, q referral.LedgerQuery) (*referral.Ledger, error)
 	Refused     func(ctx context.Context, c referral.Call, interaction, entity string, err error) error
+
+	EventOperations // offered where Follow is given
 
 	ResourceTypes func() []string
 	CreateTypes   func() []string
+	UpdateTypes   func() []string
 	SearchParams  func(resourceType string) []referral.SearchParam
 }
 
@@ -30,7 +38,42 @@ type Operations struct {
 func OperationsOf(s *referral.Service) Operations {
 	return Operations{
 		Submit: s.Submit, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
-		Worklist: s.Worklist, View: s.View, Act: s.Act, Refused: s.Refused,
-		ResourceTypes: referral.ResourceTypes, CreateTypes: referral.CreateTypes, SearchParams: referral.SearchParams,
+		Worklist: s.Worklist, View: s.View, Act: s.Act, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Refused: s.Refused,
+		EventOperations: EventOperations{
+			Follow: s.Follow, CreateWebhook: s.CreateWebhook, Webhooks: s.Webhooks, Webhook: s.Webhook, ChangeWebhook: s.ChangeWebhook,
+			RemoveWebhook: s.RemoveWebhook, PauseWebhook: s.PauseWebhook, ResumeWebhook: s.ResumeWebhook, RotateSecret: s.RotateSecret,
+			TestWebhook: s.TestWebhook, Notices: s.Notices, Notice: s.Notice, ReplayNotice: s.ReplayNotice,
+			CreateSubscription: s.CreateSubscription, Subscription: s.Subscription, UpdateSubscription: s.UpdateSubscription,
+			RemoveSubscription: s.RemoveSubscription, Subscriptions: s.Subscriptions, SubscriptionStatus: s.SubscriptionStatus,
+			SubscriptionEvents: s.SubscriptionEvents,
+		},
+		ResourceTypes: referral.ResourceTypes, CreateTypes: referral.CreateTypes, UpdateTypes: referral.UpdateTypes, SearchParams: referral.SearchParams,
 	}
+}
+
+// EventOperations are what the gateway asks of the domain about events and those who
+// are told of them.
+type EventOperations struct {
+	Follow func(c referral.Call, organisation string, after int64) (*referral.Follower, error)
+
+	CreateWebhook func(ctx context.Context, c referral.Call, in referral.WebhookInput) (*referral.Webhook, error)
+	Webhooks      func(ctx context.Context, c referral.Call, organisation string, p referral.Page) ([]referral.Webhook, string, error)
+	Webhook       func(ctx context.Context, c referral.Call, id string) (*referral.Webhook, error)
+	ChangeWebhook func(ctx context.Context, c referral.Call, id string, version int, in referral.WebhookInput) (*referral.Webhook, error)
+	RemoveWebhook func(ctx context.Context, c referral.Call, id string) error
+	PauseWebhook  func(ctx context.Context, c referral.Call, id string) (*referral.Webhook, error)
+	ResumeWebhook func(ctx context.Context, c referral.Call, id string) (*referral.Webhook, error)
+	RotateSecret  func(ctx context.Context, c referral.Call, id string, in referral.Rotation) (*referral.Webhook, error)
+	TestWebhook   func(ctx context.Context, c referral.Call, id string) (*referral.Notice, error)
+	Notices       func(ctx context.Context, c referral.Call, id string, state referral.DeliveryState, p referral.Page) ([]referral.Notice, string, error)
+	Notice        func(ctx context.Context, c referral.Call, id, delivery string) (*referral.Notice, error)
+	ReplayNotice  func(ctx context.Context, c referral.Call, id, delivery string) (*referral.Notice, error)
+
+	CreateSubscription func(ctx context.Context, c referral.Call, root *fhir.Node) (*referral.Version, error)
+	Subscription       func(ctx context.Context, c referral.Call, id string) (*referral.Version, error)
+	UpdateSubscription func(ctx context.Context, c referral.Call, id string, version int, root *fhir.Node) (*referral.Version, error)
+	RemoveSubscription func(ctx context.Context, c referral.Call, id string) error
+	Subscriptions      func(ctx context.Context, c referral.Call, f referral.SubscriptionFilter) ([]referral.Version, error)
+	SubscriptionStatus func(ctx context.Context, c referral.Call, f referral.SubscriptionFilter) ([]referral.Version, error)
+	SubscriptionEvents func(ctx context.Context, c referral.Call, id string, from, to int64, content string) ([]byte, error)
 }

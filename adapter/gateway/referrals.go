@@ -65,12 +65,14 @@ func (x *exchange) sendView(v *referral.View) error {
 	return x.sendJSON(v)
 }
 
-func (x *exchange) sendJSON(value any) error {
+func (x *exchange) sendJSON(value any) error { return x.sendJSONStatus(http.StatusOK, value) }
+
+func (x *exchange) sendJSONStatus(status int, value any) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	x.send(http.StatusOK, contentJSON, x.indented(body))
+	x.send(status, contentJSON, x.indented(body))
 	return nil
 }
 

@@ -34,6 +34,7 @@ type route struct {
 	roles        []auth.Role
 	body         media // what the body must be
 	open         bool  // no token needed
+	streams      bool  // it may answer with server-sent events
 	handle       func(*exchange) error
 }
 
@@ -56,14 +57,25 @@ func (g *gateway) table() []*route {
 	if g.Validator != nil {
 		list = append(list, g.validateRoutes()...)
 	}
+	if g.Operations.Follow != nil {
+		list = append(list, g.subscriptionRoutes()...)
+	}
 	for _, r := range list {
 		r.surface = surfaceFHIR
 	}
 	const referrals = apiBase + "/referrals"
+	if g.Operations.Follow != nil {
+		list = append(list, &route{method: http.MethodGet, path: apiBase + "/events", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, streams: true, handle: events})
+		list = append(list, g.webhookRoutes()...)
+	}
 	return append(list,
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},
 		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: view},
-		&route{method: http.MethodPost, path: referrals + "/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, roles: owners, body: mediaJSON, handle: act},
+		&route{method: http.MethodPost, path: referrals + "/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: act},
+		&route{method: http.MethodGet, path: apiBase + "/ledger", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: ledger},
+		&route{method: http.MethodGet, path: apiBase + "/activities", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, roles: owners, handle: activities},
+		&route{method: http.MethodGet, path: apiBase + "/activities/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: activity},
+		&route{method: http.MethodPost, path: apiBase + "/activities/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, roles: owners, body: mediaJSON, handle: actActivity},
 		&route{method: http.MethodGet, path: "/healthz", surface: surfacePlain, open: true, handle: health},
 		&route{method: http.MethodGet, path: "/readyz", surface: surfacePlain, open: true, handle: readiness},
 		&route{method: http.MethodGet, path: "/metrics", surface: surfacePlain, open: true, handle: exposition},
@@ -87,6 +99,11 @@ func (g *gateway) resourceRoutes(resource string) []*route {
 			method: http.MethodPost, path: path + "/_search", resource: resource, letter: 's',
 			interactions: []string{"search-type"}, body: mediaForm, handle: search,
 		})
+	}
+	if slices.Contains(g.Operations.UpdateTypes(), resource) {
+		list = append(list,
+			&route{method: http.MethodPut, path: path + "/:id", resource: resource, letter: 'u', interactions: []string{"update"}, body: mediaFHIR, handle: update},
+			&route{method: http.MethodPatch, path: path + "/:id", resource: resource, letter: 'u', interactions: []string{"patch"}, body: mediaPatch, handle: patch})
 	}
 	if slices.Contains(g.Operations.CreateTypes(), resource) {
 		list = append(list, &route{
@@ -150,6 +167,7 @@ func (g *gateway) artefactRoutes() []*route {
 	}
 	if g.Definitions != nil {
 		serve("OperationDefinition")
+		invoke(http.MethodGet, "/$lifecycle", "", mediaNone, lifecycleOperation, lifecycle)
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,73 +12,160 @@ import (
 	"spadapter/adapter/issue"
 )
 
+// maxRounds is how often a move is decided again when something beside the referral, such
+// as the outbox, changed between the look and the commit.
+const maxRounds = 5
+
 // Act makes a move of the life cycle. version is what If-Match named and must be the
-// current one. The answer is the referral after the move.
+// current one. The answer is the referral after the move, or the new one where an ended
+// one is opened again.
 //
 // Errors: not-found for the referral or the action; conflict (rule "version-conflict")
 // for a stale version; business-rule for an illegal move, naming the legal ones;
-// forbidden for the wrong role; required, value and business-rule for the input, all
+// forbidden for the wrong actor; required, value and business-rule for the input, all
 // faults joined.
 func (s *Service) Act(ctx context.Context, c Call, id, action string, version int, in Input) (*View, error) {
 	if !slices.Contains(Actions(), action) {
 		return nil, issue.New(issue.NotFound, "action-unknown", "there is no such action; there are "+strings.Join(Actions(), ", "))
 	}
-	r, err := s.Store.Referral(ctx, s.scope(c), id)
-	if err != nil {
+	var made *step
+	err := s.attempt(ctx, c, id, in, func(st *step) (*Change, error) {
+		if st.before.Version != version {
+			return nil, staleVersion(st.before.Version)
+		}
+		made = st
+		change, err := st.make(ctx, action)
+		if change != nil {
+			st.events = append(st.events, change.Events...)
+		}
+		return change, err
+	})
+	switch {
+	case err != nil:
 		return nil, err
+	case made.successor != nil && made.move.To == "":
+		return s.View(ctx, c, made.successor.ID)
 	}
-	if r.Version != version {
-		return nil, issue.New(issue.Conflict, "version-conflict", fmt.Sprintf("the referral has changed: its version is now %d; read it again and decide anew", r.Version))
+	return s.view(ctx, c, made.after, made.events)
+}
+
+// staleVersion is the answer to who acts on a version that is no longer the current one.
+func staleVersion(now int) error {
+	return issue.New(issue.Conflict, "version-conflict", fmt.Sprintf("the referral has changed: its version is now %d; read it again and decide anew", now))
+}
+
+// step reads what a move starts from.
+func (s *Service) step(ctx context.Context, c Call, id string, in Input) (*step, error) {
+	st := &step{s: s, c: c, scope: s.scope(c), actor: actorOf(c.Principal.Role), in: in, at: s.now()}
+	return st, st.read(ctx, id)
+}
+
+// read reads what a move starts from.
+func (st *step) read(ctx context.Context, id string) (err error) {
+	s := st.s
+	if st.before, err = s.Store.Referral(ctx, st.scope, id); err != nil {
+		return err
 	}
-	events, err := s.Store.Events(ctx, s.scope(c), id)
+	if st.events, err = s.Store.Events(ctx, st.scope, id); err != nil {
+		return err
+	}
+	if st.activities, err = s.Store.ActivitiesOf(ctx, id); err != nil {
+		return err
+	}
+	patient, err := s.Store.Read(ctx, st.scope, "Patient", st.before.Patient)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	st := &step{s: s, c: c, before: r, events: events, in: in, at: s.now()}
+	if st.patient, err = parse(patient.Body); err != nil {
+		return err
+	}
+	return nil
+}
+
+// make decides one move and makes its Change.
+func (st *step) make(ctx context.Context, action string) (*Change, error) {
 	if err := st.decide(action); err != nil {
 		return nil, err
 	}
+	return st.finish(ctx)
+}
+
+// finish makes the Change of the move that was taken.
+func (st *step) finish(ctx context.Context) (*Change, error) {
 	change, err := st.change(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := sound(change); err != nil {
-		return nil, err
-	}
-	if err := s.Store.Commit(ctx, change); err != nil {
-		return nil, err
-	}
-	return s.view(ctx, c, st.after, append(events, change.Events...))
+	return change, sound(change)
 }
 
 // step is one move being made.
 type step struct {
-	s      *Service
-	c      Call
-	before *Record
-	events []Event
-	in     Input
-	at     time.Time // when it is recorded
-	when   time.Time // when it happened
+	s          *Service
+	c          Call
+	scope      Scope
+	actor      Actor
+	before     *Record
+	events     []Event
+	activities []Activity
+	patient    *fhir.Node // as known now
+	in         Input
+	at         time.Time // when it is recorded
+	when       time.Time // when it happened
 
-	move     Move
-	business string
-	after    *Record
+	move      *Move
+	business  string
+	reason    string // the code of business-status that the reason means
+	after     *Record
+	activity  *Activity // of a move of a sub-Task: the sub-Task
+	actors    []Actor   // who the caller is for it
+	from      string    // its status before the move
+	successor *Record   // the new referral that the move opens, nil when it opens none
+}
+
+// situation is what guards look at.
+func (st *step) situation() situation {
+	return situation{record: st.before, events: st.events, activities: st.activities, deceased: deceased(st.patient), input: &st.in,
+		business: st.business, now: st.at, rules: &st.s.Rules, partners: st.s.Partners}
 }
 
 // decide finds the row of the table and checks everything it demands.
 func (st *step) decide(action string) error {
-	rows := moves(action, st.before.Status)
+	rows := moves(Table, action, st.before.Status, st.before.Asked())
 	if len(rows) == 0 {
 		return issue.New(issue.BusinessRule, "illegal-move", fmt.Sprintf("%s is not possible while the referral is %s; %s",
-			action, st.before.Status, legal(st.before.Status)))
+			action, standing(st.before.Status, st.before.Asked()), Legal(st.before.Status, st.before.Asked(), st.actor)))
 	}
-	st.move = rows[0]
-	if err := allowed(st.c, st.move.Role); err != nil {
-		return err
+	mine := slices.IndexFunc(rows, func(m *Move) bool { return m.By(st.actor) })
+	if mine < 0 {
+		return wrongActor(rows)
 	}
+	return st.take(rows[mine])
+}
+
+// wrongActor says who may make a move.
+func wrongActor(rows []*Move) error {
+	var who []string
+	for _, m := range rows {
+		for _, a := range m.Actors {
+			if name := actorNames[a]; !slices.Contains(who, name) {
+				who = append(who, name)
+			}
+		}
+	}
+	return issue.New(issue.Forbidden, "role", "this move ("+rows[0].ID+") is made by "+strings.Join(who, " or ")+"; the caller is somebody else")
+}
+
+var actorNames = map[Actor]string{
+	ActorRequester: "the requester", ActorWorker: "the service that owns the referral", ActorProvider: "the provider of the activity",
+	ActorOperator: "an operator", ActorTimer: "a timer", ActorAdapter: "the adapter",
+}
+
+// take checks everything that a row demands, and settles the referral after it.
+func (st *step) take(m *Move) error {
+	st.move = m
 	faults := st.fields()
-	sit := situation{events: st.events, input: &st.in, business: st.business, attempts: st.s.MinAttempts}
+	sit := st.situation()
 	for _, g := range st.move.Guards {
 		if e := g.check(sit); e != nil {
 			faults = append(faults, e)
@@ -87,12 +175,21 @@ func (st *step) decide(action string) error {
 		return issue.Join(faults)
 	}
 	after := *st.before
+	if st.move.Opens == OpensSuccessor && st.move.To == "" {
+		st.after = &after // what ended stays as it is
+		return nil
+	}
 	after.Version++
-	after.Status, after.BusinessStatus, after.Updated = st.move.To, st.business, st.at
+	after.Status, after.BusinessStatus, after.Updated = st.move.Leads(st.before.Status), st.business, st.at
+	after.Since, after.Overdue = st.at, false
+	if after.Former = ""; st.move.Keeps {
+		after.Former = st.before.BusinessStatus
+	}
+	after.Due = st.s.Rules.due(after.Status, after.BusinessStatus, after.Asked(), st.at, st.review())
 	if st.business == "contact-attempted" {
 		after.Attempts++
 	}
-	if after.Owner == "" {
+	if after.Owner == "" && st.actor == ActorWorker {
 		// T05 claims what waits in a pool; the version makes the claim atomic
 		if after.Owner, after.Pool = st.claimant(), ""; after.Owner == "" {
 			return issue.New(issue.Forbidden, "pool", "none of the caller's organisations may claim from this pool")
@@ -100,6 +197,20 @@ func (st *step) decide(action string) error {
 	}
 	st.after = &after
 	return nil
+}
+
+// review is the date that was last given for looking at the referral again.
+func (st *step) review() string {
+	if st.in.ReviewOn != "" {
+		return st.in.ReviewOn
+	}
+	for _, e := range slices.Backward(st.events) {
+		var in Input
+		if len(e.Data) > 0 && json.Unmarshal(e.Data, &in) == nil && in.ReviewOn != "" {
+			return in.ReviewOn
+		}
+	}
+	return ""
 }
 
 // written is when the referral was authored, else received: nothing was done for the
@@ -129,151 +240,27 @@ func (st *step) claimant() string {
 	return ""
 }
 
-// legal says in words what may follow a status.
-func legal(status string) string {
+// standing is a state in words.
+func standing(status string, asked bool) string {
+	if asked {
+		return status + " with a cancellation asked for"
+	}
+	return status
+}
+
+// Legal says in words which moves an actor may make from a state, with their rows.
+func Legal(status string, asked bool, actor Actor) string { return legal(Table, status, asked, actor) }
+
+func legal(table []Move, status string, asked bool, actor Actor) string {
 	var names []string
-	for _, m := range Table {
-		if m.Action != "" && slices.Contains(m.From, status) && !slices.Contains(names, m.Action) {
-			names = append(names, m.Action)
+	for i := range table {
+		m := &table[i]
+		if name := m.Action + " (" + m.ID + ")"; m.Action != "" && m.By(actor) && m.Starts(status, asked) && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	if len(names) == 0 {
-		return "nothing follows this status"
+		return "nothing that the caller may do follows"
 	}
 	return "possible are " + strings.Join(names, ", ")
-}
-
-// fields checks the input against the row: what must be given, what may be, and
-// whether it makes sense. It also settles the business status.
-func (st *step) fields() []*issue.Error {
-	var faults []*issue.Error
-	fault := func(t issue.Type, rule, field, text string) {
-		faults = append(faults, issue.New(t, rule, text).At(field))
-	}
-	in := &st.in
-	given := map[string]bool{
-		"channel": in.Channel != "", "result": in.Result != "", "status": in.Status != "", "review_on": in.ReviewOn != "",
-		"plan": in.Plan != nil, "outcome": in.Outcome != nil, "reason": in.Reason != nil,
-	}
-	may := append(slices.Clone(st.move.Requires), st.move.Allows...)
-	must := st.move.Requires
-	if st.move.Reason {
-		may, must = append(may, "reason"), append(slices.Clone(must), "reason")
-	}
-	for _, field := range []string{"channel", "result", "status", "review_on", "plan", "outcome", "reason"} {
-		switch {
-		case slices.Contains(must, field) && !given[field]:
-			fault(issue.Required, "field-required", field, st.move.Action+" needs "+field)
-		case given[field] && !slices.Contains(may, field):
-			fault(issue.Value, "field-not-allowed", field, st.move.Action+" does not take "+field)
-		}
-	}
-	st.when = st.at
-	if in.At != nil {
-		st.when = in.At.UTC()
-		in.At = &st.when
-		if st.when.Before(st.written()) {
-			fault(issue.Value, "field-time", "at", "at lies before the referral was written")
-		}
-		// a minute for clocks that differ
-		if st.when.After(st.at.Add(time.Minute)) {
-			fault(issue.Value, "field-time", "at", "at lies in the future; give the time when it happened")
-		}
-	}
-	if _, _, ok := fhir.Interval(in.ReviewOn); in.ReviewOn != "" && (!ok || len(in.ReviewOn) != 10) {
-		fault(issue.Value, "field-date", "review_on", "review_on is a date, YYYY-MM-DD")
-	} else if in.ReviewOn != "" && in.ReviewOn < st.at.Format(time.DateOnly) {
-		fault(issue.Value, "field-date", "review_on", "review_on lies in the past; give a date to come")
-	}
-	oneOf := func(field, value string, allowed []string) {
-		if value != "" && !slices.Contains(allowed, value) {
-			fault(issue.CodeInvalid, "field-code", field, field+" is one of "+strings.Join(allowed, ", "))
-		}
-	}
-	faults = append(faults, in.texts()...)
-	oneOf("channel", in.Channel, Channels)
-	oneOf("result", in.Result, Results)
-	switch {
-	case st.move.Reason && in.Reason != nil:
-		st.business = st.s.businessOf(in.Reason)
-		oneOf("reason.code", st.business, st.move.Business)
-		if st.business == "" {
-			fault(issue.Required, "field-required", "reason.code", "reason needs a code: one of "+strings.Join(st.move.Business, ", ")+
-				", or with the system "+SystemCloseReason+" a close reason that belongs to one of these")
-		}
-	case in.Result != "":
-		st.business = "contact-attempted"
-		if in.Result == "reached" || reached(st.events) {
-			st.business = "contacted"
-		}
-	case in.Status != "":
-		oneOf("status", in.Status, st.move.Business)
-		st.business = in.Status
-	case in.Outcome != nil:
-		oneOf("outcome.status", in.Outcome.Status, st.move.Business)
-		if in.Outcome.Status == "" {
-			fault(issue.Required, "field-required", "outcome.status", "outcome needs a status: one of "+strings.Join(st.move.Business, ", "))
-		}
-		st.business = in.Outcome.Status
-		faults = append(faults, st.s.checkOutcome(in.Outcome)...)
-	default:
-		st.business = st.move.Business[0]
-	}
-	return faults
-}
-
-// Channels are the ways to contact a person: the codes of CodeSystem contact-channel.
-var Channels = []string{"telephone", "sms", "e-mail", "letter", "video", "home-visit", "in-person"}
-
-// Results are what came of a contact: the codes of CodeSystem contact-result.
-var Results = []string{"reached", "no-answer", "message-left", "message-with-household", "message-not-delivered", "wrong-number", "refused", "did-not-attend"}
-
-// checkOutcome checks the codes and scores of an outcome.
-func (s *Service) checkOutcome(o *Outcome) []*issue.Error {
-	var faults []*issue.Error
-	code := func(field string, list []Coded) {
-		for i := range list {
-			at := fmt.Sprintf("outcome.%s[%d]", field, i)
-			if list[i].System == "" && list[i].Code != "" {
-				list[i].System = SystemSNOMED
-			}
-			if list[i].Code == "" && list[i].Text == "" {
-				faults = append(faults, issue.New(issue.Required, "code-or-text", "give a code or a text").At(at))
-			}
-			if list[i].System == SystemSNOMED {
-				if why := refusedCode(list[i].Code); why != "" {
-					faults = append(faults, issue.New(issue.CodeInvalid, "code-refused", "this code is not written to a record: "+why).At(at+".code").With("code %q", list[i].Code))
-					continue
-				}
-			}
-			if s.unknownHere(list[i].System, list[i].Code) {
-				faults = append(faults, issue.New(issue.CodeInvalid, "code-refused", "this is no code of a code system of this program").At(at+".code").With("code %q", list[i].Code))
-				continue
-			}
-			if list[i].Code != "" && list[i].Display == "" && list[i].Text == "" {
-				if _, known := s.Terminology.Lookup(list[i].System, list[i].Code); !known {
-					faults = append(faults, issue.New(issue.Required, "code-words", "this code is not known here: give display or text, so that the record says in words what was meant").At(at))
-				}
-			}
-		}
-	}
-	code("findings", o.Findings)
-	code("interventions", o.Interventions)
-	for i, score := range o.Scores {
-		at := fmt.Sprintf("outcome.scores[%d]", i)
-		instrument := s.Instruments.ByCode(score.Instrument)
-		if instrument == nil {
-			faults = append(faults, issue.New(issue.CodeInvalid, "instrument-unknown", "instrument is one of "+strings.Join(s.Instruments.Codes(), ", ")).At(at+".instrument"))
-			continue
-		}
-		if e := instrument.Check(score.Value); e != nil {
-			faults = append(faults, e.At(at+".value"))
-		}
-		if from, _, _ := fhir.Interval(score.Date); score.Date != "" && !fhir.Lexical("dateTime", score.Date) {
-			faults = append(faults, issue.New(issue.Value, "field-date", "date is a FHIR date, or a dateTime with seconds and offset").At(at+".date"))
-		} else if from.After(s.now()) {
-			faults = append(faults, issue.New(issue.Value, "field-date", "date lies in the future").At(at+".date"))
-		}
-	}
-	return faults
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 )
@@ -14,7 +15,7 @@ import (
 // cannot be converted fails in front of whoever caused it.
 func (st *step) change(ctx context.Context) (*Change, error) {
 	s, r := st.s, st.after
-	stored, err := s.Store.Read(ctx, s.scope(st.c), "Task", r.ID)
+	stored, err := s.Store.Read(ctx, st.scope, "Task", r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -30,47 +31,106 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := &Change{Organisation: r.Organisation, At: st.at, Referral: r}
-	recorded := st.outcomeResources()
-	st.apply(&task, recorded)
-	said := slices.ContainsFunc(task.Note, func(n *fhir.Annotation) bool { return n.GetText().GetValue() == noRecord })
-	if st.move.Writes != WriteNothing && r.Sharing != SharingNone && !said && patientNumber(r, content) == "" {
-		task.Note = append(task.Note, fhir.NewAnnotation(noRecord, st.at))
+	change := &Change{Organisation: r.Organisation, At: st.at}
+	a := s.audit(st.c, "update", "U", nil)
+	a.Organisation, a.Actor, a.Entity, a.Patient = r.Organisation, st.party(), "Task/"+r.ID, r.Patient
+	if st.actor == ActorTimer {
+		a.Client = "timers"
 	}
-	next, err := fhir.FromTyped(&task)
+	change.Audits = []Audit{a}
+	if st.after.Version > st.before.Version {
+		if err := st.advance(ctx, change, &task, content); err != nil {
+			return nil, err
+		}
+	}
+	switch st.move.Opens {
+	case OpensSuccessor:
+		err = st.succeed(ctx, change, content)
+	case OpensActivity:
+		err = st.open(change)
+	}
+	if err == nil && Terminal(r.Status) {
+		err = st.closeActivities(ctx, change)
+	}
+	s.announce(change)
+	return change, err
+}
+
+// advance makes the next version of the Task and what belongs to it.
+func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node) error {
+	s, r := st.s, st.after
+	change.Referral = r
+	withdrawn, err := st.withdrawn(ctx, task)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	recorded := st.outcomeResources(content, withdrawn)
+	st.apply(task, recorded)
+	switch {
+	case st.move.Writes == WriteRetraction:
+		r.Unfiled = "" // there is nothing to file any more
+	case st.move.Writes != WriteNothing && st.move.Writes != WriteMessage && r.Sharing != SharingNone && patientNumber(r, content) == "":
+		r.Unfiled = UnfiledNoNumber
+		if !slices.ContainsFunc(task.Note, func(n *fhir.Annotation) bool { return n.GetText().GetValue() == noRecord }) {
+			task.Note = append(task.Note, fhir.NewAnnotation(noRecord, st.at))
+		}
+	}
+	next, err := fhir.FromTyped(task)
+	if err != nil {
+		return err
 	}
 	version, err := s.taskVersion(r, next)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	change.Versions = append(change.Versions, version)
 	for _, o := range recorded {
 		if o.version, err = o.store(r, st.at); err != nil {
-			return nil, err
+			return err
 		}
 		change.Versions = append(change.Versions, o.version)
 	}
-	event := Event{
+	for _, o := range withdrawn {
+		change.Versions = append(change.Versions, o.version)
+	}
+	if st.move.Proof {
+		proof, err := st.provenance(append(slices.Clone(recorded), withdrawn...), withdrawn)
+		if err != nil {
+			return err
+		}
+		change.Versions = append(change.Versions, proof)
+	}
+	change.Events = append(change.Events, Event{
 		ID: s.Store.NewID(), Referral: r.ID, Move: st.move.ID, From: st.before.Status, To: r.Status, BusinessStatus: r.BusinessStatus,
-		Actor: r.Owner, Role: st.c.Principal.Role, At: st.when, Data: mustJSON(st.in),
-	}
-	if st.in.Reason != nil {
-		event.Reason = st.business
-	}
-	change.Events = []Event{event}
-	delivery, err := st.writeBack(ctx, &task, content, recorded)
+		Reason: st.reason, Actor: st.party(), Role: st.role(), At: st.when, Data: mustJSON(st.in),
+	})
+	before, err := st.earlier(ctx, task, recorded)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if delivery != nil {
-		change.Deliveries = []Delivery{*delivery}
+	return st.send(ctx, change, task, content, slices.Concat(recorded, withdrawn, before))
+}
+
+// party is the organisation that makes the move, "" for the adapter and for operators.
+func (st *step) party() string {
+	switch st.actor {
+	case ActorRequester:
+		return st.before.Organisation
+	case ActorWorker:
+		if st.after != nil && st.after.Owner != "" {
+			return st.after.Owner
+		}
+		return st.before.Owner
 	}
-	a := s.audit(st.c, "update", "U", nil)
-	a.Organisation, a.Actor, a.Entity, a.Patient = r.Organisation, r.Owner, "Task/"+r.ID, r.Patient
-	change.Audits = []Audit{a}
-	return change, nil
+	return ""
+}
+
+// role is the role that the move is made in, "" for the adapter itself.
+func (st *step) role() auth.Role {
+	if st.c.Principal == nil {
+		return ""
+	}
+	return st.c.Principal.Role
 }
 
 // noRecord is said on the Task when there is no record to write to. The loop stays
@@ -83,24 +143,28 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 	t.Status = fhir.NewBound[fhir.TaskStatus](r.Status)
 	t.BusinessStatus = st.s.businessStatus(r.BusinessStatus)
 	t.LastModified = fhir.NewDateTime(st.at)
-	t.Owner = st.s.reference(r.Owner)
+	if r.Owner != "" {
+		t.Owner = st.s.reference(r.Owner)
+	}
+	restrict(t, r)
 	t.StatusReason = nil
 	if reason := st.in.Reason; reason != nil {
-		t.StatusReason = st.s.concept(Coded{System: SystemBusinessStatus, Code: st.business, Text: reason.Text})
-		if filed := st.s.filing(st.business); filed != nil {
+		t.StatusReason = st.s.concept(Coded{System: SystemBusinessStatus, Code: st.reason, Text: reason.Text})
+		if filed := st.s.filing(st.reason); filed != nil {
 			t.StatusReason.Coding = append(t.StatusReason.Coding, fhir.NewCoding(filed.System, filed.Code, filed.Display))
 		}
 		if finer, ok := st.s.Terminology.Lookup(SystemCloseReason, reason.Code); ok && reason.System == SystemCloseReason {
 			t.StatusReason.Coding = append(t.StatusReason.Coding, fhir.NewCoding(SystemCloseReason, finer.Code, finer.Display))
 		}
 	}
-	if st.in.Note != "" {
-		note := fhir.NewAnnotation(st.in.Note, st.when)
-		if err := fhir.SetChoice(note, "author", st.s.reference(r.Owner)); err == nil {
-			t.Note = append(t.Note, note)
+	for _, words := range st.words() {
+		note := fhir.NewAnnotation(words, st.when)
+		if ods := st.party(); ods != "" {
+			must(fhir.SetChoice(note, "author", st.s.reference(ods)))
 		}
+		t.Note = append(t.Note, note)
 	}
-	if st.move.Proposes != proposed(t) {
+	if st.move.Proposes != "" && st.move.Proposes != proposed(t) {
 		t.Output = append(t.Output, st.s.output("proposed-status", fhir.NewCode(st.move.Proposes)))
 	}
 	if o := st.in.Outcome; o != nil {
@@ -118,6 +182,22 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 		ref.Type, ref.Identifier = fhir.NewURI(o.kind), fhir.NewIdentifier(IDSystem+strings.ToLower(o.kind), o.id)
 		t.Output = append(t.Output, st.s.output(o.role, ref))
 	}
+}
+
+// words are what a move adds to the notes of the Task.
+func (st *step) words() []string {
+	var out []string
+	for _, w := range []struct{ before, text string }{
+		{"Question to the practice: ", st.in.Question}, {"Answer of the practice: ", st.in.Answer}, {"", st.in.Note},
+	} {
+		if w.text != "" {
+			out = append(out, w.before+w.text)
+		}
+	}
+	if p := st.in.Signpost; p != nil {
+		out = append(out, "Signposted to "+strings.Join(slices.DeleteFunc([]string{p.To, p.Contact, p.Reason}, func(s string) bool { return s == "" }), "; "))
+	}
+	return out
 }
 
 // businessOf is the business status that a reason means: its code, or what a close reason

@@ -130,6 +130,7 @@ func (in *intake) joined(ctx context.Context, change *Change) error {
 	change.Versions = append(change.Versions, version)
 	change.Events = []Event{{ID: in.s.Store.NewID(), Referral: r.ID, Move: "observation", From: r.Status, To: r.Status,
 		BusinessStatus: r.BusinessStatus, Actor: in.sender, Role: in.c.Principal.Role, At: in.at}}
+	in.s.announce(change)
 	return nil
 }
 
@@ -146,9 +147,10 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 	in.settle(content)
 	r := &Record{
 		ID: in.referral, Organisation: in.sender, Owner: owner, Pool: pool, Version: 1, Status: StatusReceived,
-		BusinessStatus: row("T03").Business[0], Patient: in.patient, ServiceRequest: in.request.id, Filler: in.filler,
+		BusinessStatus: row("T03").Business[0], Since: in.at, Patient: in.patient, ServiceRequest: in.request.id, Filler: in.filler,
 		Sharing: in.s.Sharing, Dialect: in.s.Dialect(in.sender).Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
 	}
+	r.Due = in.s.Rules.due(r.Status, r.BusinessStatus, false, in.at, "")
 	change.Referral = r
 	task, err := fhir.FromTyped(in.s.newTask(r, in.request.node))
 	if err != nil {
@@ -169,12 +171,13 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 	}
 	for _, id := range []string{"T02", "T03"} {
 		m := row(id)
-		e := Event{ID: in.s.Store.NewID(), Referral: r.ID, Move: id, From: m.From[0], To: m.To, At: in.at, Role: m.Role, BusinessStatus: r.BusinessStatus}
-		if m.Role != "" {
-			e.Actor = in.sender
+		e := Event{ID: in.s.Store.NewID(), Referral: r.ID, Move: id, From: m.From[0], To: m.To, At: in.at, BusinessStatus: r.BusinessStatus}
+		if m.By(ActorRequester) {
+			e.Actor, e.Role = in.sender, auth.RoleRequester
 		}
 		change.Events = append(change.Events, e)
 	}
+	in.s.announce(change)
 	return nil
 }
 

@@ -92,7 +92,12 @@ func factsOf(r *Record, patient *fhir.Node, resolve func(reference string) *fhir
 		// PDS: R is a restricted person; the confidentiality code system has the same code
 		f.Restricted = f.Restricted || label.Text("code") == "R"
 	}
-	deceased := patient.Child("deceased")
-	f.Deceased = deceased != nil && deceased.Value != "false"
+	f.Deceased = deceased(patient)
 	return f
+}
+
+// deceased reports whether a Patient says that the person has died.
+func deceased(patient *fhir.Node) bool {
+	n := patient.Child("deceased")
+	return n != nil && n.Value != "false"
 }

@@ -2,6 +2,7 @@ package referral
 
 import (
 	"slices"
+	"time"
 
 	"spadapter/adapter/issue"
 )
@@ -9,10 +10,15 @@ import (
 // situation is what a guard may look at: the referral before the move, what happened
 // so far, and what is given with the move.
 type situation struct {
-	events   []Event
-	input    *Input
-	business string // status that the move leads to in detail
-	attempts int    // least number of contact attempts before unable-to-contact
+	record     *Record
+	events     []Event
+	activities []Activity // sub-Tasks
+	deceased   bool       // the person has died
+	input      *Input
+	business   string    // status that the move leads to in detail
+	now        time.Time // when it is made
+	rules      *Rules
+	partners   *Partners
 }
 
 // Guard is a condition of a move beyond status, role and fields.
@@ -31,6 +37,43 @@ func (g Guard) check(s situation) *issue.Error {
 	}
 	return issue.New(issue.BusinessRule, "guard-"+g.Name, g.Text)
 }
+
+var questioned = Guard{Name: "questioned", early: true,
+	Text: "the service has asked nothing that is still open; send what there is to tell as an Observation, or wait",
+	ok:   func(s situation) bool { return s.record.BusinessStatus == "info-requested" }}
+
+var alive = Guard{Name: "alive", early: true,
+	Text: "the person has died: nobody contacts them any more; close the referral with the reason deceased",
+	ok:   func(s situation) bool { return !s.deceased }}
+
+var consented = Guard{Name: "consented",
+	Text: "a provider learns of the person only when the person agrees: ask them, then send activity.person_agrees true",
+	ok:   func(s situation) bool { return s.input.Activity != nil && s.input.Activity.Consent }}
+
+var activitiesEnded = Guard{Name: "activities-ended", early: true,
+	Text: "an activity that the person was referred to is still open: end or cancel it with its result first",
+	ok: func(s situation) bool {
+		return !slices.ContainsFunc(s.activities, func(a Activity) bool { return !Terminal(a.Status) })
+	}}
+
+var anotherService = Guard{Name: "another-service",
+	Text: "service is the ODS code of another service that receives referrals here",
+	ok: func(s situation) bool {
+		_, known := s.partners.organisations[s.input.Service]
+		return known && s.input.Service != s.record.Owner
+	}}
+
+// reopenable: how long is configuration; (unverified) as a national rule.
+var reopenable = Guard{Name: "reopenable", early: true,
+	Text: "the referral ended too long ago to be opened again, or another Task has its place: send a new one",
+	ok: func(s situation) bool {
+		return s.record.BusinessStatus != "replaced" && !s.now.After(s.record.Since.Add(s.rules.ReopenFor))
+	}}
+
+// expired is of timers alone: they look again in the moment of the commit.
+var expired = Guard{Name: "expired", early: true,
+	Text: "the time for this is not over",
+	ok:   func(s situation) bool { return !s.record.Due.IsZero() && !s.now.Before(s.record.Due) }}
 
 var contacted = Guard{Name: "contacted", early: true,
 	Text: "a plan is agreed with the person: record a contact that reached them first",
@@ -69,7 +112,7 @@ var enoughAttempts = Guard{Name: "enough-attempts",
 				}
 			}
 		}
-		return len(days) >= s.attempts
+		return len(days) >= s.rules.MinAttempts
 	}}
 
 // reached reports whether the person was reached at least once.

@@ -97,7 +97,7 @@ func existing(r *Response) string {
 	return ""
 }
 
-var keyNames = map[KeyKind]string{KeyRequest: "X-Request-ID", KeyIdempotency: "Idempotency-Key", KeyNatural: "ServiceRequest.identifier"}
+var keyNames = map[KeyKind]string{KeyRequest: "X-Request-ID", KeyIdempotency: "Idempotency-Key", KeyNatural: "ServiceRequest.identifier", KeySuccessor: "Task"}
 
 // requestKeys are the keys in the headers of a request; their hash is that of its body.
 func requestKeys(c Call) []Key {

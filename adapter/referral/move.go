@@ -9,6 +9,7 @@ import (
 // The statuses of a referral's Task.
 // Source: http://hl7.org/fhir/R4/valueset-task-status.html.
 const (
+	StatusDraft      = "draft"
 	StatusRequested  = "requested"
 	StatusReceived   = "received"
 	StatusAccepted   = "accepted"
@@ -24,93 +25,139 @@ const (
 // terminal statuses end the life of a referral: only a correction acts on one.
 var terminal = []string{StatusRejected, StatusCancelled, StatusCompleted, StatusFailed, StatusInError}
 
-// Terminal reports whether nothing follows a status.
+// Terminal reports whether nothing follows a status but a correction.
 func Terminal(status string) bool { return slices.Contains(terminal, status) }
+
+// Actor is who makes a move.
+type Actor string
+
+// The actors of the life cycle.
+const (
+	ActorRequester Actor = "REQ"  // the GP system: a caller in the role of requester
+	ActorWorker    Actor = "LW"   // the link-worker service: an owner of the referral
+	ActorProvider  Actor = "VCSE" // the provider of an activity: an owner of the sub-Task alone
+	ActorOperator  Actor = "ADM"  // a caller in the role of operator
+	ActorTimer     Actor = "SYS"  // a time that is over
+	ActorAdapter   Actor = "ADP"  // this program, in the commit that caused the move
+)
+
+// actorOf is the actor that a role makes of a caller; who owns a sub-Task is looked at
+// where it is moved.
+func actorOf(role auth.Role) Actor {
+	switch role {
+	case auth.RoleRequester:
+		return ActorRequester
+	case auth.RoleOwner:
+		return ActorWorker
+	case auth.RoleOperator:
+		return ActorOperator
+	}
+	return ""
+}
 
 // WriteBack is what a move sends to the patient's record.
 type WriteBack string
 
 // The kinds of write-back, from nothing to everything the sharing level allows.
 const (
-	WriteNothing WriteBack = ""
-	WriteClosure WriteBack = "closure" // the Task with its reason
-	WritePlan    WriteBack = "plan"    // the Task and a summary of the plan
-	WriteOutcome WriteBack = "outcome" // the Task with outputs, coded outcome, scores, summary
+	WriteNothing    WriteBack = ""
+	WriteMessage    WriteBack = "message"    // the Task with a question to the practice
+	WriteClosure    WriteBack = "closure"    // the Task with its reason
+	WritePlan       WriteBack = "plan"       // the Task and a summary of the plan
+	WriteOutcome    WriteBack = "outcome"    // the Task with outputs, coded outcome, scores, summary
+	WriteCorrection WriteBack = "correction" // an outcome, and what it takes the place of marked as wrong
+	WriteRetraction WriteBack = "retraction" // everything that was filed, marked as entered in error
+)
+
+// The times of a referral at which a row holds, by the cancellation that its requester
+// may have asked for (T13).
+const (
+	Unasked   = ""          // no cancellation is asked for
+	Asked     = "asked"     // one is, and nobody has answered it
+	Whichever = "whichever" // either
 )
 
 // Move is one row of the life-cycle table.
 type Move struct {
 	ID       string    // "T05"
-	Action   string    // its name in the JSON API; "" when no caller makes it
+	Action   string    // its name in the JSON API; "" when no caller asks for it there
 	Name     string    // what it is, for people
-	From     []string  // statuses it starts from; "" is before the referral exists
-	To       string    // the status it leads to
-	Role     auth.Role // who may make it; "" is the adapter itself
-	Business []string  // allowed business statuses; with one it is set without asking
-	Reason   bool      // Input.Reason is mandatory, its code one of Business
+	From     []string  // statuses it starts from; "" is before the Task exists
+	During   string    // Unasked, Asked or Whichever
+	To       string    // the status it leads to; "" leaves it as it is
+	Actors   []Actor   // who may make it
+	Business []string  // business statuses it leads to; with one it is set without asking, with none it stays
+	Keeps    bool      // the business status before it is kept beside, until a row restores it (T13)
+	Restores bool      // the business status becomes the one that was kept
+	Reason   bool      // Input.Reason is mandatory
+	Reasons  []string  // codes of the reason where it does not decide the business status
+	Outcomes []string  // codes of Input.Outcome.Status
 	Requires []string  // fields of Input that must be given
 	Allows   []string  // fields of Input that may be given beside Requires, at and note
 	Guards   []Guard   // what else must hold
-	Proposes string    // ServiceRequest.status proposed to the GP system
+	Opens    Opening   // what it brings into being
+	Proposes string    // ServiceRequest.status proposed to the GP system; "" proposes nothing new
 	Writes   WriteBack // what goes to the record
+	Least    string    // least sharing level at which it goes there
+	Proof    bool      // a Provenance says who did it and why
 }
 
-// Table is the life cycle: the moves this version makes, one row each. Code, the
-// allowed actions of the JSON API and the tests read it; nothing else knows a rule.
-//
-// A second and later contact attempt is T08 too, from in-progress to itself.
-// Source: the closed loop of Gravity SDOH Clinical Care (Task as order and fulfil),
-// BSeR and 360X for rejection and outcome, and English link-worker practice; the
-// business statuses are our own code system.
-var Table = []Move{
-	{ID: "T02", Name: "request", From: []string{""}, To: StatusRequested, Role: auth.RoleRequester, Proposes: "active"},
-	{ID: "T03", Name: "receive", From: []string{StatusRequested}, To: StatusReceived,
-		Business: []string{"awaiting-triage"}, Proposes: "active"},
-	{ID: "T05", Action: "accept", Name: "accept", From: []string{StatusReceived}, To: StatusAccepted, Role: auth.RoleOwner,
-		Business: []string{"allocated"}, Proposes: "active"},
-	{ID: "T06", Action: "reject", Name: "reject", From: []string{StatusReceived}, To: StatusRejected, Role: auth.RoleOwner,
-		Business: []string{"not-eligible", "no-capacity", "wrong-service", "duplicate"}, Reason: true,
-		Proposes: "revoked", Writes: WriteClosure},
-	{ID: "T08", Action: "contact", Name: "record a contact or an attempt", From: []string{StatusAccepted, StatusInProgress}, To: StatusInProgress,
-		Role: auth.RoleOwner, Business: []string{"contact-attempted", "contacted"}, Requires: []string{"channel", "result"}, Proposes: "active"},
-	{ID: "T09", Action: "plan", Name: "agree a plan", From: []string{StatusInProgress}, To: StatusInProgress, Role: auth.RoleOwner,
-		Business: []string{"plan-agreed"}, Requires: []string{"plan"}, Allows: []string{"review_on"}, Guards: []Guard{contacted, agreed},
-		Proposes: "active", Writes: WritePlan},
-	{ID: "T09", Action: "progress", Name: "record progress", From: []string{StatusInProgress}, To: StatusInProgress, Role: auth.RoleOwner,
-		Business: []string{"assessment-booked", "did-not-attend", "appointment-cancelled", "referred-onward", "signposted", "support-ongoing"},
-		Requires: []string{"status"}, Proposes: "active"},
-	{ID: "T10", Action: "hold", Name: "put on hold", From: []string{StatusAccepted, StatusInProgress}, To: StatusOnHold, Role: auth.RoleOwner,
-		Business: []string{"waiting-list", "patient-request", "unwell"}, Reason: true, Requires: []string{"review_on"}, Proposes: "on-hold"},
-	{ID: "T11", Action: "resume", Name: "resume", From: []string{StatusOnHold}, To: StatusInProgress, Role: auth.RoleOwner,
-		Business: []string{"support-ongoing"}, Proposes: "active"},
-	{ID: "T12", Action: "reject", Name: "decline late", From: []string{StatusAccepted, StatusInProgress}, To: StatusRejected, Role: auth.RoleOwner,
-		Business: []string{"no-capacity", "wrong-service"}, Reason: true, Guards: []Guard{notContacted},
-		Proposes: "revoked", Writes: WriteClosure},
-	{ID: "T16", Action: "complete", Name: "complete with an outcome", From: []string{StatusAccepted, StatusInProgress, StatusOnHold}, To: StatusCompleted,
-		Role: auth.RoleOwner, Business: []string{"goals-met", "partially-met", "signposted-only"}, Requires: []string{"outcome"}, Guards: []Guard{hasOutcome},
-		Proposes: "completed", Writes: WriteOutcome},
-	{ID: "T17", Action: "close", Name: "close without an outcome", From: []string{StatusAccepted, StatusInProgress, StatusOnHold}, To: StatusCancelled,
-		Role: auth.RoleOwner, Business: []string{"declined-by-patient", "unable-to-contact", "disengaged", "deceased", "moved-away"}, Reason: true,
-		Guards: []Guard{enoughAttempts}, Proposes: "revoked", Writes: WriteClosure},
-	{ID: "T18", Action: "fail", Name: "end because the service closed", From: []string{StatusAccepted, StatusInProgress, StatusOnHold}, To: StatusFailed,
-		Role: auth.RoleOwner, Business: []string{"service-closed"}, Reason: true, Proposes: "revoked", Writes: WriteClosure},
+// Opening is what a move brings into being beside the next version of its Task.
+type Opening string
+
+// The openings.
+const (
+	OpensNothing   Opening = ""
+	OpensActivity  Opening = "activity"  // S01: a sub-Task at a provider
+	OpensSuccessor Opening = "successor" // a new Task on the same request
+)
+
+// Leads is the status that a row leads to from another.
+func (m *Move) Leads(from string) string {
+	if m.To == "" {
+		return from
+	}
+	return m.To
 }
 
-// moves gives the rows of an action that start from a status, in the order of the table.
-func moves(action, from string) []Move {
-	var out []Move
-	for _, m := range Table {
-		if m.Action == action && action != "" && slices.Contains(m.From, from) {
+// Starts reports whether a row starts from a status, while a cancellation is asked for
+// or not.
+func (m *Move) Starts(from string, asked bool) bool {
+	if !slices.Contains(m.From, from) {
+		return false
+	}
+	return m.During == Whichever || (m.During == Asked) == asked
+}
+
+// By reports whether an actor may make the move.
+func (m *Move) By(a Actor) bool { return slices.Contains(m.Actors, a) }
+
+// ReasonCodes are the codes that Input.Reason may have, nil when the row takes none.
+func (m *Move) ReasonCodes() []string {
+	switch {
+	case !m.Reason:
+		return nil
+	case m.Reasons != nil:
+		return m.Reasons
+	}
+	return m.Business
+}
+
+// moves gives the rows of an action that start from a state, in the order of a table.
+func moves(table []Move, action, from string, asked bool) []*Move {
+	var out []*Move
+	for i := range table {
+		if m := &table[i]; m.Action == action && action != "" && m.Starts(from, asked) {
 			out = append(out, m)
 		}
 	}
 	return out
 }
 
-// Actions lists the names of the actions in the order of the table.
-func Actions() []string {
+// actions lists the names of the actions of a table in its order.
+func actions(table []Move) []string {
 	var out []string
-	for _, m := range Table {
+	for _, m := range table {
 		if m.Action != "" && !slices.Contains(out, m.Action) {
 			out = append(out, m.Action)
 		}
@@ -118,11 +165,19 @@ func Actions() []string {
 	return out
 }
 
-// row finds the one row of an adapter's own move.
-func row(id string) Move {
-	for _, m := range Table {
-		if m.ID == id {
-			return m
+// Actions lists the names of the actions on a referral in the order of the table.
+func Actions() []string { return actions(Table) }
+
+// ActivityActions lists the names of the actions on a sub-Task.
+func ActivityActions() []string { return actions(Activities) }
+
+// row finds the first row with an id, in either table.
+func row(id string) *Move {
+	for _, table := range [][]Move{Table, Activities} {
+		for i := range table {
+			if table[i].ID == id {
+				return &table[i]
+			}
 		}
 	}
 	panic("referral: the life-cycle table has no row " + id)

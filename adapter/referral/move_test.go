@@ -2,6 +2,7 @@ package referral
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,106 +13,386 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// TestTableIsSound holds the life-cycle table against the value sets it uses and
-// against itself.
+// TestTableIsSound holds the life-cycle tables against the value sets they use and
+// against themselves.
 func TestTableIsSound(t *testing.T) {
 	task := fhir.Types(fhir.R4).Type("Task").Element("status")
 	request := fhir.Types(fhir.R4).Type("ServiceRequest").Element("status")
 	for _, m := range Table {
 		for _, from := range m.From {
-			if from != "" && !task.HasCode(from) || Terminal(from) {
+			if from != "" && !task.HasCode(from) || Terminal(from) && m.ID != "T20" && m.ID != "T24" && m.Opens != OpensSuccessor {
 				t.Errorf("%s starts from %q", m.ID, from)
 			}
+			if to := m.Leads(from); to != "" && !task.HasCode(to) {
+				t.Errorf("%s leads to %q", m.ID, to)
+			}
 		}
-		if !task.HasCode(m.To) || !request.HasCode(m.Proposes) {
-			t.Errorf("%s leads to %q and proposes %q", m.ID, m.To, m.Proposes)
+		if m.Proposes != "" && !request.HasCode(m.Proposes) {
+			t.Errorf("%s proposes %q", m.ID, m.Proposes)
 		}
-		if m.Action != "" && len(m.Business) == 0 || m.Reason && len(m.Business) == 0 {
-			t.Errorf("%s has no business status", m.ID)
+		if len(m.Actors) == 0 || m.Name == "" || len(m.From) == 0 {
+			t.Errorf("%s has no actor, name or beginning", m.ID)
 		}
-		if Terminal(m.To) && m.Writes == WriteNothing {
+		if m.Reason && len(m.ReasonCodes()) == 0 {
+			t.Errorf("%s wants a reason and has no code for it", m.ID)
+		}
+		// the requester knows what it ended itself
+		if Terminal(m.To) && m.Writes == WriteNothing && !m.By(ActorRequester) {
 			t.Errorf("%s ends a referral and tells the record nothing", m.ID)
 		}
 		if Terminal(m.To) && m.To != StatusCompleted && !m.Reason {
 			t.Errorf("%s ends a referral without a reason", m.ID)
 		}
+		if (m.Writes == WriteNothing) != (m.Least == "") {
+			t.Errorf("%s writes %q from the level %q on", m.ID, m.Writes, m.Least)
+		}
 	}
-	// a caller's action means one move from any one status
-	for _, action := range Actions() {
-		for _, from := range task.Codes {
-			if rows := moves(action, from); len(rows) > 1 {
-				t.Errorf("%s from %s is %d moves", action, from, len(rows))
+	// an actor's action means one move from any one state
+	for _, table := range [][]Move{Table, Activities} {
+		for _, action := range actions(table) {
+			for _, from := range task.Codes {
+				for _, asked := range []bool{false, true} {
+					for _, a := range []Actor{ActorRequester, ActorWorker, ActorProvider, ActorOperator} {
+						rows := slices.DeleteFunc(moves(table, action, from, asked), func(m *Move) bool { return !m.By(a) })
+						if len(rows) > 1 {
+							t.Errorf("%s from %s by %s is %d moves", action, from, a, len(rows))
+						}
+					}
+				}
 			}
 		}
 	}
 }
 
-// TestEveryMove tries every action from every status in every role: a step is made
-// when the table has a row for it, and refused with the legal next moves otherwise.
+// expected is what each actor may do from each state, written by hand from the
+// description of the life cycle and not from the table: "action:row>status".
+var expected = map[string]map[Actor]string{
+	"requested": {
+		ActorRequester: "cancel:T07>cancelled enter-in-error:T19>entered-in-error",
+		ActorOperator:  "enter-in-error:T19>entered-in-error",
+	},
+	"received": {
+		ActorRequester: "answer:T23>received cancel:T07>cancelled enter-in-error:T19>entered-in-error",
+		ActorWorker:    "ask:T04>received accept:T05>accepted reject:T06>rejected transfer:T17>cancelled",
+		ActorOperator:  "transfer:T17>cancelled enter-in-error:T19>entered-in-error",
+	},
+	"accepted": {
+		ActorRequester: "cancel:T13>accepted",
+		ActorWorker:    "contact:T08>in-progress hold:T10>on-hold reject:T12>rejected complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
+		ActorOperator:  "transfer:T17>cancelled enter-in-error:T19>entered-in-error",
+	},
+	"in-progress": {
+		ActorRequester: "cancel:T13>in-progress",
+		ActorWorker: "contact:T08>in-progress plan:T09>in-progress signpost:T09>in-progress refer:T09>in-progress progress:T09>in-progress hold:T10>on-hold " +
+			"reject:T12>rejected complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
+		ActorOperator: "transfer:T17>cancelled enter-in-error:T24>entered-in-error",
+	},
+	"on-hold": {
+		ActorRequester: "cancel:T13>on-hold",
+		ActorWorker:    "resume:T11>in-progress complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
+		ActorOperator:  "transfer:T17>cancelled enter-in-error:T24>entered-in-error",
+	},
+	"accepted asked": {
+		ActorRequester: "withdraw-cancellation:T22>accepted",
+		ActorWorker:    "confirm-cancellation:T14>cancelled complete:T15>completed decline-cancellation:T22>accepted",
+		ActorOperator:  "enter-in-error:T19>entered-in-error",
+	},
+	"in-progress asked": {
+		ActorRequester: "withdraw-cancellation:T22>in-progress",
+		ActorWorker:    "confirm-cancellation:T14>cancelled complete:T15>completed decline-cancellation:T22>in-progress",
+		ActorOperator:  "enter-in-error:T24>entered-in-error",
+	},
+	"on-hold asked": {
+		ActorRequester: "withdraw-cancellation:T22>on-hold",
+		ActorWorker:    "confirm-cancellation:T14>cancelled complete:T15>completed decline-cancellation:T22>on-hold",
+		ActorOperator:  "enter-in-error:T24>entered-in-error",
+	},
+	"rejected":  {ActorRequester: "reopen:T02>rejected", ActorWorker: "reopen:T02>rejected", ActorOperator: "enter-in-error:T24>entered-in-error"},
+	"cancelled": {ActorRequester: "reopen:T02>cancelled", ActorWorker: "reopen:T02>cancelled", ActorOperator: "enter-in-error:T24>entered-in-error"},
+	"completed": {ActorRequester: "reopen:T02>completed", ActorWorker: "reopen:T02>completed correct:T20>completed", ActorOperator: "enter-in-error:T24>entered-in-error"},
+	"failed":    {ActorRequester: "reopen:T02>failed", ActorWorker: "reopen:T02>failed", ActorOperator: "enter-in-error:T24>entered-in-error"},
+}
+
+// TestTableIsWhatWasAskedFor compares the table with the expectation, both ways.
+func TestTableIsWhatWasAskedFor(t *testing.T) {
+	for _, status := range fhir.Types(fhir.R4).Type("Task").Element("status").Codes {
+		for _, asked := range []bool{false, true} {
+			state := status
+			if asked {
+				state += " asked"
+				if expected[state] == nil {
+					continue // a cancellation is asked for while support goes on, and at no other time
+				}
+			}
+			for _, actor := range []Actor{ActorRequester, ActorWorker, ActorProvider, ActorOperator, ActorTimer, ActorAdapter} {
+				var got []string
+				for _, m := range Table {
+					if m.Action != "" && m.Starts(status, asked) && m.By(actor) {
+						got = append(got, m.Action+":"+m.ID+">"+m.Leads(status))
+					}
+				}
+				want := strings.Fields(expected[state][actor])
+				slices.Sort(got)
+				slices.Sort(want)
+				if !slices.Equal(got, want) {
+					t.Errorf("%s by %s\n got %v\nwant %v", state, actor, got, want)
+				}
+			}
+		}
+	}
+	ids := map[string]bool{}
+	for _, m := range slices.Concat(Table, Activities) {
+		ids[m.ID] = true
+	}
+	for n := 1; n <= 24; n++ {
+		if id := fmt.Sprintf("T%02d", n); !ids[id] {
+			t.Errorf("the table has no row %s", id)
+		}
+	}
+	for n := 1; n <= 5; n++ {
+		if id := fmt.Sprintf("S%02d", n); !ids[id] {
+			t.Errorf("the table of sub-Tasks has no row %s", id)
+		}
+	}
+}
+
+// testService is a Service that decides and stores nothing.
+func testService(t *testing.T) *Service {
+	return &Service{Config: Config{Instruments: testInstruments(t), Rules: Rules{MinAttempts: 1}.withDefaults(), Now: time.Now,
+		Partners: &Partners{organisations: map[string]Organisation{"Y99202": {ODS: "Y99202"}}}}}
+}
+
+// testPerson is a Patient who is alive, or not.
+func testPerson(t *testing.T, dead bool) *fhir.Node {
+	t.Helper()
+	n := fhir.Types(fhir.R4).New("Patient")
+	if dead {
+		n.Set("deceasedBoolean", "true")
+	}
+	return n
+}
+
+// TestEveryMove tries every action from every state by every actor: a step is made when
+// the table has a row for it, and refused with the legal next moves otherwise. Then each
+// guard of the row is broken alone, and must refuse it.
 func TestEveryMove(t *testing.T) {
-	instruments := testInstruments(t)
 	statuses := fhir.Types(fhir.R4).Type("Task").Element("status").Codes
-	made := 0
+	made, broken := 0, map[string]bool{}
 	for _, action := range Actions() {
 		for _, from := range statuses {
-			for _, role := range []auth.Role{auth.RoleRequester, auth.RoleOwner, auth.RoleOperator} {
-				st := &step{
-					s: &Service{Config: Config{Instruments: instruments, MinAttempts: 1, Partners: &Partners{}, Now: time.Now}}, at: time.Unix(1700000000, 0),
-					c:      Call{Principal: &auth.Principal{Role: role, Organisations: []string{"Y99201"}}},
-					before: &Record{Status: from, Version: 3, Owner: "Y99201"}, in: inputFor(action, from),
-					events: []Event{{BusinessStatus: "contact-attempted"}},
-				}
-				if action == "plan" {
-					st.events = append(st.events, Event{BusinessStatus: "contacted"})
-				}
-				err := st.decide(action)
-				rows := moves(action, from)
-				switch {
-				case len(rows) == 0:
-					if !errors.Is(err, issue.BusinessRule) || !strings.Contains(err.Error(), "possible are") && !strings.Contains(err.Error(), "nothing follows") {
-						t.Errorf("%s from %s by %s: %v", action, from, role, err)
+			for _, asked := range []bool{false, true} {
+				for _, role := range []auth.Role{auth.RoleRequester, auth.RoleOwner, auth.RoleOperator} {
+					rows := moves(Table, action, from, asked)
+					mine := slices.IndexFunc(rows, func(m *Move) bool { return m.By(actorOf(role)) })
+					var m *Move
+					if mine >= 0 {
+						m = rows[mine]
 					}
-				case role != rows[0].Role:
-					if !errors.Is(err, issue.Forbidden) {
-						t.Errorf("%s from %s by %s: %v", action, from, role, err)
+					what := fmt.Sprintf("%s from %s (asked %t) by %s", action, from, asked, role)
+					st := ready(t, m, from, asked, role)
+					err := st.decide(action)
+					switch {
+					case len(rows) == 0:
+						if !errors.Is(err, issue.BusinessRule) || !strings.Contains(err.Error(), "possible are") && !strings.Contains(err.Error(), "nothing that the caller") {
+							t.Errorf("%s: %v", what, err)
+						}
+						continue
+					case m == nil:
+						if !errors.Is(err, issue.Forbidden) {
+							t.Errorf("%s: %v", what, err)
+						}
+						continue
+					case err != nil:
+						t.Errorf("%s: %v", what, err)
+						continue
 					}
-				case err != nil:
-					t.Errorf("%s from %s by %s: %v", action, from, role, err)
-				default:
 					made++
-					if st.after.Status != rows[0].To || st.after.Version != 4 || !slices.Contains(rows[0].Business, st.after.BusinessStatus) {
-						t.Errorf("%s from %s led to %+v", action, from, st.after)
+					version, business := 4, st.after.BusinessStatus
+					if m.Opens == OpensSuccessor && m.To == "" {
+						version = 3
+					}
+					fits := slices.Contains(m.Business, business) || len(m.Business) == 0 && business == st.before.BusinessStatus || m.Restores && business == "plan-agreed"
+					if st.after.Status != m.Leads(from) || st.after.Version != version || !fits || st.after.Asked() != m.Keeps && version == 4 {
+						t.Errorf("%s led to %+v", what, st.after)
+					}
+					for _, g := range m.Guards {
+						st := ready(t, m, from, asked, role)
+						breaks[g.Name](st)
+						broken[g.Name] = true
+						if err := st.decide(action); !slices.ContainsFunc(issue.All(err), func(e *issue.Error) bool { return e.Rule == "guard-"+g.Name }) {
+							t.Errorf("%s with %s broken: %v", what, g.Name, err)
+						}
 					}
 				}
 			}
 		}
 	}
-	if made < 12 {
-		t.Errorf("only %d moves were made", made)
+	if made < 45 || len(broken) < len(breaks)-1 { // expired is of timers
+		t.Errorf("only %d moves were made, and the guards %v broken", made, broken)
+	}
+	for _, m := range Table {
+		for _, g := range m.Guards {
+			if breaks[g.Name] == nil {
+				t.Errorf("nobody breaks the guard %s of %s", g.Name, m.ID)
+			}
+		}
 	}
 }
 
-func inputFor(action, from string) Input {
-	reason := func(code string) *Coded { return &Coded{Code: code, Text: "said so"} }
-	switch action {
-	case "reject":
-		return Input{Reason: reason("no-capacity")}
-	case "contact":
-		return Input{Channel: "telephone", Result: "no-answer"}
-	case "plan":
-		return Input{Plan: &Plan{Summary: "a plan", Agreed: true}}
-	case "progress":
-		return Input{Status: "signposted"}
-	case "hold":
-		return Input{Reason: reason("unwell"), ReviewOn: "2030-01-01"}
-	case "complete":
-		return Input{Outcome: &Outcome{Status: "goals-met", Findings: []Coded{{Code: "1230392000", Display: "Not feeling lonely"}}}}
-	case "close":
-		return Input{Reason: reason("unable-to-contact")}
-	case "fail":
-		return Input{Reason: reason("service-closed")}
+// ready is a step to which nothing but its state and actor stands in the way.
+func ready(t *testing.T, m *Move, from string, asked bool, role auth.Role) *step {
+	t.Helper()
+	st := &step{
+		s: testService(t), at: time.Unix(1700000000, 0), patient: testPerson(t, false), actor: actorOf(role),
+		c:      Call{Principal: &auth.Principal{Role: role, Organisations: []string{"Y99201"}}},
+		before: &Record{Status: from, BusinessStatus: "allocated", Version: 3, Owner: "Y99201", Organisation: "Y99001", Since: time.Unix(1700000000, 0)},
+		events: []Event{{BusinessStatus: "contact-attempted"}},
 	}
-	return Input{}
+	if asked {
+		st.before.Former, st.before.BusinessStatus = "plan-agreed", "cancellation-requested"
+	}
+	if m == nil {
+		return st
+	}
+	st.in = inputFor(m)
+	for _, g := range m.Guards {
+		switch g.Name {
+		case "contacted":
+			st.events = append(st.events, Event{BusinessStatus: "contacted"})
+		case "questioned":
+			st.before.BusinessStatus = "info-requested"
+		}
+	}
+	return st
+}
+
+// breaks let one guard fail each.
+var breaks = map[string]func(st *step){
+	"questioned":       func(st *step) { st.before.BusinessStatus = "awaiting-triage" },
+	"alive":            func(st *step) { st.patient.Set("deceasedBoolean", "true") },
+	"contacted":        func(st *step) { st.events = nil },
+	"not-contacted":    func(st *step) { st.events = []Event{{BusinessStatus: "contacted"}} },
+	"agreed":           func(st *step) { st.in.Plan.Agreed = false },
+	"consented":        func(st *step) { st.in.Activity.Consent = false },
+	"has-outcome":      func(st *step) { st.in.Outcome.Findings = nil },
+	"activities-ended": func(st *step) { st.activities = []Activity{{Status: StatusAccepted}} },
+	"enough-attempts":  func(st *step) { st.events = nil },
+	"another-service":  func(st *step) { st.in.Service = "Y99201" },
+	"reopenable":       func(st *step) { st.before.Since = st.at.AddDate(0, 0, -91) },
+	"expired":          func(st *step) { st.before.Due = time.Time{} },
+}
+
+// inputFor is what a row wants.
+func inputFor(m *Move) Input {
+	var in Input
+	for _, field := range m.Requires {
+		switch field {
+		case "channel":
+			in.Channel = "telephone"
+		case "result":
+			in.Result = "no-answer"
+		case "status":
+			in.Status = "signposted"
+		case "review_on":
+			in.ReviewOn = "2030-01-01"
+		case "question":
+			in.Question = "Which language?"
+		case "answer":
+			in.Answer = "Somali"
+		case "note":
+			in.Note = "a slip of the pen"
+		case "service":
+			in.Service = "Y99202"
+		case "signpost":
+			in.Signpost = &Signpost{To: "the library"}
+		case "activity":
+			in.Activity = &ActivityInput{Name: "Lunch club", Consent: true}
+		case "plan":
+			in.Plan = &Plan{Summary: "a plan", Agreed: true}
+		case "outcome":
+			in.Outcome = &Outcome{Status: "goals-met", Findings: []Coded{{Code: "1230392000", Display: "Not feeling lonely"}}}
+		case "sessions":
+			in.Sessions = "6"
+		}
+	}
+	if m.Reason {
+		code := m.ReasonCodes()[0]
+		if m.Action == "close" {
+			code = "unable-to-contact"
+		}
+		in.Reason = &Coded{Code: code, Text: "said so"}
+	}
+	return in
+}
+
+// TestEveryMoveOfAnActivity is the same for sub-Tasks: by hand first.
+func TestEveryMoveOfAnActivity(t *testing.T) {
+	both := map[string]string{
+		StatusRequested:  "accept:S02>accepted reject:S02>rejected cancel:S05>cancelled",
+		StatusAccepted:   "attend:S03>in-progress end:S04>completed cancel:S05>cancelled",
+		StatusInProgress: "attend:S03>in-progress end:S04>completed cancel:S05>cancelled",
+	}
+	for _, status := range fhir.Types(fhir.R4).Type("Task").Element("status").Codes {
+		for _, actor := range []Actor{ActorRequester, ActorWorker, ActorProvider, ActorOperator} {
+			var got []string
+			for _, action := range ActivityActions() {
+				m, err := activityRow(action, status, []Actor{actor})
+				if err != nil {
+					if !errors.Is(err, issue.BusinessRule) && !errors.Is(err, issue.Forbidden) {
+						t.Errorf("%s from %s by %s: %v", action, status, actor, err)
+					}
+					continue
+				}
+				got = append(got, action+":"+m.ID+">"+m.Leads(status))
+				st := &step{s: testService(t), at: time.Unix(1700000000, 0), before: &Record{}, in: inputFor(m), move: m}
+				if faults := st.fields(); len(faults) > 0 {
+					t.Errorf("%s: %v", action, faults[0])
+				}
+			}
+			want := strings.Fields(both[status])
+			if actor == ActorRequester || actor == ActorOperator {
+				want = nil
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s by %s: got %v, want %v", status, actor, got, want)
+			}
+		}
+	}
+}
+
+// TestWorkingDays counts Monday to Friday.
+func TestWorkingDays(t *testing.T) {
+	for _, c := range []struct {
+		from string
+		days int
+		want string
+	}{
+		{"2026-11-23", 1, "2026-11-24"}, {"2026-11-23", 5, "2026-11-30"}, {"2026-11-27", 1, "2026-11-30"},
+		{"2026-11-28", 1, "2026-11-30"}, {"2026-11-29", 10, "2026-12-11"}, {"2026-11-23", 0, "2026-11-23"},
+	} {
+		from, _ := time.Parse(time.DateOnly, c.from)
+		if got := afterWorkingDays(from, c.days).Format(time.DateOnly); got != c.want {
+			t.Errorf("%d working days after %s is %s, want %s", c.days, c.from, got, c.want)
+		}
+	}
+	r := Rules{}.withDefaults()
+	monday, _ := time.Parse(time.DateOnly, "2026-11-23")
+	for _, c := range []struct {
+		status, business string
+		asked            bool
+		want             string
+	}{
+		{StatusReceived, "awaiting-triage", false, "2026-12-07"}, {StatusReceived, "info-requested", false, "2026-11-30"},
+		{StatusAccepted, "allocated", false, "2026-12-07"}, {StatusInProgress, "contacted", false, "2026-12-21"},
+		{StatusOnHold, "unwell", false, "2026-12-25"}, {StatusOnHold, "unwell", true, "2026-11-30"},
+		{StatusCompleted, "goals-met", false, "0001-01-01"},
+	} {
+		if got := r.due(c.status, c.business, c.asked, monday, "2026-12-24").Format(time.DateOnly); got != c.want {
+			t.Errorf("%s, %s: due %s, want %s", c.status, c.business, got, c.want)
+		}
+	}
 }
 
 // TestInputFaults wants every fault of an input at once, each with its field.
@@ -140,8 +421,10 @@ func TestInputFaults(t *testing.T) {
 		{"too few attempts", "close", StatusInProgress, Input{Reason: &Coded{Code: "unable-to-contact"}}, []string{"guard-enough-attempts "}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			s := testService(t)
+			s.Rules.MinAttempts = 3
 			st := &step{
-				s: &Service{Config: Config{Instruments: testInstruments(t), MinAttempts: 3, Partners: &Partners{}, Now: time.Now}}, at: time.Unix(1700000000, 0),
+				s: s, at: time.Unix(1700000000, 0), patient: testPerson(t, false), actor: ActorWorker,
 				c:      Call{Principal: &auth.Principal{Role: auth.RoleOwner, Organisations: []string{"Y99201"}}},
 				before: &Record{Status: tc.from, Owner: "Y99201"}, in: tc.in,
 			}

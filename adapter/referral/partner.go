@@ -219,3 +219,18 @@ func (p *Partners) scope(who *auth.Principal) Scope {
 	}
 	return s
 }
+
+// claimants lists the services that may see and claim what waits in a pool.
+func (p *Partners) claimants(pool string) []string {
+	if pool != poolDefault {
+		return p.services[pool]
+	}
+	var list []string
+	for service, practices := range p.practices {
+		if len(practices) > 0 {
+			list = append(list, service)
+		}
+	}
+	slices.Sort(list)
+	return list
+}

@@ -15,6 +15,7 @@ const (
 	ProfilePatient      = canonical + "/StructureDefinition/sp-referral-patient"
 	ProfileOrganization = canonical + "/StructureDefinition/sp-referral-organization"
 	ProfileReferral     = canonical + "/StructureDefinition/sp-referral-bundle"
+	ProfileActivity     = canonical + "/StructureDefinition/sp-activity"
 	ProfileTask         = canonical + "/StructureDefinition/sp-task"
 	ProfileOutcome      = canonical + "/StructureDefinition/sp-outcome-bundle"
 )
@@ -31,7 +32,7 @@ func ProfileOf(resourceType string) string { return received[resourceType] }
 
 // Profiles lists the canonicals of all profiles that a Service asks for.
 func Profiles() []string {
-	return []string{ProfileRequest, ProfileObservation, ProfilePatient, ProfileOrganization, ProfileReferral, ProfileTask, ProfileOutcome}
+	return []string{ProfileRequest, ProfileObservation, ProfilePatient, ProfileOrganization, ProfileReferral, ProfileTask, ProfileActivity, ProfileOutcome}
 }
 
 // emits holds what this program made to a profile of its own: "the Task", "the

@@ -14,14 +14,21 @@ type Record struct {
 	Owner          string // ODS code of the link-worker service, "" while in a pool
 	Pool           string // name of the pool it waits in, "" when it was addressed
 	Version        int
-	Status         string // Task.status
-	BusinessStatus string // code of the business-status code system
-	Patient        string // id of the Patient
-	ServiceRequest string // id of the original ServiceRequest
-	Filler         string // id of the normalised ServiceRequest, intent filler-order
-	Sharing        string // none, codes-only, summary, full
-	Dialect        string // the dialect the request came in, and the outcome goes back in
-	Attempts       int    // contact attempts so far
+	Status         string    // Task.status
+	BusinessStatus string    // code of the business-status code system
+	Patient        string    // id of the Patient
+	ServiceRequest string    // id of the original ServiceRequest
+	Filler         string    // id of the normalised ServiceRequest, intent filler-order
+	Sharing        string    // none, codes-only, summary, full
+	Dialect        string    // the dialect the request came in, and the outcome goes back in
+	Attempts       int       // contact attempts so far
+	Former         string    // business status before a cancellation was asked for, "" when none is (T13)
+	Follows        string    // id of the Task that this one takes the place of, "" when none
+	Root           string    // id of the first Task on the request, "" for that one itself
+	Unfiled        string    // why its outcome cannot go to a record, "" when it can: UnfiledNoNumber
+	Since          time.Time // when it last moved
+	Due            time.Time // when the time for its state is over, zero for never
+	Overdue        bool      // that time is over, and nobody has acted since (T21)
 	Created        time.Time
 	Updated        time.Time
 
@@ -30,10 +37,33 @@ type Record struct {
 	Content []byte
 }
 
+// Asked reports whether the requester has asked to cancel, and nobody has answered.
+func (r *Record) Asked() bool { return r.Former != "" }
+
+// UnfiledNoNumber says that there is no NHS number by which a record could be found.
+const UnfiledNoNumber = "no-nhs-number"
+
+// Activity is the current state of a sub-Task: an activity at a provider. Its ID is the
+// id of that Task, and its Version the version of it.
+type Activity struct {
+	ID             string
+	Referral       string
+	Organisation   string // whose data: that of the referral
+	Owner          string // ODS code of the provider, "" for one that the service speaks for
+	Name           string
+	Version        int
+	Status         string
+	BusinessStatus string // "" until there is one
+	Sessions       int
+	Created        time.Time
+	Updated        time.Time
+}
+
 // Event is one step in the life of a referral. Events are append-only.
 type Event struct {
 	ID             string
 	Referral       string
+	Activity       string // id of the sub-Task that moved, "" when it is the referral
 	Organisation   string // whose data; Commit fills it from the Change when empty
 	Move           string // id of the move in the life-cycle table: "T05"
 	From, To       string // Task.status
@@ -43,6 +73,11 @@ type Event struct {
 	Role           auth.Role
 	At             time.Time
 	Data           []byte // JSON: what the step recorded, nil when nothing
+
+	// What followers are told, in a Change only: the event without anything about the
+	// person, and who may read it. See Public. Nil for an event that nobody is told of.
+	Public    []byte
+	Audiences []string
 }
 
 // Audit is one record of an access, successful or refused. Records are append-only.
@@ -99,6 +134,7 @@ type Delivery struct {
 	Supersedes   string // the unsent delivery this one takes the place of, "" when none; set in a Change
 	Claim        string // whoever holds it may finish the try; set by the queue, "" unless sending
 	Problem      string // issue type of the last failed try
+	Place        int64  // in the order to send to one recipient; set in a Change, 0 for the time it was created
 }
 
 // Facts is what a delivery was decided on.

@@ -60,6 +60,7 @@ var params = map[string][]SearchParam{
 		token("business-status", "Task-business-status", "businessStatus"),
 		{Name: "focus", Kind: ParamRef, Type: "reference", Definition: definitions + "Task-focus", path: []string{"focus"}},
 		token("identifier", "Task-identifier", "identifier"),
+		{Name: "part-of", Kind: ParamRef, Type: "reference", Definition: definitions + "Task-part-of", path: []string{"partOf"}},
 		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "Task-patient"},
 		token("status", "Task-status", "status"),
 	},
@@ -87,6 +88,9 @@ var params = map[string][]SearchParam{
 	},
 	"DocumentReference": {
 		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+	},
+	"Provenance": {
+		{Name: "target", Kind: ParamRef, Type: "reference", Definition: definitions + "Provenance-target", path: []string{"target"}},
 	},
 	"Procedure": {
 		token("code", "clinical-code", "code"),
@@ -129,7 +133,7 @@ func terms(n *fhir.Node) (list []Term, from, to time.Time) {
 					list = append(list, Term{Param: p.Name, Value: strings.ToLower(v.Value)})
 				}
 			case ParamRef:
-				if r := v.Text("reference"); r != "" {
+				if r, _, _ := strings.Cut(v.Text("reference"), "/_history/"); r != "" {
 					list = append(list, Term{Param: p.Name, Value: r})
 				}
 			case ParamDate:

@@ -26,10 +26,14 @@ type Config struct {
 	// joined, warnings too. nil checks nothing.
 	Conforms func(canonical string, n *fhir.Node) error
 
-	Now         func() time.Time
-	Sharing     string        // sharing level of a new referral, default summary
-	MinAttempts int           // contact attempts before unable-to-contact, default 3
-	RetryFor    time.Duration // how long a delivery is tried, default 72 h
+	Now      func() time.Time
+	Sharing  string        // sharing level of a new referral, default summary
+	Rules    Rules         // the numbers of the life cycle
+	RetryFor time.Duration // how long a delivery is tried, default 72 h
+
+	// Reachable says why subscribers may not be told at an address, nil when they may; nil
+	// allows every address.
+	Reachable func(url string) *issue.Error
 }
 
 // Service is the domain at work: it takes referrals in, moves them through their life
@@ -37,6 +41,7 @@ type Config struct {
 // many goroutines.
 type Service struct {
 	Config
+	room chan struct{} // a subscriber was sent something: the next may go into the outbox
 }
 
 // NewService makes a Service; the fields without default must be set. For Examine
@@ -48,13 +53,11 @@ func NewService(c Config) *Service {
 	if c.Sharing == "" {
 		c.Sharing = SharingSummary
 	}
-	if c.MinAttempts == 0 {
-		c.MinAttempts = 3
-	}
+	c.Rules = c.Rules.withDefaults()
 	if c.RetryFor == 0 {
 		c.RetryFor = 72 * time.Hour
 	}
-	return &Service{Config: c}
+	return &Service{Config: c, room: make(chan struct{}, 1)}
 }
 
 // now is the time of a change, in the precision that is stored.

@@ -43,6 +43,24 @@ type Store interface {
 	Referrals(ctx context.Context, s Scope, f Filter) (list []Record, next string, err error)
 	// Events gives the history of one referral in order.
 	Events(ctx context.Context, s Scope, referral string) ([]Event, error)
+
+	// ActivitiesOf gives the sub-Tasks of a referral, the oldest first. It knows no scope.
+	ActivitiesOf(ctx context.Context, referral string) ([]Activity, error)
+	// Activity gives one sub-Task that its provider or the owner of its referral may see.
+	Activity(ctx context.Context, s Scope, id string) (*Activity, error)
+	// Activities gives the sub-Tasks that a provider was sent, the oldest first; open ones
+	// alone when open is set. next is "" on the last page.
+	Activities(ctx context.Context, s Scope, open bool, p Page) (list []Activity, next string, err error)
+	// DueReferrals gives the ids of at most n referrals whose time is over. It knows no scope.
+	DueReferrals(ctx context.Context, now time.Time, n int) ([]string, error)
+	// Ledger gives the open loops of a scope, without names.
+	Ledger(ctx context.Context, s Scope, q LedgerQuery) (*Ledger, error)
+	// Outbox gives what was and is to be sent to records about a referral, without bodies,
+	// in the order to send. It knows no scope.
+	Outbox(ctx context.Context, referral string) ([]Delivery, error)
+
+	Feeds
+	Subscribers
 }
 
 // Scope is whose data a caller may see.
@@ -60,15 +78,32 @@ type Scope struct {
 type Change struct {
 	Organisation string // ODS code of the organisation whose data this is; on every row
 	At           time.Time
-	Message      *Message   // the inbound message, as received
-	Keys         []Key      // must all be new; each leads to Response from now on
-	Response     *Response  // what a repeat gets
-	Versions     []Version  // Number 1 creates; a higher one demands that Number-1 is current
-	Referral     *Record    // Version 1 creates; a higher one demands that Version-1 is current
-	Events       []Event    //
-	Audits       []Audit    //
-	Deliveries   []Delivery // the outbox rows this change causes, in the order to send
-	Withdraw     bool       // rows of the Referral that are still queued become superseded; not used by a move of this version
+	Message      *Message       // the inbound message, as received
+	Keys         []Key          // must all be new; each leads to Response from now on
+	Response     *Response      // what a repeat gets
+	Versions     []Version      // Number 1 creates; a higher one demands that Number-1 is current
+	Referral     *Record        // Version 1 creates; a higher one demands that Version-1 is current
+	Successor    *Record        // a second referral, which the change creates
+	Activities   []Activity     // sub-Tasks; Version 1 creates, a higher one demands that Version-1 is current
+	Events       []Event        //
+	Audits       []Audit        //
+	Deliveries   []Delivery     // the outbox rows this change causes, in the order to send
+	Cancels      []Cancellation // deliveries that become superseded
+	Timer        *Timer         // a timer of a referral that moves nothing, nil when none
+}
+
+// Cancellation names a delivery that must still be queued, after so many tries.
+type Cancellation struct {
+	Delivery string
+	Attempts int
+}
+
+// Timer is the end of a time that a referral had. It holds only while the referral has the
+// version and the due time that were seen, so that it takes effect once.
+type Timer struct {
+	Referral string
+	Version  int
+	Due      time.Time
 }
 
 // Message is an inbound message, kept unchanged next to its interpretation.
@@ -91,6 +126,7 @@ const (
 	KeyIdempotency KeyKind = "idempotency-key"
 	KeyNatural     KeyKind = "identifier"  // ServiceRequest.identifier, system|value
 	KeyPatient     KeyKind = "patient"     // one Patient for one NHS number in one organisation; has no response
+	KeySuccessor   KeyKind = "successor"   // one Task that takes the place of another; has no response
 	KeyConditional KeyKind = "conditional" // one resource for one If-None-Exist in one organisation; has no response
 )
 

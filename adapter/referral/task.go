@@ -28,7 +28,16 @@ func (s *Service) newTask(r *Record, request *fhir.Node) *fhir.Task {
 	if r.Owner != "" {
 		t.Owner = s.reference(r.Owner)
 	}
+	restrict(t, r)
 	return t
+}
+
+// restrict says in the Task until when its state may last, as long as time counts.
+func restrict(t *fhir.Task, r *Record) {
+	t.Restriction = nil
+	if !r.Due.IsZero() {
+		t.Restriction = &fhir.TaskRestriction{Period: fhir.NewPeriod(r.Since, r.Due)}
+	}
 }
 
 // reference refers to an organisation by its ODS code, so that the reference holds in

@@ -2,6 +2,7 @@ package referral
 
 import (
 	"fmt"
+	"strconv"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -12,6 +13,8 @@ const (
 	maxLine = 400   // characters of a code's words, a goal, an action
 	maxText = 4_000 // of a note or summary
 	maxList = 50    // entries of a list
+
+	maxSessions = 9999 // of an activity
 )
 
 // texts checks everything that becomes text, a code or a URI in a resource: each must
@@ -66,8 +69,40 @@ func (in *Input) texts() []*issue.Error {
 	if in.Reason != nil {
 		code("reason", *in.Reason)
 	}
+	text("question", in.Question, maxText)
+	text("answer", in.Answer, maxText)
+	text("service", in.Service, maxLine)
+	if n, err := strconv.Atoi(in.Sessions); in.Sessions != "" && (err != nil || n < 0 || n > maxSessions || strconv.Itoa(n) != in.Sessions) {
+		fault("sessions", "sessions is a whole number from 0, in digits")
+	}
+	if sp := in.Signpost; sp != nil {
+		if sp.To == "" {
+			fault("signpost.to", "signpost.to is the name of the service that the person was told of")
+		}
+		text("signpost.to", sp.To, maxLine)
+		text("signpost.contact", sp.Contact, maxLine)
+		text("signpost.reason", sp.Reason, maxText)
+		if sp.Code != nil {
+			code("signpost.code", *sp.Code)
+		}
+	}
+	if a := in.Activity; a != nil {
+		if a.Name == "" {
+			fault("activity.name", "activity.name says which activity, at whom")
+		}
+		text("activity.name", a.Name, maxLine)
+		text("activity.provider", a.Provider, maxLine)
+		text("activity.instructions", a.Words, maxText)
+		if a.Code != nil {
+			code("activity.code", *a.Code)
+		}
+	}
 	if p := in.Plan; p != nil {
 		text("plan.summary", p.Summary, maxText)
+		text("plan.what_matters", p.Matters, maxText)
+		text("plan.contingency", p.Contingency, maxText)
+		text("plan.reviewed_by", p.Reviewer, maxLine)
+		lines("plan.strengths", p.Strengths)
 		codes("plan.needs", p.Needs)
 		lines("plan.goals", p.Goals)
 		lines("plan.actions", p.Actions)

@@ -18,6 +18,14 @@ type View struct {
 	Requester      Party     `json:"requester"`
 	Owner          *Party    `json:"owner"` // null while nobody has claimed it
 	Sharing        string    `json:"sharing_level"`
+
+	CancellationAsked bool           `json:"cancellation_asked,omitempty"` // by the requester; the service has not answered
+	Question          string         `json:"question,omitempty"`           // to the requester, while it is open
+	Due               *time.Time     `json:"due,omitempty"`                // when the time for this state is over
+	Overdue           bool           `json:"overdue,omitempty"`
+	Follows           string         `json:"follows,omitempty"` // id of the referral whose place this one takes
+	Activities        []ActivityView `json:"activities,omitempty"`
+
 	Person         Person    `json:"person"`
 	Needs          []Need    `json:"needs"`
 	Scores         []Score   `json:"scores"`
@@ -83,6 +91,7 @@ type Action struct {
 // Step is one event of the timeline.
 type Step struct {
 	Move           string          `json:"move"`
+	Activity       string          `json:"activity,omitempty"` // id of the sub-Task that moved
 	From           string          `json:"from,omitempty"`
 	To             string          `json:"to"`
 	BusinessStatus string          `json:"business_status"`

@@ -87,6 +87,19 @@ func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (
 		return nil, err
 	}
 	v.Person = person(patient)
+	activities, err := s.Store.ActivitiesOf(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range activities {
+		a, err := s.activityView(ctx, c, &activities[i], r)
+		if err != nil {
+			return nil, err
+		}
+		v.Activities = append(v.Activities, *a)
+	}
+	v.AllowedActions = s.offers(c, situation{record: r, events: events, activities: activities, deceased: deceased(patient), input: &Input{},
+		now: s.now(), rules: &s.Rules, partners: s.Partners})
 	return v, nil
 }
 
@@ -106,6 +119,13 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 		p := s.party(r.Owner)
 		v.Owner = &p
 	}
+	v.CancellationAsked, v.Overdue, v.Follows = r.Asked(), r.Overdue, r.Follows
+	if !r.Due.IsZero() {
+		v.Due = &r.Due
+	}
+	if r.BusinessStatus == "info-requested" {
+		v.Question = asked(events)
+	}
 	for _, entry := range content.All("entry") {
 		switch n := entry.Child("resource"); n.ResourceType() {
 		case "ServiceRequest":
@@ -120,7 +140,7 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 				v.Notes = append(v.Notes, Note{Text: note.Text("text"), Time: note.Text("time"), Author: r.Organisation})
 			}
 		default:
-			s.show(v, n, "baseline")
+			s.show(v, n, RoleBaseline)
 		}
 	}
 	accepted := time.Time{}
@@ -130,9 +150,9 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 		}
 	}
 	for _, version := range later {
-		role := "follow-up"
+		role := RoleFollowUp
 		if accepted.IsZero() || version.Updated.Before(accepted) {
-			role = "baseline" // the practice sent it before support began
+			role = RoleBaseline // the practice sent it before support began
 		}
 		n, err := parse(version.Body)
 		if err != nil {
@@ -145,15 +165,25 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 		v.RiskStatement = "No risk is recorded in the referral; that is not the same as no known risk."
 	}
 	for _, e := range events {
-		v.Timeline = append(v.Timeline, Step{Move: e.Move, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
+		v.Timeline = append(v.Timeline, Step{Move: e.Move, Activity: e.Activity, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
 			Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)})
 		var in Input
 		if len(e.Data) > 0 && json.Unmarshal(e.Data, &in) == nil && in.Note != "" {
 			v.Notes = append(v.Notes, Note{Text: in.Note, Time: e.At.Format(instant), Author: e.Actor})
 		}
 	}
-	v.AllowedActions = s.actions(c, r, events)
 	return v, nil
+}
+
+// asked is the last question to the referrer.
+func asked(events []Event) string {
+	for _, e := range slices.Backward(events) {
+		var in Input
+		if len(e.Data) > 0 && json.Unmarshal(e.Data, &in) == nil && in.Question != "" {
+			return in.Question
+		}
+	}
+	return ""
 }
 
 func (s *Service) party(ods string) Party {
@@ -225,22 +255,19 @@ func (s *Service) isRisk(f Finding) bool {
 	return false
 }
 
-// actions lists what the caller may do next.
-func (s *Service) actions(c Call, r *Record, events []Event) []Action {
+// offers lists what the caller may do next.
+func (s *Service) offers(c Call, sit situation) []Action {
 	out := []Action{}
-	sit := situation{events: events, input: &Input{}, attempts: s.MinAttempts}
-	for _, m := range Table {
-		if m.Action == "" || m.Role != c.Principal.Role || !slices.Contains(m.From, r.Status) {
+	r, actor := sit.record, actorOf(c.Principal.Role)
+	for i := range Table {
+		m := &Table[i]
+		if m.Action == "" || !m.By(actor) || !m.Starts(r.Status, r.Asked()) {
 			continue
 		}
 		if slices.ContainsFunc(m.Guards, func(g Guard) bool { return g.early && !g.ok(sit) }) {
 			continue
 		}
-		a := Action{Name: m.Action, Move: m.ID, To: m.To, Requires: slices.Clone(m.Requires), Href: "/api/v1/referrals/" + r.ID + "/actions/" + m.Action}
-		if m.Reason {
-			a.Requires, a.Reasons = append(a.Requires, "reason"), m.Business
-		}
-		out = append(out, a)
+		out = append(out, m.offer("/api/v1/referrals/"+r.ID))
 	}
 	return out
 }

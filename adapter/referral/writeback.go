@@ -10,36 +10,72 @@ import (
 	"spadapter/adapter/mapping"
 )
 
-// writeBack decides and converts what a move sends to the patient's record, at the
-// sharing level of the referral; nil when it sends nothing.
-func (st *step) writeBack(ctx context.Context, task *fhir.Task, content *fhir.Node, recorded []*outcomeResource) (*Delivery, error) {
+// send decides what a move sends to the patient's record, and converts it.
+func (st *step) send(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node, resources []*outcomeResource) error {
+	if st.move.Writes == WriteRetraction {
+		return st.retract(ctx, change, task, content, resources)
+	}
 	r := st.after
-	if st.move.Writes == WriteNothing || r.Sharing == SharingNone ||
-		st.move.Writes == WritePlan && !sharesAtLeast(r.Sharing, SharingSummary) || patientNumber(r, content) == "" {
-		return nil, nil
-	}
-	source, err := st.report(ctx, task, content, recorded)
-	if err != nil {
-		return nil, err
-	}
-	id := st.s.Store.NewID()
-	result, err := st.s.convert(ctx, st.c, r.Organisation, st.s.Dialect(r.Organisation).Outcome, mapping.Input{Source: source, Identity: id, Now: st.at})
-	if err != nil {
-		return nil, err
-	}
-	if err := st.s.emits("the write-back", ProfileOutcome, result.Target); err != nil {
-		return nil, err
+	if st.move.Writes == WriteNothing || r.Sharing == SharingNone || !sharesAtLeast(r.Sharing, st.move.Least) || patientNumber(r, content) == "" {
+		return nil
 	}
 	facts := factsAtIntake(r, content)
 	recipient := facts.Practice
 	if _, ok := st.s.Partners.Endpoint(recipient); !ok {
 		recipient = r.Organisation
 	}
-	return &Delivery{
+	return st.writeBack(ctx, change, task, content, resources, recipient, facts)
+}
+
+// retract takes back whatever was filed: what still waits is not sent, and whoever was
+// sent something, or may have been, is told that it was entered in error.
+func (st *step) retract(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node, resources []*outcomeResource) error {
+	list, err := st.s.Store.Outbox(ctx, st.after.ID)
+	if err != nil {
+		return err
+	}
+	var told []string
+	for _, d := range list {
+		if d.State == DeliveryQueued {
+			change.Cancels = append(change.Cancels, Cancellation{d.ID, d.Attempts})
+		}
+		if reached := d.Attempts > 0 || d.State == DeliverySending || d.State == DeliveryDelivered; reached && !slices.Contains(told, d.Recipient) {
+			told = append(told, d.Recipient)
+		}
+	}
+	facts := factsOf(st.after, st.patient, func(reference string) *fhir.Node {
+		return st.s.organisation(ctx, Scope{Role: auth.RoleOperator}, reference)
+	})
+	for _, recipient := range told {
+		if err := st.writeBack(ctx, change, task, content, resources, recipient, facts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeBack converts what a move sends to one recipient, at the sharing level of the
+// referral.
+func (st *step) writeBack(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts) error {
+	r := st.after
+	source, err := st.report(ctx, task, content, resources)
+	if err != nil {
+		return err
+	}
+	id := st.s.Store.NewID()
+	result, err := st.s.convert(ctx, st.c, r.Organisation, st.s.Dialect(r.Organisation).Outcome, mapping.Input{Source: source, Identity: id, Now: st.at})
+	if err != nil {
+		return err
+	}
+	if err := st.s.emits("the write-back", ProfileOutcome, result.Target); err != nil {
+		return err
+	}
+	change.Deliveries = append(change.Deliveries, Delivery{
 		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: "write-back", Route: "fhir-rest",
 		ContentType: contentJSON, Body: fhir.Encode(result.Target), Facts: facts, State: DeliveryQueued,
 		Due: st.at, Expires: st.at.Add(st.s.RetryFor), Created: st.at,
-	}, nil
+	})
+	return nil
 }
 
 // patientNumber is the NHS number of the referral's Patient, "" when it is not known.
@@ -65,13 +101,12 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	}
 	withheld := map[string]string{} // reference → what it is
 	for _, o := range recorded {
-		words := false // nothing but words: a code to share is missing
-		switch typed := o.typed.(type) {
-		case *fhir.Observation:
-			words = len(typed.GetCode().GetCoding()) == 0
-		case *fhir.Procedure:
-			words = len(typed.GetCode().GetCoding()) == 0
+		n, err := parse(o.version.Body)
+		if err != nil {
+			return nil, err
 		}
+		// nothing but words: a code to share is missing
+		words := n.Child("code") != nil && n.Descend("code", "coding") == nil
 		if !sharesAtLeast(r.Sharing, o.least) || words && !sharesAtLeast(r.Sharing, SharingSummary) {
 			withheld[o.kind+"/"+o.id] = o.role
 		}
@@ -121,9 +156,11 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 		n := entry.Child("resource")
 		urls[n.ResourceType()+"/"+n.Text("id")] = entry.Text("fullUrl")
 	}
-	eachReference(b, func(_, literal *fhir.Node) {
+	eachReference(b, func(ref, literal *fhir.Node) {
 		if url := urls[literal.Value]; url != "" {
 			literal.Value = url
+		} else if ref.Parent != nil && ref.Parent.Name == "extension" {
+			ref.Remove("reference") // no map looks into it, and its identifier holds there too
 		}
 	})
 	return parse(fhir.Encode(b))

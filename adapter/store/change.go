@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"spadapter/adapter/issue"
@@ -19,10 +20,13 @@ type prepared struct {
 	builds       []build          // the versions it builds on
 	record       *referral.Record // a new state of a referral that exists
 	supersedes   []string         // deliveries
-	withdraw     string           // referral
+	cancels      []referral.Cancellation
+	timer        *referral.Timer
+	activities   []referral.Activity // new states of sub-Tasks that exist
 	rows         batch
 	size         int  // bytes of bodies
 	sends        bool // it gives the queue something
+	tells        bool // it has events that wait for their numbers
 }
 
 // build is a version that must be current for the next one to be written.
@@ -51,7 +55,11 @@ func prepare(c *referral.Change) (*prepared, error) {
 	for i := range c.Events {
 		e := &c.Events[i]
 		p.rows.add(tableEvent, orNew(e.ID), e.Referral, or(e.Organisation, c.Organisation), e.Move, e.From, e.To,
-			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data))
+			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data), e.Activity)
+		if e.Public != nil {
+			p.rows.add(tableWaiting, strings.Join(e.Audiences, " "), string(e.Public))
+			p.tells = true
+		}
 	}
 	for i := range c.Audits {
 		p.rows.addAudit(&c.Audits[i], c.At)
@@ -79,7 +87,7 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 		}
 		p.keys, p.stored = append(p.keys, k), append(p.stored, stored)
 		answer := response
-		if k.Kind == referral.KeyPatient || k.Kind == referral.KeyConditional {
+		if k.Kind == referral.KeyPatient || k.Kind == referral.KeyConditional || k.Kind == referral.KeySuccessor {
 			answer = ""
 		}
 		p.rows.add(tableKey, string(stored), string(k.Kind), clean(k.Scope), clean(k.Value), c.Organisation, at, k.Hash, answer)
@@ -137,30 +145,42 @@ func (p *prepared) prepareVersions(c *referral.Change) error {
 }
 
 func (p *prepared) prepareReferral(c *referral.Change, message string) error {
-	r := c.Referral
-	if r == nil {
-		return nil
+	p.cancels, p.timer = c.Cancels, c.Timer
+	for i, r := range []*referral.Record{c.Referral, c.Successor} {
+		switch {
+		case r == nil:
+			continue
+		case r.ID == "" || r.Version < 1 || i == 1 && r.Version != 1:
+			return issue.New(issue.Exception, "store-change", "a referral needs an id and a version from 1")
+		case r.Version > 1:
+			copied := *r
+			copied.Updated = orTime(r.Updated, c.At)
+			p.record = &copied
+			continue
+		}
+		p.addReferral(r, c, message)
 	}
-	if r.ID == "" || r.Version < 1 {
-		return issue.New(issue.Exception, "store-change", "a referral needs an id and a version from 1")
+	for i := range c.Activities {
+		a := c.Activities[i]
+		if a.Version > 1 {
+			p.activities = append(p.activities, a)
+			continue
+		}
+		p.rows.add(tableActivity, a.ID, a.Referral, or(a.Organisation, c.Organisation), a.Owner, a.Name, int64(a.Version), a.Status,
+			flag(open(a.Status)), a.BusinessStatus, int64(a.Sessions), milli(orTime(a.Created, c.At)), milli(orTime(a.Updated, c.At)))
 	}
-	if c.Withdraw {
-		p.withdraw = r.ID
-	}
-	if r.Version > 1 {
-		copied := *r
-		copied.Updated = orTime(r.Updated, c.At)
-		p.record = &copied
-		return nil
-	}
+	return nil
+}
+
+func (p *prepared) addReferral(r *referral.Record, c *referral.Change, message string) {
 	organisation := or(r.Organisation, c.Organisation)
 	created := orTime(r.Created, c.At)
+	updated := orTime(r.Updated, created)
 	p.rows.add(tableReferral, r.ID, organisation, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)),
 		r.BusinessStatus, r.Patient, r.ServiceRequest, r.Filler, r.Sharing, r.Dialect, int64(r.Attempts),
-		milli(created), milli(orTime(r.Updated, created)), message)
+		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue))
 	p.rows.add(tableContent, r.ID, organisation, string(r.Content))
 	p.size += len(r.Content)
-	return nil
 }
 
 func (p *prepared) prepareDeliveries(c *referral.Change) error {
@@ -196,7 +216,10 @@ func (b *batch) addDelivery(d *referral.Delivery, index int) error {
 	if err != nil {
 		return issue.New(issue.Exception, "store-change", "the facts of a delivery cannot be written").Because(err)
 	}
-	place := d.Created.UnixMilli()*1000 + int64(min(index, 999))
+	place := d.Place
+	if place == 0 {
+		place = d.Created.UnixMilli()*1000 + int64(min(index, 999))
+	}
 	b.add(tableDelivery, d.ID, d.Organisation, d.Referral, d.Recipient, place, string(referral.DeliveryQueued), int64(1), milli(d.Due),
 		"", int64(0), "", d.Move, d.Kind, d.Route, d.ContentType, string(facts), milli(d.Due), milli(d.Expires), milli(d.Created),
 		d.ReplayOf, d.Supersedes, bytes(d.Body))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"spadapter/adapter/issue"
@@ -31,6 +32,7 @@ const selectClaimable = `
 SELECT ` + deliveryColumns + `
 FROM delivery d
 WHERE d.open = 1 AND d.wake <= ?
+  AND %s
   AND NOT EXISTS (
     SELECT 1 FROM delivery e
     WHERE e.referral = d.referral AND e.recipient = d.recipient AND e.open = 1
@@ -40,6 +42,35 @@ LIMIT CAST(? AS BIGINT)`
 
 const updateClaimed = "UPDATE delivery SET state = 'sending', claim = ?, wake = ? WHERE id = ? AND open = 1"
 
+// What a queue holds: the deliveries of referrals, or those of events, which have no
+// referral and wait while their subscriber is sent nothing.
+const (
+	ofReferrals = "d.referral <> ''"
+	ofEvents    = "d.referral = ''\n  AND NOT EXISTS (SELECT 1 FROM subscriber p WHERE p.id = d.recipient AND p.status IN ('paused', 'error', 'off'))"
+)
+
+// Notices is the part of the outbox that tells subscribers of events. It is a queue of
+// its own, so that slow subscribers do not hold up what goes to the records of patients.
+type Notices struct{ s *Store }
+
+// Notices gives the queue of what subscribers are told.
+func (s *Store) Notices() Notices { return Notices{s} }
+
+// Claim is the Claim of a Store, for subscribers: those that are paused, off or in error
+// are sent nothing.
+func (q Notices) Claim(ctx context.Context, now time.Time, lease time.Duration, n int) ([]referral.Delivery, error) {
+	return q.s.claim(ctx, ofEvents, now, lease, n)
+}
+
+// Finish is the Finish of a Store. A delivery that is dead pauses its subscriber, or
+// puts it in error, in the same commit.
+func (q Notices) Finish(ctx context.Context, claim string, a referral.Attempt) error {
+	return q.s.Finish(ctx, claim, a)
+}
+
+// Wake is the Wake of a Store, for this queue.
+func (q Notices) Wake() <-chan struct{} { return q.s.wakeEvents }
+
 // Claim takes at most n deliveries that are due, the longest waiting first, and sets
 // them to sending until now + lease: rows that are queued, and rows whose lease ran
 // out. Of one referral only the first row to each recipient is taken, so that order is
@@ -47,13 +78,17 @@ const updateClaimed = "UPDATE delivery SET state = 'sending', claim = ?, wake = 
 // and processes may claim at the same time; none gets what another has. Nil when
 // nothing is due. Errors: transient.
 func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, n int) ([]referral.Delivery, error) {
-	due, err := s.anyDue(ctx, now)
+	return s.claim(ctx, ofReferrals, now, lease, n)
+}
+
+func (s *Store) claim(ctx context.Context, which string, now time.Time, lease time.Duration, n int) ([]referral.Delivery, error) {
+	due, err := s.anyDue(ctx, which, now)
 	if err != nil || !due || n <= 0 {
 		return nil, err
 	}
 	var list []referral.Delivery
 	err = s.db.inTransaction(ctx, func(tx session) error {
-		rows, err := tx.query(ctx, selectClaimable+s.db.skipLocked(), now.UnixMilli(), int64(n))
+		rows, err := tx.query(ctx, fmt.Sprintf(selectClaimable, which)+s.db.skipLocked(), now.UnixMilli(), int64(n))
 		if err != nil {
 			return err
 		}
@@ -76,8 +111,8 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, n
 }
 
 // anyDue asks without a writing transaction, so that idle polling disturbs nobody.
-func (s *Store) anyDue(ctx context.Context, now time.Time) (bool, error) {
-	rows, err := s.db.query(ctx, "SELECT 1 FROM delivery WHERE open = 1 AND wake <= ? LIMIT 1", now.UnixMilli())
+func (s *Store) anyDue(ctx context.Context, which string, now time.Time) (bool, error) {
+	rows, err := s.db.query(ctx, "SELECT 1 FROM delivery d WHERE d.open = 1 AND d.wake <= ? AND "+which+" LIMIT 1", now.UnixMilli())
 	if err != nil {
 		return false, fault(err)
 	}
@@ -117,6 +152,12 @@ const updateFinished = `
 UPDATE delivery SET state = ?, open = ?, claim = '', attempts = ?, due = ?, wake = ?, problem = ?
 WHERE id = ? AND claim = ? AND state = 'sending'`
 
+// A subscriber whose delivery is dead is sent no more until somebody looks: what comes
+// after it waits, and nothing is lost in silence.
+const updateUndeliverable = `
+UPDATE subscriber SET problem = 'undeliverable', status = CASE WHEN kind = 'webhook' THEN 'paused' ELSE 'error' END
+WHERE status = 'active' AND id = (SELECT d.recipient FROM delivery d WHERE d.id = ? AND d.referral = '')`
+
 const selectOrganisation = "SELECT organisation FROM delivery WHERE id = ?"
 
 // write ends the try within a group. answer is for the caller alone.
@@ -137,6 +178,11 @@ func (f *finished) write(ctx context.Context, s session, rows *batch) (answer, e
 	organisation, err := one(found, func(rows *sql.Rows) (o string, err error) { return o, rows.Scan(&o) })
 	if err != nil {
 		return nil, err
+	}
+	if a.State == referral.DeliveryDead {
+		if _, err := s.exec(ctx, updateUndeliverable, a.Delivery); err != nil {
+			return nil, err
+		}
 	}
 	rows.add(tableAttempt, a.Delivery, int64(a.Number), organisation, milli(a.At), a.Duration.Milliseconds(), string(a.State), milli(a.Due),
 		int64(a.Status), a.Issue, clean(a.Details))

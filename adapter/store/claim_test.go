@@ -189,7 +189,7 @@ func TestClaimByManyWorkers(t *testing.T) {
 	})
 }
 
-func TestSupersedeAndWithdraw(t *testing.T) {
+func TestSupersedeAndCancel(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		id, order := queued(t, s, 1, 2, "A83002")
 		held := claim(t, s, epoch, 10)
@@ -212,9 +212,13 @@ func TestSupersedeAndWithdraw(t *testing.T) {
 		}
 		finish(t, s, first[0], now, referral.DeliveryDelivered)
 
-		c := &referral.Change{Organisation: "A83002", At: now, Withdraw: true,
+		c := &referral.Change{Organisation: "A83002", At: now, Cancels: []referral.Cancellation{{Delivery: order["A83002"][1]}},
 			Referral:   &referral.Record{ID: id.referral, Version: 2, Status: "entered-in-error"},
 			Deliveries: []referral.Delivery{notice(s, id.referral, "A83002", now)}}
+		// a row that was tried since it was looked at is not the row that was to be cancelled
+		seen := *c
+		seen.Cancels = []referral.Cancellation{{Delivery: order["A83002"][1], Attempts: 1}}
+		wantIssue(t, s.Commit(t.Context(), &seen), issue.Conflict, "version-conflict")
 		commit(t, s, c)
 		rest := claim(t, s, now, 10)
 		if len(rest) != 1 || rest[0].ID != c.Deliveries[0].ID {

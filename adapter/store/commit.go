@@ -50,6 +50,9 @@ func (s *Store) Commit(ctx context.Context, c *referral.Change) error {
 	if p.sends {
 		s.rouse()
 	}
+	if p.tells {
+		s.followers.stir()
+	}
 	return nil
 }
 

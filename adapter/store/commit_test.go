@@ -34,7 +34,7 @@ func TestCommitIsReadBack(t *testing.T) {
 			t.Fatal(explain(err))
 		}
 		want := *c.Referral
-		want.Organisation, want.Created, want.Updated = "A83002", c.At, c.At
+		want.Organisation, want.Created, want.Updated, want.Since = "A83002", c.At, c.At, c.At
 		if d := cmp.Diff(&want, got); d != "" {
 			t.Error(d)
 		}

@@ -19,12 +19,15 @@ import (
 )
 
 // database is what differs between SQLite and PostgreSQL: how to connect, how a
-// placeholder is written, two type words and one locking clause.
+// placeholder is written, three type words, one locking clause and how processes tell each
+// other of events.
 type database struct {
 	postgres bool
 	write    *sql.DB // SQLite: one connection, so that writers queue here and not in busy_timeout
 	read     *sql.DB
 	remove   string // directory to remove on close, "" when none
+
+	listening *pgx.ConnConfig // PostgreSQL: how to connect to be told of events
 
 	reading   statements
 	spelled   sync.Map // PostgreSQL: text → text with its placeholders numbered
@@ -110,12 +113,12 @@ func connectPostgres(ctx context.Context, rawURL string, o *options) (*database,
 		config.RuntimeParams["application_name"] = "spadapter"
 	}
 	lz4(ctx, config)
-	db := &database{postgres: true, write: stdlib.OpenDB(*config)}
+	db := &database{postgres: true, write: stdlib.OpenDB(*config), listening: config.Copy()}
 	// Searches differ by values, which a plan made once for all values cannot know.
 	reading := config.Copy()
 	reading.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	db.read = stdlib.OpenDB(*reading)
-	writers := o.committers + 2 // the queue claims beside the committers
+	writers := o.committers + 5 // beside the committers: two queues that claim, the sequencer, the publisher, an operator
 	db.write.SetMaxOpenConns(writers)
 	db.write.SetMaxIdleConns(writers)
 	db.read.SetMaxOpenConns(o.readers)
@@ -194,9 +197,9 @@ func numbered(query string) string {
 // schema spells the type words of a migration.
 func (db *database) schema(text string) string {
 	if db.postgres {
-		return strings.NewReplacer(" TEXT ", ` TEXT COLLATE "C" `, " BYTES ", " BYTEA ").Replace(text)
+		return strings.NewReplacer(" TEXT ", ` TEXT COLLATE "C" `, " BYTES ", " BYTEA ", " IDENTITY ", " BIGINT GENERATED ALWAYS AS IDENTITY ").Replace(text)
 	}
-	return strings.NewReplacer(" BYTES ", " BLOB ").Replace(text)
+	return strings.NewReplacer(" BYTES ", " BLOB ", " IDENTITY ", " INTEGER ").Replace(text)
 }
 
 // skipLocked ends a SELECT of rows that this transaction will change.

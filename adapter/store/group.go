@@ -142,6 +142,9 @@ func (g *group) learn(ctx context.Context) (err error) {
 		if r := p.change.record; r != nil {
 			referrals = append(referrals, r.ID)
 		}
+		if t := p.change.timer; t != nil {
+			referrals = append(referrals, t.Referral)
+		}
 		deliveries = append(deliveries, p.change.supersedes...)
 	}
 	g.firsts, g.replaced = map[key]*pending{}, map[string]bool{}
@@ -218,6 +221,11 @@ func (g *group) refusal(c *prepared) error {
 			return stale()
 		}
 	}
+	if t := c.timer; t != nil {
+		if n, ok := g.states[t.Referral]; !ok || n != t.Version {
+			return stale()
+		}
+	}
 	for _, id := range c.supersedes {
 		if _, open := g.places[id]; !open || g.replaced[id] {
 			return issue.New(issue.Conflict, "delivery-conflict", "the delivery to replace is not waiting any more: it was sent, or replaced already")
@@ -232,7 +240,7 @@ func (g *group) repeatWithin(c *prepared, first *pending) error {
 	known := map[key]found{}
 	for i, k := range first.change.stored {
 		f := found{hash: first.change.keys[i].Hash, answer: first.change.response}
-		if first.change.keys[i].Kind == referral.KeyPatient {
+		if k := first.change.keys[i].Kind; k == referral.KeyPatient || k == referral.KeySuccessor {
 			f.answer = nil
 		}
 		known[k] = f

@@ -20,9 +20,14 @@ const (
 	tableReferral
 	tableContent
 	tableEvent
+	tableWaiting
 	tableAudit
 	tableDelivery
 	tableAttempt
+	tableFeed
+	tableSubscriber
+	tableNotification
+	tableActivity
 	tables
 )
 
@@ -32,15 +37,21 @@ var tableColumns = [tables]struct{ name, columns string }{
 	tableResponse: {"response", "id, organisation, at, status, content_type, location, etag, body"},
 	tableResource: {"resource", "id, number, type, organisation, updated, current, deleted, hidden, referral, patient, since, until, body"},
 	tableTerm:     {"term", "id, type, param, system, value, organisation"},
-	tableReferral: {"referral", "id, organisation, owner, pool, version, status, open, business_status, patient, service_request, filler, sharing, dialect, attempts, created, updated, message"},
+	tableReferral: {"referral", "id, organisation, owner, pool, version, status, open, business_status, patient, service_request, filler, sharing, dialect, attempts, created, updated, message, former, follows, root, unfiled, since, due, overdue"},
 	tableContent:  {"content", "referral, organisation, body"},
-	tableEvent:    {"event", "id, referral, organisation, move, from_status, to_status, business_status, reason, actor, role, at, data"},
+	tableEvent:    {"event", "id, referral, organisation, move, from_status, to_status, business_status, reason, actor, role, at, data, activity"},
+	tableWaiting:  {"waiting", "audiences, body"},
 	tableAudit:    {"audit", "id, organisation, at, client, actor, role, action, interaction, outcome, entity, patient, request_id, query, issue"},
 	tableDelivery: {"delivery", "id, organisation, referral, recipient, place, state, open, wake, claim, attempts, problem, move, kind, route, content_type, facts, due, expires, created, replay_of, supersedes, body"},
 	tableAttempt:  {"attempt", "delivery, number, organisation, at, duration, state, due, status, issue, details"},
+
+	tableFeed:         {"feed", "audience, number, at, body"},
+	tableSubscriber:   {"subscriber", subscriberColumns},
+	tableNotification: {"notification", "subscriber, number, event"},
+	tableActivity:     {"activity", activityColumns},
 }
 
-// maxRows is the most rows of one INSERT. With 22 columns that is 1,408 parameters,
+// maxRows is the most rows of one INSERT. With 24 columns that is 1,536 parameters,
 // far below the 32,766 of SQLite and the 65,535 of PostgreSQL.
 const maxRows = 64
 

@@ -108,7 +108,7 @@ func scanAttempt(rows *sql.Rows) (a referral.Attempt, err error) {
 	return a, err
 }
 
-// Backlog is how much waits in the outbox.
+// Backlog is how much waits in the outbox, but for what subscribers are told.
 type Backlog struct {
 	Queued  int
 	Sending int
@@ -117,9 +117,9 @@ type Backlog struct {
 }
 
 const selectBacklog = `
-SELECT state, COUNT(*), MIN(created) FROM delivery WHERE open = 1 GROUP BY state
+SELECT state, COUNT(*), MIN(created) FROM delivery WHERE open = 1 AND referral <> '' GROUP BY state
 UNION ALL
-SELECT 'dead', COUNT(*), 0 FROM delivery WHERE state = 'dead'`
+SELECT 'dead', COUNT(*), 0 FROM delivery WHERE state = 'dead' AND referral <> ''`
 
 // Pending counts the outbox, for metrics. Errors: transient.
 func (s *Store) Pending(ctx context.Context) (Backlog, error) {

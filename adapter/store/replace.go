@@ -9,10 +9,14 @@ const (
 	deleteTerms    = "DELETE FROM term WHERE id = ?"
 	updateReferral = `
 UPDATE referral SET owner = ?, pool = ?, version = ?, status = ?, open = ?, business_status = ?, patient = ?,
-    service_request = ?, filler = ?, sharing = ?, attempts = ?, updated = ?
+    service_request = ?, filler = ?, sharing = ?, attempts = ?, updated = ?, former = ?, unfiled = ?, since = ?, due = ?, overdue = ?
+WHERE id = ? AND version = ?`
+	updateTimer    = "UPDATE referral SET due = 0, overdue = 1 WHERE id = ? AND version = ? AND due = ? AND open = 1"
+	updateActivity = `
+UPDATE activity SET version = ?, status = ?, open = ?, business_status = ?, sessions = ?, updated = ?
 WHERE id = ? AND version = ?`
 	updateSuperseded = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND open = 1"
-	updateWithdrawn  = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE referral = ? AND state = 'queued'"
+	updateCancelled  = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND state = 'queued' AND attempts = ?"
 )
 
 // replace makes way for the rows of c: what was current is no longer.
@@ -30,7 +34,7 @@ func (g *group) replace(ctx context.Context, c *prepared) error {
 	}
 	if r := c.record; r != nil {
 		err := g.exactlyOne(ctx, updateReferral, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)), r.BusinessStatus,
-			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.ID, int64(r.Version-1))
+			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.Former, r.Unfiled, milli(orTime(r.Since, r.Updated)), milli(r.Due), flag(r.Overdue), r.ID, int64(r.Version-1))
 		if err != nil {
 			return err
 		}
@@ -42,13 +46,19 @@ func (g *group) replace(ctx context.Context, c *prepared) error {
 		}
 		g.replaced[id] = true
 	}
-	if c.withdraw != "" {
-		// Members before may bring rows for the same referral: they must be there to be withdrawn.
-		if err := g.rows.write(ctx, g.s); err != nil {
+	for _, a := range c.activities {
+		if err := g.exactlyOne(ctx, updateActivity, int64(a.Version), a.Status, flag(open(a.Status)), a.BusinessStatus, int64(a.Sessions),
+			milli(a.Updated), a.ID, int64(a.Version-1)); err != nil {
 			return err
 		}
-		g.rows = batch{}
-		if _, err := g.s.exec(ctx, updateWithdrawn, c.withdraw); err != nil {
+	}
+	for _, d := range c.cancels {
+		if err := g.exactlyOne(ctx, updateCancelled, d.Delivery, int64(d.Attempts)); err != nil {
+			return err
+		}
+	}
+	if t := c.timer; t != nil {
+		if err := g.exactlyOne(ctx, updateTimer, t.Referral, int64(t.Version), milli(t.Due)); err != nil {
 			return err
 		}
 	}

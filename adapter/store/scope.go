@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 
 	"spadapter/adapter/auth"
@@ -46,7 +47,7 @@ func referralScope(s referral.Scope, alias string) (string, []any) {
 }
 
 // resourceScope is the condition for rows of resource of one type, named r. An owner
-// sees what belongs to its referrals, and their patients.
+// sees what belongs to its referrals, and their patients; a provider the sub-Tasks sent to it.
 func resourceScope(s referral.Scope, resourceType string) (string, []any) {
 	if s.Role == auth.RoleRequester {
 		return in("r.organisation", s.Organisations)
@@ -56,11 +57,16 @@ func resourceScope(s referral.Scope, resourceType string) (string, []any) {
 		return own, args
 	}
 	text := "EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND " + own + ")"
-	if resourceType != "Patient" {
-		return text, args
+	switch resourceType {
+	case "Patient":
+		return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.patient = r.id AND " + own + "))", append(slices.Clone(args), args...)
+	case "Task":
+		// a sub-Task is also its provider's
+		sent, more := in("a.owner", s.Organisations)
+		return "(" + text + " OR EXISTS (SELECT 1 FROM activity a WHERE a.id = r.id AND " + sent + "))", append(slices.Clone(args), more...)
 	}
-	text = "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.patient = r.id AND " + own + "))"
-	return text, append(append([]any{}, args...), args...)
+	// who took over a request sees what came with it and what was found, not the Task before
+	return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.root = r.referral AND f.root <> '' AND " + own + "))", append(slices.Clone(args), args...)
 }
 
 // in is the condition that column is one of list. "" is never in a list: it would

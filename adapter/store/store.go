@@ -21,6 +21,8 @@ type Store struct {
 	queue      chan *pending // closed by Close
 	committers sync.WaitGroup
 	wake       chan struct{}
+	wakeEvents chan struct{} // of the queue that Notices gives
+	followers  *followers
 }
 
 var _ referral.Store = (*Store)(nil)
@@ -71,7 +73,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		db.close()
 		return nil, err
 	}
-	s := &Store{db: db, options: o, queue: make(chan *pending, 4*o.group), wake: make(chan struct{}, 1)}
+	s := &Store{db: db, options: o, queue: make(chan *pending, 4*o.group), wake: make(chan struct{}, 1), wakeEvents: make(chan struct{}, 1), followers: newFollowers()}
 	if !db.postgres {
 		s.options.committers = 1
 	}
@@ -136,8 +138,10 @@ func newID() string {
 func (s *Store) Wake() <-chan struct{} { return s.wake }
 
 func (s *Store) rouse() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // one is waiting already
+	for _, wake := range []chan struct{}{s.wake, s.wakeEvents} {
+		select {
+		case wake <- struct{}{}:
+		default: // one is waiting already
+		}
 	}
 }

@@ -12,15 +12,15 @@ import (
 
 const selectReferral = `
 SELECT f.id, f.organisation, f.owner, f.pool, f.version, f.status, f.business_status, f.patient, f.service_request,
-    f.filler, f.sharing, f.dialect, f.attempts, f.created, f.updated, c.body
+    f.filler, f.sharing, f.dialect, f.attempts, f.created, f.updated, f.former, f.follows, f.root, f.unfiled, f.since, f.due, f.overdue, c.body
 FROM %s f JOIN content c ON c.referral = f.id
 WHERE %s`
 
 func scanReferral(rows *sql.Rows) (r referral.Record, err error) {
-	var created, updated int64
+	var created, updated, since, due, overdue int64
 	err = rows.Scan(&r.ID, &r.Organisation, &r.Owner, &r.Pool, &r.Version, &r.Status, &r.BusinessStatus, &r.Patient, &r.ServiceRequest,
-		&r.Filler, &r.Sharing, &r.Dialect, &r.Attempts, &created, &updated, &r.Content)
-	r.Created, r.Updated = fromMilli(created), fromMilli(updated)
+		&r.Filler, &r.Sharing, &r.Dialect, &r.Attempts, &created, &updated, &r.Former, &r.Follows, &r.Root, &r.Unfiled, &since, &due, &overdue, &r.Content)
+	r.Created, r.Updated, r.Since, r.Due, r.Overdue = fromMilli(created), fromMilli(updated), fromMilli(since), fromMilli(due), overdue == 1
 	return r, err
 }
 
@@ -105,7 +105,7 @@ func (w *clause) filter(f referral.Filter) {
 }
 
 const selectEvents = `
-SELECT e.id, e.referral, e.organisation, e.move, e.from_status, e.to_status, e.business_status, e.reason, e.actor, e.role, e.at, e.data
+SELECT e.id, e.referral, e.organisation, e.move, e.from_status, e.to_status, e.business_status, e.reason, e.actor, e.role, e.at, e.data, e.activity
 FROM event e JOIN referral f ON f.id = e.referral
 WHERE e.referral = ? AND `
 
@@ -118,7 +118,7 @@ func (s *Store) Events(ctx context.Context, scope referral.Scope, id string) ([]
 	}
 	list, err := all(rows, func(rows *sql.Rows) (e referral.Event, err error) {
 		var at int64
-		err = rows.Scan(&e.ID, &e.Referral, &e.Organisation, &e.Move, &e.From, &e.To, &e.BusinessStatus, &e.Reason, &e.Actor, &e.Role, &at, &e.Data)
+		err = rows.Scan(&e.ID, &e.Referral, &e.Organisation, &e.Move, &e.From, &e.To, &e.BusinessStatus, &e.Reason, &e.Actor, &e.Role, &at, &e.Data, &e.Activity)
 		e.At = fromMilli(at)
 		if len(e.Data) == 0 {
 			e.Data = nil

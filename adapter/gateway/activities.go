@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"strconv"
+
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
+)
+
+// activities is GET /api/v1/activities: the sub-Tasks that the caller was sent as a
+// provider, the oldest first. It takes open, count and cursor.
+func activities(x *exchange) error {
+	page, open := referral.Page{Count: pageDefault}, false
+	var faults []*issue.Error
+	for _, p := range x.query {
+		if p.formal() {
+			continue
+		}
+		switch p.key() {
+		case "open":
+			if open = p.value == "true"; !open && p.value != "false" {
+				faults = append(faults, issue.New(issue.Value, "filter", "open must be true or false").At("http.open"))
+			}
+		case "count":
+			n, err := strconv.Atoi(p.value)
+			if err != nil || n < 1 {
+				faults = append(faults, issue.New(issue.Value, "filter", "count must be a whole number from 1").At("http.count"))
+			}
+			page.Count = min(n, pageMax)
+		case "cursor":
+			page.After = p.value
+		default:
+			faults = append(faults, issue.New(issue.Invalid, "filter-unknown", "the list of activities takes open, count and cursor").With("the parameter is %q", p.key()))
+		}
+	}
+	if err := issue.Join(faults); err != nil {
+		return err
+	}
+	list, next, err := x.Operations.Activities(x.context(), x.call, open, page)
+	if err != nil {
+		return err
+	}
+	out := listPage[referral.ActivityView]{Items: list}
+	if next != "" {
+		out.Next = &next
+	}
+	return x.sendJSON(out)
+}
+
+// activity is GET /api/v1/activities/{id}.
+func activity(x *exchange) error {
+	id, err := x.resourceID()
+	if err != nil {
+		return err
+	}
+	v, err := x.Operations.Activity(x.context(), x.call, id)
+	if err != nil {
+		return err
+	}
+	return x.sendActivity(v)
+}
+
+// actActivity is POST /api/v1/activities/{id}/actions/{action}: a move of a sub-Task, by
+// its provider or by the service that referred. If-Match names the version that was seen.
+func actActivity(x *exchange) error {
+	id, err := x.resourceID()
+	if err != nil {
+		return err
+	}
+	version, err := x.ifMatch()
+	if err != nil {
+		return err
+	}
+	var in referral.Input
+	if err := decodeStrict(x.call.Body, &in); err != nil {
+		return err
+	}
+	v, err := x.Operations.ActActivity(x.context(), x.call, id, x.Param("action"), version, in)
+	if err != nil {
+		return err
+	}
+	return x.sendActivity(v)
+}
+
+func (x *exchange) sendActivity(v *referral.ActivityView) error {
+	x.Writer.Header().Set("ETag", etag(v.Version))
+	return x.sendJSON(v)
+}

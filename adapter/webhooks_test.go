@@ -1,0 +1,456 @@
+package main
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/referral"
+	"spadapter/adapter/store/storetest"
+)
+
+// loopback lets subscribers of a test be told on this machine.
+var loopback = []string{"127.0.0.0/8", "::1/128"}
+
+// received is one message that a subscriber got.
+type received struct {
+	header http.Header
+	body   []byte
+}
+
+// subscriber is somebody who is told of events, and may be nasty about it.
+type subscriber struct {
+	*httptest.Server
+	mu          sync.Mutex
+	got         []received
+	nextAnswers []func(w http.ResponseWriter, r *http.Request) // for the first messages; then 204
+}
+
+func newSubscriber(t *testing.T, first ...func(w http.ResponseWriter, r *http.Request)) *subscriber {
+	t.Helper()
+	s := &subscriber{nextAnswers: first}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.got = append(s.got, received{r.Header.Clone(), body})
+		var answer func(http.ResponseWriter, *http.Request)
+		if len(s.nextAnswers) > 0 {
+			answer, s.nextAnswers = s.nextAnswers[0], s.nextAnswers[1:]
+		}
+		s.mu.Unlock()
+		if answer != nil {
+			answer(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(func() {
+		s.Server.CloseClientConnections()
+		s.Server.Close()
+	})
+	return s
+}
+
+// messages gives what it got so far.
+func (s *subscriber) messages() []received {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.got)
+}
+
+// first gives the first n messages, once they are there.
+func (s *subscriber) first(t *testing.T, n int) []received {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the subscriber has %d messages", n), func() bool { return len(s.messages()) >= n })
+	return s.messages()[:n]
+}
+
+// happening reads a message to a webhook.
+func (r received) happening(t *testing.T) (h referral.Happening) {
+	t.Helper()
+	if err := json.Unmarshal(r.body, &h); err != nil {
+		t.Fatalf("%v in %s", err, r.body)
+	}
+	return h
+}
+
+// signedWith counts the signatures, and says whether one is by the secret: worked out
+// here, from the text of the specification.
+func (r received) signedWith(t *testing.T, secret string) (count int, good bool) {
+	t.Helper()
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil || !strings.HasPrefix(secret, "whsec_") || len(key) < 24 {
+		t.Fatalf("the secret has not the form of one: %v", err)
+	}
+	id, at := r.header.Get("webhook-id"), r.header.Get("webhook-timestamp")
+	seconds, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || time.Since(time.Unix(seconds, 0)).Abs() > 5*time.Minute || id == "" {
+		t.Errorf("webhook-id %q, webhook-timestamp %q", id, at)
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(id + "." + at + "."))
+	mac.Write(r.body)
+	list := strings.Split(r.header.Get("webhook-signature"), " ")
+	return len(list), slices.Contains(list, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+}
+
+func (c caller) say(path, body string, headers ...string) answer {
+	c.t.Helper()
+	return c.do(http.MethodPost, path, []byte(body), headers...)
+}
+
+// hook makes a webhook.
+func (c caller) hook(url string) (w referral.Webhook) {
+	c.t.Helper()
+	c.say("/api/v1/webhooks", fmt.Sprintf(`{"url":%q,"description":"a test"}`, url)).want(http.StatusCreated).into(&w)
+	return w
+}
+
+// waits until a webhook is as it should be.
+func (c caller) hookIs(id, status, problem string) {
+	c.t.Helper()
+	eventually(c.t, "the webhook is "+status+" "+problem, func() bool {
+		var w referral.Webhook
+		c.get("/api/v1/webhooks/" + id).want(http.StatusOK).into(&w)
+		return w.Status == status && w.Problem == problem
+	})
+}
+
+// worked makes n referrals for service 1 and has it accept each: three events for each.
+func worked(a *adapter, n int) {
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	for range n {
+		task := gp.refer(someone(practiceA).message())
+		worker.act(worker.look(task), "accept", referral.Input{}).want(http.StatusOK)
+	}
+}
+
+// A webhook is told of what its organisation may see, in order, signed, and of nothing else.
+func TestWebhookIsToldInOrderAndSigned(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		w.config.SubscriberNetworks = loopback
+		a := w.start()
+		worker, other := a.as(auth.RoleOwner, service1), a.as(auth.RoleOwner, service2)
+		worked(a, 1) // before there was a webhook: not told
+		worker.told(3)
+		mine, theirs := newSubscriber(t), newSubscriber(t)
+		hook := worker.hook(mine.URL)
+		other.hook(theirs.URL)
+		worked(a, 2)
+		a.as(auth.RoleRequester, practiceB).refer(someone(practiceB).message())
+		got := mine.first(t, 6)
+		for i, m := range got {
+			h := m.happening(t)
+			if h.Number != int64(i)+4 || h.Source != publicURL || h.Data.Owner != service1 || m.header.Get("webhook-id") != h.ID || m.header.Get("Content-Type") != "application/json" {
+				t.Errorf("message %d is %s with %v", i, m.body, m.header)
+			}
+			if n, good := m.signedWith(t, hook.Secret); n != 1 || !good {
+				t.Errorf("message %d has %d signatures, good: %v", i, n, good)
+			}
+		}
+		for _, m := range theirs.first(t, 2) {
+			if h := m.happening(t); h.Data.Requester != practiceB {
+				t.Errorf("service 2 is told of %+v", h)
+			}
+		}
+		// the secret was shown once
+		shown := worker.get("/api/v1/webhooks/" + hook.ID).want(http.StatusOK)
+		list := worker.get("/api/v1/webhooks").want(http.StatusOK)
+		if strings.Contains(string(shown.body)+string(list.body), "whsec_") || !strings.Contains(string(list.body), hook.ID) {
+			t.Errorf("%s %s", shown.body, list.body)
+		}
+		// another's does not exist
+		for _, path := range []string{"", "/deliveries", "/pause", "/resume", "/test", "/rotate-secret"} {
+			method := http.MethodPost
+			if path == "" || path == "/deliveries" {
+				method = http.MethodGet
+			}
+			other.do(method, "/api/v1/webhooks/"+hook.ID+path, nil).want(http.StatusNotFound)
+		}
+		other.do(http.MethodDelete, "/api/v1/webhooks/"+hook.ID, nil).want(http.StatusNotFound)
+
+		// a test event, and a rotation: both secrets sign for a while
+		n := len(mine.messages())
+		worker.say("/api/v1/webhooks/"+hook.ID+"/test", "").want(http.StatusAccepted)
+		test := mine.first(t, n+1)[n]
+		if h := test.happening(t); h.Type != "test" || h.Number != 0 {
+			t.Errorf("the test event is %s", test.body)
+		}
+		var rotated referral.Webhook
+		worker.say("/api/v1/webhooks/"+hook.ID+"/rotate-secret", "").want(http.StatusOK).into(&rotated)
+		worker.say("/api/v1/webhooks/"+hook.ID+"/test", "").want(http.StatusAccepted)
+		test = mine.first(t, n+2)[n+1]
+		for _, secret := range []string{hook.Secret, rotated.Secret} {
+			if n, good := test.signedWith(t, secret); n != 2 || !good {
+				t.Errorf("%d signatures, good: %v", n, good)
+			}
+		}
+		worker.say("/api/v1/webhooks/"+hook.ID+"/rotate-secret", `{"overlap":"0s"}`).want(http.StatusOK).into(&rotated)
+		worker.say("/api/v1/webhooks/"+hook.ID+"/test", "").want(http.StatusAccepted)
+		test = mine.first(t, n+3)[n+2]
+		if n, good := test.signedWith(t, rotated.Secret); n != 1 || !good {
+			t.Errorf("%d signatures, good: %v", n, good)
+		}
+
+		// changes need the version that was seen
+		worker.do(http.MethodPatch, "/api/v1/webhooks/"+hook.ID, []byte(`{"description":"other"}`)).want(http.StatusPreconditionRequired)
+		worker.do(http.MethodPatch, "/api/v1/webhooks/"+hook.ID, []byte(`{"description":"other"}`), "If-Match", `W/"1"`).want(http.StatusPreconditionFailed)
+		worker.do(http.MethodPatch, "/api/v1/webhooks/"+hook.ID, []byte(`{"description":"other"}`), "If-Match", `W/"3"`).want(http.StatusOK)
+		worker.do(http.MethodDelete, "/api/v1/webhooks/"+hook.ID, nil).want(http.StatusNoContent)
+		worker.get("/api/v1/webhooks/" + hook.ID).want(http.StatusNotFound)
+	})
+}
+
+// A webhook that is paused is sent nothing, and all of it when it is resumed, also after
+// a restart (RC17).
+func TestPausedWebhookMissesNothing(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		w.config.SubscriberNetworks = loopback
+		a := w.start()
+		mine := newSubscriber(t)
+		worker := a.as(auth.RoleOwner, service1)
+		hook := worker.hook(mine.URL)
+		worked(a, 1)
+		mine.first(t, 3)
+		worker.say("/api/v1/webhooks/"+hook.ID+"/pause", "").want(http.StatusOK)
+		worked(a, 8) // more than the outbox holds for one subscriber
+		worker.told(27)
+		worker.say("/api/v1/webhooks/"+hook.ID+"/test", "").want(http.StatusAccepted)
+		if code := a.terminate(); code != 0 {
+			t.Fatalf("exit code %d", code)
+		}
+		if n := len(mine.messages()); n != 3 {
+			t.Errorf("%d messages while paused", n-3)
+		}
+		a = w.start()
+		worker = a.as(auth.RoleOwner, service1)
+		worker.say("/api/v1/webhooks/"+hook.ID+"/resume", "").want(http.StatusOK)
+		got := mine.first(t, 28)
+		if h := got[3].happening(t); h.Type != "test" {
+			t.Errorf("first comes %s", got[3].body)
+		}
+		for i, m := range got[4:] {
+			if h := m.happening(t); h.Number != int64(i)+4 {
+				t.Errorf("number %d where %d is next", h.Number, i+4)
+			}
+		}
+	})
+}
+
+// Two processes on one database tell a webhook each event, in the order of the numbers,
+// whichever of them does.
+func TestTwoProcessesTellAWebhookInOrder(t *testing.T) {
+	url := storetest.Postgres(t)
+	if url == "" {
+		return
+	}
+	w := newWorld(t, url)
+	w.config.SubscriberNetworks = loopback
+	one, two := w.start(), w.start()
+	mine := newSubscriber(t)
+	one.as(auth.RoleOwner, service1).hook(mine.URL)
+	for range 12 {
+		worked(one, 1)
+		worked(two, 1)
+	}
+	var numbers []int64
+	eventually(t, "all 72 events are told", func() bool {
+		numbers = nil
+		for _, m := range mine.messages() {
+			numbers = append(numbers, m.happening(t).Number)
+		}
+		return slices.Contains(numbers, 72)
+	})
+	if once := slices.Compact(slices.Clone(numbers)); !slices.IsSorted(once) || len(once) != 72 {
+		t.Errorf("told in the order %v", numbers)
+	}
+}
+
+// Whatever a receiver does, the message comes again with the same id and the same bytes,
+// what is behind it waits, and other subscribers do not (R21).
+func TestNastyReceiversHoldUpNobodyElse(t *testing.T) {
+	elsewhere := newSubscriber(t)
+	hang := make(chan struct{})
+	defer close(hang)
+	nasty := map[string]func(w http.ResponseWriter, r *http.Request){
+		"fails": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"redirects": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+		"floods": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			for range 200 {
+				if _, err := w.Write(bytes.Repeat([]byte("x"), 1<<16)); err != nil {
+					return
+				}
+			}
+		},
+		"closes": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"hangs":  func(http.ResponseWriter, *http.Request) { <-hang },
+		"slows": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+		},
+	}
+	w := newWorld(t, "")
+	w.config.SubscriberNetworks = loopback
+	a := w.run(quiet())
+	worker := a.as(auth.RoleOwner, service1)
+	receivers := map[string]*subscriber{}
+	for name, answer := range nasty {
+		receivers[name] = newSubscriber(t, answer)
+		receivers[name].Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		worker.hook(receivers[name].URL)
+	}
+	honest := newSubscriber(t)
+	worker.hook(honest.URL)
+	worked(a, 2)
+	honest.first(t, 6) // long before those that hang have done so
+	for name, r := range receivers {
+		if name == "hangs" {
+			if n := len(r.messages()); n > 1 {
+				t.Errorf("%s: %d messages at once", name, n)
+			}
+			continue
+		}
+		got := r.first(t, 7) // the first one twice
+		if got[0].header.Get("webhook-id") != got[1].header.Get("webhook-id") || !bytes.Equal(got[0].body, got[1].body) {
+			t.Errorf("%s: the second try is another message", name)
+		}
+		for i, m := range got[1:] {
+			if h := m.happening(t); h.Number != int64(i)+1 {
+				t.Errorf("%s: number %d where %d is next", name, h.Number, i+1)
+			}
+		}
+	}
+	if n := len(elsewhere.messages()); n != 0 {
+		t.Errorf("a redirect was followed %d times", n)
+	}
+}
+
+// A receiver that answers 410 is sent nothing more until its owner resumes it, and then
+// everything; what was given up is listed, and can be sent again.
+func TestGoneReceiverIsPausedAndDeadLettersAreReplayed(t *testing.T) {
+	w := newWorld(t, "")
+	w.config.SubscriberNetworks = loopback
+	w.config.RetryFor = time.Millisecond // the first failure is the last
+	a := w.run(quiet())
+	worker := a.as(auth.RoleOwner, service1)
+	gone := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }
+	mine := newSubscriber(t, gone)
+	hook := worker.hook(mine.URL)
+	worked(a, 1)
+	worker.hookIs(hook.ID, "paused", "gone")
+	var list struct{ Items []referral.Notice }
+	eventually(t, "a delivery is dead", func() bool {
+		worker.get("/api/v1/webhooks/" + hook.ID + "/deliveries?state=dead").want(http.StatusOK).into(&list)
+		return len(list.Items) == 1
+	})
+	if n := len(mine.messages()); n != 1 {
+		t.Errorf("%d messages after 410", n)
+	}
+	var dead referral.Notice
+	worker.get("/api/v1/webhooks/" + hook.ID + "/deliveries/" + list.Items[0].ID).want(http.StatusOK).into(&dead)
+	if len(dead.Tries) != 1 || dead.Tries[0].Status != http.StatusGone || dead.Problem != "deleted" || !bytes.Equal(dead.Body, mine.messages()[0].body) {
+		t.Errorf("the dead delivery is %+v", dead)
+	}
+	worker.say("/api/v1/webhooks/"+hook.ID+"/deliveries/"+dead.ID+"/replay", "").want(http.StatusAccepted)
+	worker.say("/api/v1/webhooks/"+hook.ID+"/resume", "").want(http.StatusOK)
+	got := mine.first(t, 4)
+	for i, m := range got[1:] {
+		if h := m.happening(t); h.Number != int64(i)+1 {
+			t.Errorf("number %d where %d is next", h.Number, i+1)
+		}
+	}
+	if got[0].header.Get("webhook-id") != got[1].header.Get("webhook-id") {
+		t.Error("the replay has another webhook-id")
+	}
+	// a receiver that fails until the time is over is paused too
+	bad := newSubscriber(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	second := worker.hook(bad.URL)
+	worked(a, 1)
+	worker.hookIs(second.ID, "paused", "undeliverable")
+	if n := len(bad.messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+	worker.say("/api/v1/webhooks/"+second.ID+"/deliveries/"+dead.ID+"/replay", "").want(http.StatusNotFound)
+}
+
+// An address that leads inwards is refused when it is written down, and again when it is
+// connected to.
+func TestWebhooksLeadNowhereInside(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	worker := a.as(auth.RoleOwner, service1)
+	for _, url := range []string{"http://subscriber.example/hook", "http://127.0.0.1:9/", "https://127.0.0.1/", "https://10.1.2.3/", "https://[::1]/", "https://[::ffff:10.0.0.1]/",
+		"https://169.254.169.254/latest", "https://[fd00::1]/", "https://localhost/", "https://user:secret@subscriber.example/", "ftp://subscriber.example", "/hook", "", "https://[64:ff9b::a00:1]/"} {
+		got := worker.say("/api/v1/webhooks", fmt.Sprintf(`{"url":%q}`, url))
+		if got.status != http.StatusBadRequest && got.status != http.StatusForbidden {
+			t.Errorf("%s: %d %s", url, got.status, got.body)
+		}
+	}
+	worker.say("/api/v1/webhooks", `{}`).want(http.StatusBadRequest)
+	worker.say("/api/v1/webhooks", `{"url":"https://subscriber.example","secret":"x"}`).want(http.StatusBadRequest)
+}
+
+// Nothing about a person is in an event, in what is stored of it, or in what subscribers
+// with ids alone are sent.
+func TestNothingOfAPatientReachesFollowers(t *testing.T) {
+	w := newWorld(t, "")
+	w.config.SubscriberNetworks = loopback
+	log := &buffer{}
+	a := w.run(slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	worker := a.as(auth.RoleOwner, service1)
+	mine, fhirs := newSubscriber(t), newSubscriber(t)
+	hook := worker.hook(mine.URL + "/a-secret-path")
+	worker.subscribe(fhirs.URL, "id-only", "", `"header":["Authorization: Bearer a-secret-header"]`)
+	fhirs.first(t, 1)
+	person := someone(practiceA)
+	message := person.message()
+	hidden := append(secrets(message), "a-secret-path", "a-secret-header", hook.Secret, "Ashgrove")
+	task := a.as(auth.RoleRequester, practiceA).refer(message)
+	v := worker.act(worker.look(task), "accept", referral.Input{Note: "Gwendoline Ashgrove owes her money"}).view()
+	in := referral.Input{Note: "Gwendoline Ashgrove", Outcome: fullOutcome()}
+	in.Outcome.Summary = "Ashgrove"
+	worker.act(v, "complete", in).want(http.StatusOK)
+	everything := string(worker.get("/api/v1/events").want(http.StatusOK).body)
+	worker.told(4)
+	for _, m := range append(mine.first(t, 4), fhirs.first(t, 5)...) {
+		everything += string(m.body)
+	}
+	everything += string(worker.get("/api/v1/events").want(http.StatusOK).body) + string(worker.get("/api/v1/webhooks/"+hook.ID+"/deliveries").body)
+	a.stop()
+	for _, secret := range hidden {
+		if slices.Contains(public, secret) || secret == practiceA {
+			continue
+		}
+		if strings.Contains(everything, secret) {
+			t.Errorf("%q is in what followers are told", secret)
+		}
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("%q is in the log", secret)
+		}
+	}
+	if len(hidden) < 20 || strings.Count(everything, `"move"`) < 8 || !strings.Contains(log.String(), "delivery_attempt") {
+		t.Fatalf("%d values are looked for in %s", len(hidden), everything)
+	}
+}
