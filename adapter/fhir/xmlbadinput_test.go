@@ -56,6 +56,7 @@ func TestBadXML(t *testing.T) {
 		{"an entity of HTML", inDiv("\n&nbsp;"), issue.Structure, "xml-entity", "", 2},
 		{"a byte order mark", "\uFEFF<?xml version='1.0'?>" + inPatient("<active value='true'/>"), "", "", "", 0},
 		{"two byte order marks", "\uFEFF\uFEFF" + inPatient(""), issue.Structure, "xml", "", 1},
+		{"JSON", "\n{\"resourceType\":\"Patient\"}", issue.Structure, "xml", "", 2},
 		{"UTF-16", "\xff\xfe<\x00P\x00", issue.Structure, "xml-utf8", "", 1},
 		{"UTF-16 that is none", "<?xml version='1.0' encoding='UTF-16'?>" + inPatient(""), issue.Structure, "xml-encoding", "", 1},
 		{"UTF-7", "<?xml version='1.0' encoding='UTF-7'?>" + inPatient(""), issue.Structure, "xml-encoding", "", 1},
