@@ -55,13 +55,16 @@ func (d *Directory) Refresh(ctx context.Context, name string, src Source, o Opti
 	if err == nil {
 		return &r.report, nil
 	}
-	// a refresh that was stopped lets others at the feed at once
+	// others may be at the feed at once
+	stopped := ctx.Err() == context.Canceled
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	feed = claim.Feed
-	feed.Failures++
-	feed.Problem = problem(err)
-	feed.Due = d.now().Add(d.retryAfter(feed.Failures - 1))
+	if !stopped { // that this program ends is no fault of the feed
+		feed.Failures++
+		feed.Problem = problem(err)
+		feed.Due = d.now().Add(d.retryAfter(feed.Failures - 1))
+	}
 	if lost := d.Store.Release(ctx, claim, feed); lost != nil && issue.All(err)[0].Rule != "feed-claim" {
 		err = issue.Join(append(issue.All(err), issue.All(lost)...))
 	}

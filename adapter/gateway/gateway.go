@@ -36,6 +36,8 @@ type Config struct {
 	Terminology func(organisation string) *terminology.Registry
 	Definitions []*fhir.Node // the OperationDefinitions that are served; read only
 
+	Directory *Directory // the directory of services; nil when not offered
+
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
 	TokenURL string      // where clients get their tokens, for the CapabilityStatement; "" when not offered
 	Limits   fhir.Limits // of a request body, also after decompression; default 5 MiB
@@ -66,6 +68,9 @@ type gateway struct {
 // New makes the handler. It is safe for concurrent use, and keeps nothing
 // between requests but the count of what it recorded of unknown callers.
 func New(config Config) http.Handler {
+	if config.Directory != nil {
+		config.Operations = config.Directory.over(config.Operations)
+	}
 	g := &gateway{Config: config.withDefaults(), anonymous: newBucket(anonymousRecords)}
 	g.base = g.BaseURL + fhirBase + "/"
 	g.metrics = newMetrics(g.Registerer)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"spadapter/adapter/auth"
+	"spadapter/adapter/directory"
 )
 
 const (
@@ -56,7 +57,12 @@ func (g *gateway) table() []*route {
 	for _, r := range list {
 		r.surface = surfaceFHIR
 	}
-	const referrals = apiBase + "/referrals"
+	const referrals, ofServices = apiBase + "/referrals", apiBase + "/services"
+	if g.Directory != nil {
+		list = append(list,
+			&route{method: http.MethodGet, path: ofServices, surface: surfaceAPI, resource: directory.TypeService, letter: 's', interactions: []string{"search-type"}, handle: services},
+			&route{method: http.MethodGet, path: ofServices + "/:id", surface: surfaceAPI, resource: directory.TypeService, letter: 'r', interactions: []string{"read"}, handle: oneService})
+	}
 	return append(list,
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},
 		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: view},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -33,7 +34,7 @@ type finder struct {
 const placeless = 2
 
 // Find gives entries. By name, or by distance from Near with those that are nowhere at
-// the end by name; Within leaves those out. Total counts only lists by name.
+// the end by name; Within leaves those out. Total counts only lists by name, up to 10,000.
 //
 // Errors: value for a bad cursor, too-costly for more than maxValues values, transient.
 func (d *Directory) Find(ctx context.Context, q directory.Query) (directory.Found, error) {
@@ -152,14 +153,22 @@ func (f *finder) byName() ([]hit, error) {
 	return out[:min(len(out), f.q.Count+1)], nil
 }
 
-// count counts all that meet the conditions.
+// counted is up to how many entries a page says the total: of more, it would cost more
+// than the page. A list without a page has it exactly.
+const counted = 10_000
+
+// count counts all that meet the conditions, -1 when they are too many.
 func (f *finder) count() (total int, err error) {
+	limit := int64(counted + 1)
+	if f.q.Count == 0 {
+		limit = math.MaxInt64
+	}
 	for _, load := range f.loads {
 		w, err := f.lead(load)
 		if err != nil {
 			return 0, err
 		}
-		rows, err := f.d.ask(f.ctx, "SELECT COUNT(*) FROM "+w.from+" WHERE "+w.text.String(), w.args...)
+		rows, err := f.d.ask(f.ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+w.from+" WHERE "+w.text.String()+" LIMIT CAST(? AS BIGINT)) x", append(w.args, limit)...)
 		if err != nil {
 			return 0, fault(err)
 		}
@@ -168,6 +177,9 @@ func (f *finder) count() (total int, err error) {
 			return 0, fault(err)
 		}
 		total += n
+	}
+	if total > counted && f.q.Count > 0 {
+		return -1, nil
 	}
 	return total, nil
 }
