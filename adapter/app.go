@@ -31,6 +31,7 @@ type app struct {
 	partners *referral.Partners
 	worker   *delivery.Worker
 	shadow   *shadow // nil without shadow maps
+	feeds    *refresher
 	handler  http.Handler
 	listener net.Listener
 	url      string // where it listens
@@ -90,11 +91,15 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.worker, err = a.newWorker(registry, service.Fresh); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
+	services, err := a.newDirectory(compiled)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
 	a.handler = gateway.New(gateway.Config{
 		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID,
-		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions,
+		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services,
 	})
 	return a, nil
 }
@@ -114,6 +119,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.shadow != nil {
 		group.Go(func() { a.shadow.run(working) })
 	}
+	group.Go(func() { a.feeds.run(working) })
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(a.listener) }()
 	var err error
@@ -133,6 +139,20 @@ func (a *app) run(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, workerErr, a.store.Close(drain))
+}
+
+// newDirectory makes the directory of services and what keeps it fresh.
+func (a *app) newDirectory(compiled *artefacts) (*gateway.Directory, error) {
+	feeds, err := parseFeeds(a.config.Feeds, a.config.PlainFeeds)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDirectory(a.store, compiled, a.config)
+	if err != nil {
+		return nil, err
+	}
+	a.feeds = &refresher{directory: d, feeds: feeds, plain: a.config.PlainFeeds, log: a.log}
+	return offered(d, a.store), nil
 }
 
 // verifier trusts our own issuer and the partners' registered client keys.
