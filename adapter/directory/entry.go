@@ -79,7 +79,7 @@ const StatusWithdrawn = "withdrawn"
 func scoped(kind, param string) string { return kind + "." + param }
 
 // maxWords bounds the words of a service that a search finds.
-const maxWords = 60
+const maxWords = 40
 
 // tiny are words that say nothing in a search.
 var tiny = map[string]bool{"the": true, "and": true, "for": true, "with": true, "are": true, "you": true, "your": true, "our": true, "who": true,

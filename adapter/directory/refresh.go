@@ -20,7 +20,7 @@ const (
 	lease       = 2 * time.Minute // how long a process that died keeps others from a feed
 	maxPages    = 20_000
 	maxRaw      = 1 << 20 // bytes of one service
-	stageSize   = 64      // entries in one transaction, so that referrals need not wait
+	stageSize   = 256     // entries in one transaction: some 100 ms that a referral may wait
 	minToShrink = 10      // a feed with fewer services may lose most of them
 )
 

@@ -110,9 +110,12 @@ func (d *Directory) query(s Search) (Query, error) {
 		s.Statuses = []string{StatusActive}
 	}
 	where(ParamStatus, s.Statuses...)
-	where(ParamKind, s.Kinds...)
+	if s.Free {
+		where(ParamFree, "true")
+	}
 	where(ParamNeed, s.Needs...)
 	where(ParamDay, s.Days...)
+	where(ParamKind, s.Kinds...)
 	for _, a := range s.Accessibility {
 		where(ParamAccess, a)
 	}
@@ -121,9 +124,6 @@ func (d *Directory) query(s Search) (Query, error) {
 		languages = union(languages, languageTerms(l))
 	}
 	where(ParamLanguage, languages...)
-	if s.Free {
-		where(ParamFree, "true")
-	}
 	if s.Organisation != "" {
 		where(scoped(TypeService, ParamOrganisation), s.Organisation)
 	}

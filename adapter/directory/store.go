@@ -69,8 +69,8 @@ type Claim struct {
 // names, or that of distances when there is Near.
 type Query struct {
 	Type   string
-	Where  []Condition
-	Name   string // how the folded name begins; "" for any
+	Where  []Condition // those that fewer entries meet come later, as far as is known
+	Name   string      // how the folded name begins; "" for any
 	IDs    []string
 	Pence  int64 // the most that somebody pays; -1 for any
 	Since  time.Time

@@ -242,7 +242,7 @@ func number(ctx context.Context, tx session, c *directory.Claim, now time.Time, 
 // sortKey is the beginning of a folded name: entries whose names begin alike are in the
 // order of their ids.
 func sortKey(name string) string {
-	const most = 60
+	const most = 40
 	name = clean(name)
 	if len(name) > most {
 		name = strings.ToValidUTF8(name[:most], "")

@@ -229,7 +229,6 @@ func (f *finder) rarest(load int64) (lead, n int, err error) {
 	if f.q.Name == "" && len(f.q.Where) == 1 && len(f.q.Where[0].Values) == 1 {
 		return 0, n, nil
 	}
-	single := false
 	for i, c := range f.q.Where {
 		values, args := in("d.value", shortAll(c.Values))
 		if values == nothing {
@@ -247,8 +246,8 @@ func (f *finder) rarest(load int64) (lead, n int, err error) {
 		switch {
 		case m < n:
 			lead, n = i, m
-		case n > few && !single && len(c.Values) == 1:
-			lead, single = i, true // of many either way: better than all of the type
+		case n > few && len(c.Values) == 1:
+			lead = i // of many either way: the later, which the domain takes for the rarer
 		}
 	}
 	return lead, n, nil
@@ -261,7 +260,9 @@ func (f *finder) others(w *clause, lead int) {
 			continue
 		}
 		values, args := in("x.value", shortAll(c.Values))
-		w.and("EXISTS (SELECT 1 FROM directory_term x WHERE x.load = d.load AND x.param = ? AND "+values+" AND x.sort = d.sort AND x.id = d.id)",
+		// With its LIMIT it stays a look into the key for each row, where a planner that
+		// knows little would join all terms with all.
+		w.and("(SELECT 1 FROM directory_term x WHERE x.load = d.load AND x.param = ? AND "+values+" AND x.sort = d.sort AND x.id = d.id LIMIT 1) = 1",
 			append([]any{c.Param}, args...)...)
 	}
 	if f.q.Name != "" {
@@ -280,7 +281,7 @@ func (f *finder) others(w *clause, lead int) {
 		text, args = append(text, "e.updated < ?"), append(args, ceilMilli(f.q.Before))
 	}
 	if text != nil {
-		w.and("EXISTS (SELECT 1 FROM directory_entry e WHERE e.load = d.load AND e.id = d.id AND "+strings.Join(text, " AND ")+")", args...)
+		w.and("(SELECT 1 FROM directory_entry e WHERE e.load = d.load AND e.id = d.id AND "+strings.Join(text, " AND ")+" LIMIT 1) = 1", args...)
 	}
 }
 

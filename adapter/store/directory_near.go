@@ -11,7 +11,7 @@ import (
 
 // rings are the distances, in metres, within which a list by distance looks one after
 // the other: most pages are full within the first.
-var rings = []float64{2_000, 8_000, 32_000, 128_000}
+var rings = []float64{1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000}
 
 // byDistance finds one hit more than the page has, the nearest first, and behind these,
 // where no distance is demanded, what is nowhere.
