@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"fmt"
+
 	"github.com/shopspring/decimal"
 )
 
@@ -26,3 +28,6 @@ func Pence(amount string) (int64, bool) {
 	}
 	return d.Mul(hundred).Ceil().IntPart(), true
 }
+
+// pounds writes pence as pounds: 3.50.
+func pounds(pence int64) string { return fmt.Sprintf("%d.%02d", pence/100, pence%100) }

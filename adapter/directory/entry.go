@@ -36,17 +36,13 @@ type Entry struct {
 	Places    []Place
 
 	Distance float64 // of a search that is near to something: metres; -1 when it is nowhere
-	Nearest  string  // id of the Location that is so far away, "" when none
 }
 
 // EntryTerm is one value that an entry can be found by.
 type EntryTerm struct{ Param, Value string }
 
 // Place is where an entry is.
-type Place struct {
-	Location string // id
-	Point
-}
+type Place = Point
 
 // The parameters that entries have terms for. Those with a dot are FHIR's.
 const (
@@ -79,7 +75,7 @@ const StatusWithdrawn = "withdrawn"
 func scoped(kind, param string) string { return kind + "." + param }
 
 // maxWords bounds the words of a service that a search finds.
-const maxWords = 40
+const maxWords = 60
 
 // tiny are words that say nothing in a search.
 var tiny = map[string]bool{"the": true, "and": true, "for": true, "with": true, "are": true, "you": true, "your": true, "our": true, "who": true,
@@ -166,7 +162,7 @@ func (v *Vocabulary) serviceEntry(s *Service, since, now time.Time) *Entry {
 		}
 		if p, ok := l.Point(); ok {
 			placed = true
-			e.Places = append(e.Places, Place{l.ID, p})
+			e.Places = append(e.Places, p)
 		}
 	}
 	if !placed {
@@ -198,7 +194,7 @@ func locationEntry(l *Location, since time.Time) *Entry {
 		e.token(ParamIdentifier, systemUPRN, l.UPRN)
 	}
 	if p, ok := l.Point(); ok {
-		e.Places = []Place{{l.ID, p}}
+		e.Places = []Place{p}
 	}
 	if postcode, sector, district := Postcode(l.Postcode); sector != "" {
 		e.term(ParamSector, sector)

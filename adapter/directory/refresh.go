@@ -120,6 +120,11 @@ func (r *refresh) run(ctx context.Context) (Feed, error) {
 	if err == nil {
 		err = r.flush(ctx, true)
 	}
+	for m := (Mark{}); err == nil && !m.Done; {
+		if m, err = r.d.Store.Index(ctx, r.claim, m, stageSize); err == nil {
+			err = r.renew(ctx)
+		}
+	}
 	feed.Services += kept
 	feed.Refreshed, feed.Due = r.now, r.d.now().Add(r.d.Every)
 	feed.State = r.src.State()

@@ -167,11 +167,11 @@ func extra(s *Service) string {
 func (c CostOption) words() string {
 	text := c.Option
 	if c.Amount != "" {
-		amount := "£" + c.Amount
-		if c.Currency != "" {
-			amount = c.Amount + " " + c.Currency
-		} else if pence, _ := c.pence(); pence == 0 {
+		amount := c.Amount + " " + c.Currency
+		if pence, ok := c.pence(); ok && pence == 0 {
 			amount = "free"
+		} else if ok {
+			amount = "£" + pounds(pence)
 		}
 		if text != "" {
 			text += ": "
@@ -301,7 +301,7 @@ func plainDecimal(text string) string {
 	}
 	text = strings.Replace(text, "-.", "-0.", 1)
 	text = strings.TrimSuffix(text, ".")
-	if fhir.Lexical("decimal", text) {
+	if fhir.Lexical("decimal", text) && json.Valid([]byte(text)) {
 		return text
 	}
 	f, _ := strconv.ParseFloat(text, 64) // leading zeros and the like

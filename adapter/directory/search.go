@@ -78,7 +78,7 @@ func (d *Directory) Search(ctx context.Context, s Search) (*Listing, error) {
 			return nil, err
 		}
 		if q.Near != nil {
-			v.near(e)
+			v.near(e, *q.Near)
 		}
 		out.Services = append(out.Services, *v)
 	}

@@ -22,6 +22,10 @@ type Store interface {
 	// Stage writes entries into the load of a claim, and counts their versions on from
 	// those that are visible. An entry is staged once. Errors: conflict when the claim is lost.
 	Stage(ctx context.Context, c *Claim, now time.Time, list []*Entry) error
+	// Index makes the next entries of a load findable, in the order of names, at most n. It
+	// begins with the zero Mark and goes on with what it gave until that is Done, after the
+	// last Stage and before Publish. Errors: conflict when the claim is lost.
+	Index(ctx context.Context, c *Claim, m Mark, n int) (Mark, error)
 	// Visible gives the visible entries of the claimed feed among those ids.
 	Visible(ctx context.Context, c *Claim, kind string, ids []string) ([]*Entry, error)
 	// Missing gives visible entries of a type that the load of the claim does not have, by id
@@ -63,6 +67,13 @@ type Claim struct {
 	Token string
 	Load  int64 // where entries are staged
 	Seen  int64 // the load that is visible, 0 when none is
+}
+
+// Mark is how far a load is indexed.
+type Mark struct {
+	Sort, ID string
+	N        int64
+	Done     bool
 }
 
 // Query finds entries of one type: every condition must hold. The order is that of

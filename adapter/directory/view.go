@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"fmt"
 	"math"
 	"time"
 )
@@ -120,7 +119,7 @@ func (d *Directory) view(e *Entry) (*View, error) {
 	}
 	v.Cost = CostView{Free: s.Free(now), Options: s.Costs}
 	if pence, _ := s.cheapest(now); pence >= 0 {
-		v.Cost.From = fmt.Sprintf("%d.%02d", pence/100, pence%100)
+		v.Cost.From = pounds(pence)
 	}
 	if !e.Withdrawn.IsZero() {
 		v.Status, v.Withdrawn = StatusWithdrawn, &e.Withdrawn
@@ -177,11 +176,17 @@ func (d *Directory) locationView(l *Location) LocationView {
 	return v
 }
 
-// near sets the distance, in kilometres to a tenth.
-func (v *View) near(e *Entry) {
+// near sets the distance, in kilometres to a tenth, and which location is so far away.
+func (v *View) near(e *Entry, from Point) {
 	if e.Distance < 0 {
 		return
 	}
 	km := math.Round(e.Distance/100) / 10
-	v.DistanceKM, v.Nearest = &km, e.Nearest
+	v.DistanceKM = &km
+	least := math.Inf(1)
+	for i := range v.Locations {
+		if p := v.Locations[i].Position; p != nil && Metres(from, *p) < least {
+			least, v.Nearest = Metres(from, *p), v.Locations[i].ID
+		}
+	}
 }

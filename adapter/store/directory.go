@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -159,10 +160,17 @@ func (d *Directory) Release(ctx context.Context, c *directory.Claim, f directory
 }
 
 const (
-	columnsEntry = "load, id, type, feed, version, updated, withdrawn, sort, pence, listed, digest, body"
-	columnsTerm  = "load, param, value, sort, id"
-	columnsPlace = "load, id, location, type, sort, band, longitude, latitude"
+	columnsEntry = "load, id, type, feed, version, updated, withdrawn, sort, pence, listed, digest, terms, body"
+	columnsRank  = "load, n, id, type, pence, updated"
+	columnsTerm  = "load, param, value, n"
+	columnsPlace = "load, n, number, type, band, longitude, latitude"
 )
+
+// finding is what an entry is found by, between Stage and Index.
+type finding struct {
+	Terms  []directory.EntryTerm `json:"t,omitempty"`
+	Places []directory.Place     `json:"p,omitempty"`
+}
 
 // Stage writes entries into the load of a claim. Errors: conflict when the claim is
 // lost, transient.
@@ -171,27 +179,61 @@ func (d *Directory) Stage(ctx context.Context, c *directory.Claim, now time.Time
 		if err := number(ctx, tx, c, now, list); err != nil {
 			return err
 		}
-		var entries, terms, places []any
+		var entries []any
 		for _, e := range list {
-			sort := sortKey(e.Sort)
-			entries = append(entries, c.Load, e.ID, e.Type, c.Feed.Name, int64(e.Version), milli(e.Updated), milli(e.Withdrawn), sort, e.Pence, e.Listed, e.Digest, clean(string(e.Body)))
-			seen := map[directory.EntryTerm]bool{}
-			for _, t := range e.Terms {
-				t.Value = short(t.Value)
-				if !seen[t] {
-					seen[t] = true
-					terms = append(terms, c.Load, t.Param, t.Value, sort, e.ID)
-				}
+			terms, err := json.Marshal(finding{e.Terms, e.Places})
+			if err != nil {
+				return err
 			}
-			at := map[string]bool{}
-			for _, p := range e.Places {
-				if !at[p.Location] {
-					at[p.Location] = true
-					places = append(places, c.Load, e.ID, p.Location, e.Type, sort, band(p.Latitude), p.Longitude, p.Latitude)
-				}
-			}
+			entries = append(entries, c.Load, e.ID, e.Type, c.Feed.Name, int64(e.Version), milli(e.Updated), milli(e.Withdrawn), sortKey(e.Sort), e.Pence, e.Listed,
+				e.Digest, clean(string(terms)), clean(string(e.Body)))
 		}
-		if err := insertAll(ctx, tx, "directory_entry", columnsEntry, entries); err != nil {
+		return insertAll(ctx, tx, "directory_entry", columnsEntry, entries)
+	}, "staging = staging")
+}
+
+const selectStaged = `
+SELECT e.sort, e.id, e.type, e.pence, e.updated, e.terms FROM directory_entry e
+WHERE e.load = ? AND (e.sort, e.id) > (?, ?) ORDER BY e.sort, e.id LIMIT CAST(? AS BIGINT)`
+
+// Index makes the next entries of a load findable, in the order of names, at most count
+// of them. Errors: conflict when the claim is lost, transient.
+func (d *Directory) Index(ctx context.Context, c *directory.Claim, m directory.Mark, count int) (directory.Mark, error) {
+	err := d.claimed(ctx, c, func(tx session) error {
+		rows, err := tx.query(ctx, selectStaged, c.Load, m.Sort, m.ID, int64(count))
+		if err != nil {
+			return err
+		}
+		var ranks, terms, places []any
+		list, err := all(rows, func(rows *sql.Rows) (struct{}, error) {
+			var kind, text string
+			var pence, updated int64
+			if err := rows.Scan(&m.Sort, &m.ID, &kind, &pence, &updated, &text); err != nil {
+				return struct{}{}, err
+			}
+			m.N++
+			ranks = append(ranks, c.Load, m.N, m.ID, kind, pence, updated)
+			var f finding
+			if err := json.Unmarshal([]byte(text), &f); err != nil {
+				return struct{}{}, err
+			}
+			seen := map[directory.EntryTerm]bool{}
+			for _, t := range f.Terms {
+				if t.Value = short(t.Value); !seen[t] {
+					seen[t] = true
+					terms = append(terms, c.Load, t.Param, t.Value, m.N)
+				}
+			}
+			for i, p := range f.Places {
+				places = append(places, c.Load, m.N, int64(i), kind, band(p.Latitude), p.Longitude, p.Latitude)
+			}
+			return struct{}{}, nil
+		})
+		if err != nil {
+			return err
+		}
+		m.Done = len(list) < count
+		if err := insertAll(ctx, tx, "directory_rank", columnsRank, ranks); err != nil {
 			return err
 		}
 		if err := insertAll(ctx, tx, "directory_term", columnsTerm, terms); err != nil {
@@ -199,6 +241,7 @@ func (d *Directory) Stage(ctx context.Context, c *directory.Claim, now time.Time
 		}
 		return insertAll(ctx, tx, "directory_place", columnsPlace, places)
 	}, "staging = staging")
+	return m, err
 }
 
 // number gives each entry the version that follows from the one that is visible.
@@ -242,7 +285,7 @@ func number(ctx context.Context, tx session, c *directory.Claim, now time.Time, 
 // sortKey is the beginning of a folded name: entries whose names begin alike are in the
 // order of their ids.
 func sortKey(name string) string {
-	const most = 40
+	const most = 60
 	name = clean(name)
 	if len(name) > most {
 		name = strings.ToValidUTF8(name[:most], "")
@@ -295,7 +338,7 @@ func (d *Directory) Sweep(ctx context.Context, now time.Time) error {
 		return fault(err)
 	}
 	for _, load := range loads {
-		for _, t := range [][2]string{{"directory_term", "param, value, sort, id"}, {"directory_place", "id, location"}, {"directory_entry", "id"}} {
+		for _, t := range [][2]string{{"directory_term", "param, value, n"}, {"directory_place", "n, number"}, {"directory_rank", "n"}, {"directory_entry", "id"}} {
 			if err := d.empty(ctx, t[0], t[1], load); err != nil {
 				return fault(err)
 			}
@@ -323,15 +366,12 @@ func (d *Directory) empty(ctx context.Context, table, key string, load int64) er
 				return err
 			}
 			bound, err = one(rows, func(rows *sql.Rows) ([]any, error) {
-				into, out := make([]any, width), make([]string, width)
+				into, out := make([]any, width), make([]any, width)
 				for i := range into {
 					into[i] = &out[i]
 				}
 				err := rows.Scan(into...)
-				for i := range into {
-					into[i] = out[i]
-				}
-				return into, err
+				return out, err
 			})
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err

@@ -9,10 +9,11 @@ import (
 
 const entryColumns = "e.type, e.id, e.feed, e.version, e.updated, e.withdrawn, e.sort, e.pence, e.listed, e.digest, e.body"
 
-func scanEntry(rows *sql.Rows) (*directory.Entry, error) {
+// scanEntry reads the columns of an entry, behind others into before.
+func scanEntry(rows *sql.Rows, before ...any) (*directory.Entry, error) {
 	e := &directory.Entry{Distance: -1}
 	var updated, withdrawn int64
-	err := rows.Scan(&e.Type, &e.ID, &e.Feed, &e.Version, &updated, &withdrawn, &e.Sort, &e.Pence, &e.Listed, &e.Digest, &e.Body)
+	err := rows.Scan(append(before, &e.Type, &e.ID, &e.Feed, &e.Version, &updated, &withdrawn, &e.Sort, &e.Pence, &e.Listed, &e.Digest, &e.Body)...)
 	e.Updated, e.Withdrawn = fromMilli(updated), fromMilli(withdrawn)
 	return e, err
 }
@@ -86,7 +87,7 @@ func (d *Directory) Missing(ctx context.Context, c *directory.Claim, kind, after
 	if err != nil {
 		return nil, fault(err)
 	}
-	list, err := all(rows, scanEntry)
+	list, err := all(rows, func(rows *sql.Rows) (*directory.Entry, error) { return scanEntry(rows) })
 	return list, fault(err)
 }
 
@@ -95,7 +96,7 @@ const (
 	selectMiddle = `
 SELECT COUNT(*), COALESCE(AVG(p.latitude), 0), COALESCE(AVG(p.longitude), 0)
 FROM directory_term d CROSS JOIN directory_place p
-WHERE d.load = ? AND d.param = ? AND d.value = ? AND p.load = d.load AND p.id = d.id`
+WHERE d.load = ? AND d.param = ? AND d.value = ? AND p.load = d.load AND p.n = d.n`
 )
 
 // Centre gives the middle of a postcode sector, or of a district when sector is "": that

@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"spadapter/adapter/directory"
 )
 
-// hit is an entry that was found, before it is read.
+// hit is an entry that was found, before it is read: its number in one of the loads.
 type hit struct {
-	load     int64
-	id, sort string
-	mm       int64  // millimetres, when the list is by distance
-	location string // what is so far away
+	load int // index of the load
+	n    int64
+	mm   int64 // millimetres in a list by distance, -1 elsewhere
 }
 
 // finder is one search under way. The loads are searched one after another, each by its
@@ -60,11 +60,11 @@ func (d *Directory) Find(ctx context.Context, q directory.Query) (directory.Foun
 	if f.loads, err = d.loads(ctx); err != nil {
 		return none, err
 	}
-	var hits []hit
+	var found []*directory.Entry
 	if q.Near == nil {
-		hits, err = f.byName()
+		found, err = f.byName()
 	} else {
-		hits, err = f.byDistance()
+		found, err = f.byDistance()
 	}
 	if err != nil {
 		return none, err
@@ -74,44 +74,54 @@ func (d *Directory) Find(ctx context.Context, q directory.Query) (directory.Foun
 			return none, err
 		}
 	}
-	if len(hits) > q.Count {
-		hits = hits[:q.Count]
-		if q.Count > 0 {
-			last := hits[q.Count-1]
-			c := cursor{Sort: last.sort, ID: last.id, Time: last.mm}
-			if q.Near != nil && last.location == "" {
-				c.Number = placeless
+	if none.Entries = found[:min(len(found), q.Count)]; len(found) > q.Count && q.Count > 0 {
+		last := found[q.Count-1]
+		c := cursor{Sort: last.Sort, ID: last.ID}
+		if q.Near != nil {
+			if c.Time = int64(math.Round(last.Distance * 1000)); last.Distance < 0 {
+				c.Time, c.Number = 0, placeless
 			}
-			none.Next = c.encode(list)
 		}
+		none.Next = c.encode(list)
 	}
-	none.Entries, err = f.read(hits)
-	return none, err
+	return none, nil
 }
 
 // read gives the entries of hits, in their order.
 func (f *finder) read(hits []hit) ([]*directory.Entry, error) {
-	by := map[string]*directory.Entry{}
-	for _, load := range f.loads {
-		var ids []string
+	type key struct {
+		load int
+		n    int64
+	}
+	by := map[key]*directory.Entry{}
+	for i, load := range f.loads {
+		var numbers []string
 		for _, h := range hits {
-			if h.load == load {
-				ids = append(ids, h.id)
+			if h.load == i {
+				numbers = append(numbers, strconv.FormatInt(h.n, 10))
 			}
 		}
-		list, err := f.d.entries(f.ctx, load, ids)
-		if err != nil {
-			return nil, err
+		ask := func(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+			for i, a := range args { // inSteps knows texts
+				args[i], _ = strconv.ParseInt(a.(string), 10, 64)
+			}
+			return f.d.ask(ctx, text, append([]any{load}, args...)...)
 		}
-		for _, e := range list {
-			by[e.ID] = e
+		err := inSteps(f.ctx, ask, "SELECT r.n, "+entryColumns+" FROM directory_rank r CROSS JOIN directory_entry e WHERE e.load = r.load AND e.id = r.id AND r.load = ? AND r.n IN (", numbers, func(rows *sql.Rows) error {
+			var n int64
+			e, err := scanEntry(rows, &n)
+			by[key{i, n}] = e
+			return err
+		})
+		if err != nil {
+			return nil, fault(err)
 		}
 	}
 	var out []*directory.Entry
 	for _, h := range hits {
-		if e := by[h.id]; e != nil { // gone only when a search took longer than loads are kept
-			if h.location != "" {
-				e.Distance, e.Nearest = float64(h.mm)/1000, h.location
+		if e := by[key{h.load, h.n}]; e != nil { // gone only when a search took longer than loads are kept
+			if h.mm >= 0 {
+				e.Distance = float64(h.mm) / 1000
 			}
 			out = append(out, e)
 		}
@@ -119,38 +129,59 @@ func (f *finder) read(hits []hit) ([]*directory.Entry, error) {
 	return out, nil
 }
 
-// byName finds one hit more than the page has, in the order of names.
-func (f *finder) byName() ([]hit, error) {
-	var out []hit
-	for _, load := range f.loads {
+// byName finds one entry more than the page has, in the order of names.
+func (f *finder) byName() ([]*directory.Entry, error) {
+	var hits []hit
+	for i, load := range f.loads {
 		w, err := f.lead(load)
 		if err != nil {
 			return nil, err
 		}
 		if f.more {
-			w.and("(d.sort, d.id) > (?, ?)", f.after.Sort, f.after.ID)
+			from, err := f.position(load)
+			if err != nil {
+				return nil, err
+			}
+			w.and("d.n > ?", from)
 		}
-		text := "SELECT d.sort, d.id FROM " + w.from + " WHERE " + w.text.String() + " ORDER BY d.sort, d.id LIMIT CAST(? AS BIGINT)"
+		text := "SELECT d.n FROM " + w.from + " WHERE " + w.text.String() + " ORDER BY d.n LIMIT CAST(? AS BIGINT)"
 		rows, err := f.d.ask(f.ctx, text, append(w.args, int64(f.q.Count)+1)...)
 		if err != nil {
 			return nil, fault(err)
 		}
-		list, err := all(rows, func(rows *sql.Rows) (h hit, err error) {
-			h.load = load
-			return h, rows.Scan(&h.sort, &h.id)
+		list, err := all(rows, func(rows *sql.Rows) (hit, error) {
+			h := hit{load: i, mm: -1}
+			return h, rows.Scan(&h.n)
 		})
 		if err != nil {
 			return nil, fault(err)
 		}
-		out = append(out, list...)
+		hits = append(hits, list...)
 	}
-	slices.SortFunc(out, func(a, b hit) int {
-		if c := strings.Compare(a.sort, b.sort); c != 0 {
-			return c
-		}
-		return strings.Compare(a.id, b.id)
-	})
-	return out[:min(len(out), f.q.Count+1)], nil
+	out, err := f.read(hits)
+	if err == nil && len(f.loads) > 1 {
+		slices.SortFunc(out, func(a, b *directory.Entry) int {
+			if c := strings.Compare(a.Sort, b.Sort); c != 0 {
+				return c
+			}
+			return strings.Compare(a.ID, b.ID)
+		})
+	}
+	return out[:min(len(out), f.q.Count+1)], err
+}
+
+const selectPosition = `
+SELECT COALESCE((SELECT r.n FROM directory_entry e CROSS JOIN directory_rank r
+    WHERE e.load = ? AND (e.sort, e.id) <= (?, ?) AND r.load = e.load AND r.id = e.id ORDER BY e.sort DESC, e.id DESC LIMIT 1), 0)`
+
+// position gives the number of the last entry of a load that is not behind the cursor.
+func (f *finder) position(load int64) (n int64, err error) {
+	rows, err := f.d.ask(f.ctx, selectPosition, load, f.after.Sort, f.after.ID)
+	if err != nil {
+		return 0, fault(err)
+	}
+	n, err = one(rows, func(rows *sql.Rows) (n int64, err error) { return n, rows.Scan(&n) })
+	return n, fault(err)
 }
 
 // counted is up to how many entries a page says the total: of more, it would cost more
@@ -168,13 +199,9 @@ func (f *finder) count() (total int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		rows, err := f.d.ask(f.ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+w.from+" WHERE "+w.text.String()+" LIMIT CAST(? AS BIGINT)) x", append(w.args, limit)...)
+		n, err := f.number("SELECT 1 FROM "+w.from+" WHERE "+w.text.String(), w.args, limit)
 		if err != nil {
-			return 0, fault(err)
-		}
-		n, err := one(rows, func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) })
-		if err != nil {
-			return 0, fault(err)
+			return 0, err
 		}
 		total += n
 	}
@@ -184,16 +211,25 @@ func (f *finder) count() (total int, err error) {
 	return total, nil
 }
 
+// number counts rows up to a limit.
+func (f *finder) number(text string, args []any, limit int64) (int, error) {
+	rows, err := f.d.ask(f.ctx, "SELECT COUNT(*) FROM ("+text+" LIMIT CAST(? AS BIGINT)) x", append(args[:len(args):len(args)], limit)...)
+	if err != nil {
+		return 0, fault(err)
+	}
+	n, err := one(rows, func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) })
+	return n, fault(err)
+}
+
 // lead writes the conditions for one load so that both databases begin at the rarest
-// term: d has load, sort and id of what is found, each once.
+// term: d has load and n of what is found, each once.
 func (f *finder) lead(load int64) (*clause, error) {
 	w := &clause{}
 	if f.q.IDs != nil {
 		text, args := in("d.id", cleanAll(f.q.IDs))
-		w.from = "directory_entry d"
+		w.from = "directory_rank d"
 		w.and("d.load = ? AND "+text+" AND d.type = ?", append(append([]any{load}, args...), f.q.Type)...)
-		f.others(w, -1)
-		return w, nil
+		return w, f.others(w, load, -1)
 	}
 	lead, n, err := f.rarest(load)
 	if err != nil {
@@ -201,17 +237,16 @@ func (f *finder) lead(load int64) (*clause, error) {
 	}
 	c := f.where(lead)
 	values, args := in("d.value", shortAll(c.Values))
-	switch {
-	case len(c.Values) == 1:
-		w.from = "directory_term d"
-		w.and("d.load = ? AND d.param = ? AND "+values, append([]any{load, c.Param}, args...)...)
-	case n <= few: // some ids have several of the values
-		w.from = "(SELECT DISTINCT d.load, d.sort, d.id FROM directory_term d WHERE d.load = ? AND d.param = ? AND " + values + ") d"
-		w.args = append([]any{load, c.Param}, args...)
+	args = append([]any{load, c.Param}, args...)
+	if len(c.Values) > 1 && n <= few { // some entries have several of the values
+		w.from = "(SELECT DISTINCT d.load, d.n FROM directory_term d WHERE d.load = ? AND d.param = ? AND " + values + ") d"
+		w.args = args
 		w.and("1 = 1")
+	} else {
+		w.from = "directory_term d"
+		w.and("d.load = ? AND d.param = ? AND "+values, args...)
 	}
-	f.others(w, lead)
-	return w, nil
+	return w, f.others(w, load, lead)
 }
 
 // where gives a condition; that on the type stands behind the others.
@@ -226,7 +261,7 @@ func (f *finder) where(i int) directory.Condition {
 // One with several values counts only when they are few: their terms are not in order.
 func (f *finder) rarest(load int64) (lead, n int, err error) {
 	lead, n = len(f.q.Where), few+1
-	if f.q.Name == "" && len(f.q.Where) == 1 && len(f.q.Where[0].Values) == 1 {
+	if len(f.q.Where) == 1 && len(f.q.Where[0].Values) == 1 {
 		return 0, n, nil
 	}
 	for i, c := range f.q.Where {
@@ -234,14 +269,9 @@ func (f *finder) rarest(load int64) (lead, n int, err error) {
 		if values == nothing {
 			return i, 0, nil
 		}
-		args = append([]any{load, c.Param}, args...)
-		rows, err := f.d.ask(f.ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM directory_term d WHERE d.load = ? AND d.param = ? AND "+values+" LIMIT CAST(? AS BIGINT)) x", append(args, int64(few)+1)...)
+		m, err := f.number("SELECT 1 FROM directory_term d WHERE d.load = ? AND d.param = ? AND "+values, append([]any{load, c.Param}, args...), few+1)
 		if err != nil {
-			return 0, 0, fault(err)
-		}
-		m, err := one(rows, func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) })
-		if err != nil {
-			return 0, 0, fault(err)
+			return 0, 0, err
 		}
 		switch {
 		case m < n:
@@ -254,7 +284,7 @@ func (f *finder) rarest(load int64) (lead, n int, err error) {
 }
 
 // others adds every condition but the one that leads, on d.
-func (f *finder) others(w *clause, lead int) {
+func (f *finder) others(w *clause, load int64, lead int) error {
 	for i, c := range f.q.Where {
 		if i == lead {
 			continue
@@ -262,12 +292,23 @@ func (f *finder) others(w *clause, lead int) {
 		values, args := in("x.value", shortAll(c.Values))
 		// With its LIMIT it stays a look into the key for each row, where a planner that
 		// knows little would join all terms with all.
-		w.and("(SELECT 1 FROM directory_term x WHERE x.load = d.load AND x.param = ? AND "+values+" AND x.sort = d.sort AND x.id = d.id LIMIT 1) = 1",
-			append([]any{c.Param}, args...)...)
+		w.and("(SELECT 1 FROM directory_term x WHERE x.load = d.load AND x.param = ? AND "+values+" AND x.n = d.n LIMIT 1) = 1", append([]any{c.Param}, args...)...)
 	}
 	if f.q.Name != "" {
+		// the numbers are in the order of names: those of a beginning lie together
 		prefix := sortKey(f.q.Name)
-		w.and("d.sort >= ? AND d.sort < ?", prefix, prefix+"\U0010FFFF")
+		name := *f
+		name.after = cursor{Sort: prefix}
+		low, err := name.position(load)
+		if err != nil {
+			return err
+		}
+		name.after.Sort = prefix + "\U0010FFFF"
+		high, err := name.position(load)
+		if err != nil {
+			return err
+		}
+		w.and("d.n > ? AND d.n <= ?", low, high)
 	}
 	var text []string
 	var args []any
@@ -281,8 +322,9 @@ func (f *finder) others(w *clause, lead int) {
 		text, args = append(text, "e.updated < ?"), append(args, ceilMilli(f.q.Before))
 	}
 	if text != nil {
-		w.and("(SELECT 1 FROM directory_entry e WHERE e.load = d.load AND e.id = d.id AND "+strings.Join(text, " AND ")+" LIMIT 1) = 1", args...)
+		w.and("(SELECT 1 FROM directory_rank e WHERE e.load = d.load AND e.n = d.n AND "+strings.Join(text, " AND ")+" LIMIT 1) = 1", args...)
 	}
+	return nil
 }
 
 func shortAll(list []string) []string {

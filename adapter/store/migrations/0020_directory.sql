@@ -25,7 +25,8 @@ CREATE TABLE directory_load (
     retired BIGINT NOT NULL
 );
 
--- A service, location or organisation. sort is the beginning of its folded name.
+-- A service, location or organisation. sort is the beginning of its folded name; terms
+-- holds what it is found by, as JSON, until the load is indexed.
 CREATE TABLE directory_entry (
     load      BIGINT NOT NULL,
     id        TEXT   NOT NULL,
@@ -38,35 +39,48 @@ CREATE TABLE directory_entry (
     pence     BIGINT NOT NULL,
     listed    TEXT   NOT NULL,
     digest    TEXT   NOT NULL,
+    terms     TEXT   NOT NULL,
     body      TEXT   NOT NULL,
     PRIMARY KEY (load, id)
 );
+CREATE INDEX directory_entry_sort ON directory_entry (load, sort, id);
 
--- What an entry can be found by. The key is in the order of lists, so that a page is read
--- without sorting, and a second condition on a row at hand is one look into the same key.
+-- n numbers the entries of a load in the order of lists, so that the keys below are short.
+CREATE TABLE directory_rank (
+    load    BIGINT NOT NULL,
+    n       BIGINT NOT NULL,
+    id      TEXT   NOT NULL,
+    type    TEXT   NOT NULL,
+    pence   BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    PRIMARY KEY (load, n)
+);
+CREATE INDEX directory_rank_id ON directory_rank (load, id);
+
+-- One value that an entry can be found by. The key is in the order of lists, so that a
+-- page is read without sorting, and a second condition on a row at hand is one look into
+-- the same key.
 CREATE TABLE directory_term (
     load  BIGINT NOT NULL,
     param TEXT   NOT NULL,
     value TEXT   NOT NULL,
-    sort  TEXT   NOT NULL,
-    id    TEXT   NOT NULL,
-    PRIMARY KEY (load, param, value, sort, id)
+    n     BIGINT NOT NULL,
+    PRIMARY KEY (load, param, value, n)
 );
 
 -- Where an entry is. band is the tenth of a degree of latitude, so that what is near is
 -- within some bands and between two longitudes.
 CREATE TABLE directory_place (
     load      BIGINT NOT NULL,
-    id        TEXT   NOT NULL,
-    location  TEXT   NOT NULL,
+    n         BIGINT NOT NULL,
+    number    BIGINT NOT NULL,
     type      TEXT   NOT NULL,
-    sort      TEXT   NOT NULL,
     band      BIGINT NOT NULL,
     longitude DOUBLE PRECISION NOT NULL,
     latitude  DOUBLE PRECISION NOT NULL,
-    PRIMARY KEY (load, id, location)
+    PRIMARY KEY (load, n, number)
 );
-CREATE INDEX directory_place_near ON directory_place (load, type, band, longitude);
+CREATE INDEX directory_place_near ON directory_place (load, type, band, longitude, latitude, n);
 
 -- The middles of postcode sectors that the deployment brought.
 CREATE TABLE directory_sector (
