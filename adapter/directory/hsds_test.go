@@ -43,7 +43,7 @@ func TestReadIsLenient(t *testing.T) {
 		"nowhere":                {`"service_at_locations":[{"location":{"id":"l","latitude":0,"longitude":0}}]`, func(s *Service) any { return s.Locations[0].Latitude }, ""},
 		"place without id":       {`"service_at_locations":[{"location":{"name":"Hall"}}]`, func(s *Service) any { return s.Locations[0].Source }, "1/0"},
 		"schedule of a place":    {`"service_at_locations":[{"location":{"id":"l"},"schedules":[{"byday":"SA"}]}]`, func(s *Service) any { return s.Schedules[0].Place == s.Locations[0].ID }, "true"},
-		"term nested":            {`"attributes":[{"taxonomy_term":{"id":"t","name":"Choirs","term_uri":"https://id.example/t/5"}}]`, func(s *Service) any { return fmt.Sprint(s.Terms[0], s.Kinds)+" "+s.KindsFrom }, "{ https://id.example/t/5  Choirs} [arts] taxonomy"},
+		"term nested":            {`"attributes":[{"taxonomy_term":{"id":"t","name":"Choirs","term_uri":"https://id.example/t/5"}}]`, func(s *Service) any { return fmt.Sprint(s.Terms[0], s.Kinds) + " " + s.KindsFrom }, "{ https://id.example/t/5  Choirs} [arts] taxonomy"},
 		"term in the attribute":  {`"attributes":[{"term":"Choirs","taxonomy":"local"}]`, func(s *Service) any { return fmt.Sprint(s.Terms[0], s.Kinds) }, "{local   Choirs} [arts]"},
 		"a cost that is none":    {`"cost_options":[{"option":"All","amount":"a tenner"}]`, func(s *Service) any { return s.Costs[0].Amount }, ""},
 		"a huge cost":            {`"cost_options":[{"option":"All","amount":1e999999999}]`, func(s *Service) any { return s.Costs[0].Amount }, ""},

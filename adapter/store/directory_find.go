@@ -213,7 +213,7 @@ func (f *finder) count() (total int, err error) {
 
 // number counts rows up to a limit.
 func (f *finder) number(text string, args []any, limit int64) (int, error) {
-	rows, err := f.d.ask(f.ctx, "SELECT COUNT(*) FROM ("+text+" LIMIT CAST(? AS BIGINT)) x", append(args[:len(args):len(args)], limit)...)
+	rows, err := f.d.ask(f.ctx, "SELECT COUNT(*) FROM ("+text+" LIMIT CAST(? AS BIGINT)) found", append(args[:len(args):len(args)], limit)...)
 	if err != nil {
 		return 0, fault(err)
 	}
