@@ -176,15 +176,9 @@ func (f *finder) around(load int64, radius float64) (*clause, error) {
 	if c := math.Cos((math.Abs(f.q.Near.Latitude) + up) * math.Pi / 180); c > 0.01 {
 		aside = min(up/c, 180)
 	}
-	var bands []any
-	for b := band(max(f.q.Near.Latitude-up, -90)); b <= band(min(f.q.Near.Latitude+up, 90)); b++ {
-		bands = append(bands, b)
-	}
-	for n := len(bands); n&(n-1) != 0; n++ { // few different texts, so that they stay prepared
-		bands = append(bands, bands[len(bands)-1])
-	}
 	w := &clause{}
-	w.and("d.load = ? AND d.type = ? AND d.band IN ("+marks(len(bands))+")", append([]any{load, f.q.Type}, bands...)...)
+	w.and("d.load = ? AND d.type = ? AND d.band BETWEEN ? AND ?", load, f.q.Type,
+		band(max(f.q.Near.Latitude-up, -90)), band(min(f.q.Near.Latitude+up, 90)))
 	w.and("d.longitude BETWEEN ? AND ?", f.q.Near.Longitude-aside, f.q.Near.Longitude+aside)
 	return w, f.others(w, load, -1)
 }

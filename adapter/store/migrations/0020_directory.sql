@@ -69,7 +69,8 @@ CREATE TABLE directory_term (
 );
 
 -- Where an entry is. band is the tenth of a degree of latitude, so that what is near is
--- within some bands and between two longitudes.
+-- within some bands and between two longitudes. The index does not begin with load, so
+-- that nobody takes it for the key where n is known.
 CREATE TABLE directory_place (
     load      BIGINT NOT NULL,
     n         BIGINT NOT NULL,
@@ -80,7 +81,7 @@ CREATE TABLE directory_place (
     latitude  DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (load, n, number)
 );
-CREATE INDEX directory_place_near ON directory_place (load, type, band, longitude, latitude, n);
+CREATE INDEX directory_place_near ON directory_place (type, load, band, longitude, latitude, n);
 
 -- The middles of postcode sectors that the deployment brought.
 CREATE TABLE directory_sector (
