@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -261,7 +262,7 @@ func schemeSystem(scheme string) string {
 	if scheme == "" {
 		return canonical + "/NamingSystem/register-not-named"
 	}
-	return "http://org-id.guide/list/" + scheme
+	return "http://org-id.guide/list/" + url.PathEscape(scheme)
 }
 
 // revive makes a stored entry one that can be staged again: its body is read and its

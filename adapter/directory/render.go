@@ -98,8 +98,8 @@ func (d *Directory) renderService(root *fhir.Node, s *Service, e *Entry) {
 	renderTimes(root, s)
 }
 
-// codeLike reports whether text can be a FHIR code: no blanks at all is what URIs have.
-func codeLike(text string) bool { return text != "" && !strings.ContainsAny(text, " \t\n") }
+// codeLike reports whether text can be a FHIR code.
+func codeLike(text string) bool { return text != "" && fhir.Lexical("code", text) }
 
 // renderTerms says under which terms one may come.
 func (d *Directory) renderTerms(root *fhir.Node, s *Service, now time.Time) {
