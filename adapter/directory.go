@@ -52,7 +52,8 @@ func parseFeeds(list []string, plain bool) (out []feedAddress, err error) {
 
 // newDirectory makes the directory over a store.
 func newDirectory(s *store.Store, a *artefacts, c Config) (*directory.Directory, error) {
-	vocabulary, err := directory.NewVocabulary(a.library.Codes(""))
+	// a dialect has the code systems of mappings/base as well, and what a deployment lays over them
+	vocabulary, err := directory.NewVocabulary(a.library.Dialect("", intakeDialect).Codes)
 	if err != nil {
 		return nil, err
 	}

@@ -133,7 +133,7 @@ func (w *world) start() *adapter {
 	a.child.Env = append(plainEnvironment(), asProgram+"=1")
 	for name, value := range map[string]string{
 		"LISTEN": c.Listen, "BASE_URL": c.BaseURL, "DATABASE": c.Database, "PARTNERS_FILE": c.Partners, "JWKS_FILE": c.JWKS,
-		"KEYS_FILE": c.Keys, "SHARING": c.Sharing, "BODY_BYTES": strconv.Itoa(c.BodyBytes),
+		"KEYS_FILE": c.Keys, "SHARING": c.Sharing, "BODY_BYTES": strconv.Itoa(c.BodyBytes), "FEEDS": strings.Join(c.Feeds, ","),
 	} {
 		if value != "" {
 			a.child.Env = append(a.child.Env, "ADAPTER_"+name+"="+value)

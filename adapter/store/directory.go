@@ -242,19 +242,20 @@ func (d *Directory) Index(ctx context.Context, c *directory.Claim, m directory.M
 		return insertAll(ctx, tx, "directory_place", columnsPlace, places)
 	}, "staging = staging")
 	if err == nil && m.Done {
-		err = d.analyse(ctx)
+		err = d.tidy(ctx)
 	}
 	return m, err
 }
 
-// analyse tells PostgreSQL what the tables hold now. It knows nothing of a new load, takes
-// it for a few rows, and would read all of it to find fifty. SQLite plans without.
-func (d *Directory) analyse(ctx context.Context) error {
+// tidy tells PostgreSQL what the tables hold now: it knows nothing of a new load, takes it
+// for a few rows, and would read all of it to find fifty; and until its rows are known to
+// be visible, each look into a key is one into the table as well. SQLite needs neither.
+func (d *Directory) tidy(ctx context.Context) error {
 	if !d.db.postgres {
 		return nil
 	}
 	for _, table := range []string{"directory_entry", "directory_rank", "directory_term", "directory_place"} {
-		if _, err := d.db.write.ExecContext(ctx, "ANALYZE "+table); err != nil {
+		if _, err := d.db.write.ExecContext(ctx, "VACUUM (ANALYZE) "+table); err != nil {
 			return fault(err)
 		}
 	}

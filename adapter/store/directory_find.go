@@ -19,6 +19,10 @@ type hit struct {
 	mm   int64 // millimetres in a list by distance, -1 elsewhere
 }
 
+// rare is how many entries are better taken all, and sorted or measured, than found by
+// walking through those of another condition.
+const rare = 1500
+
 // finder is one search under way. The loads are searched one after another, each by its
 // key, and their first rows merged.
 type finder struct {
@@ -238,7 +242,7 @@ func (f *finder) lead(load int64) (*clause, error) {
 	c := f.where(lead)
 	values, args := in("d.value", shortAll(c.Values))
 	args = append([]any{load, c.Param}, args...)
-	if len(c.Values) > 1 && n <= few { // some entries have several of the values
+	if len(c.Values) > 1 && n <= rare { // some entries have several of the values
 		w.from = "(SELECT DISTINCT d.load, d.n FROM directory_term d WHERE d.load = ? AND d.param = ? AND " + values + ") d"
 		w.args = args
 		w.and("1 = 1")
@@ -257,10 +261,10 @@ func (f *finder) where(i int) directory.Condition {
 	return directory.Condition{Param: directory.ParamType, Values: []string{f.q.Type}}
 }
 
-// rarest gives the condition that the fewest terms meet and how many, at most few + 1.
+// rarest gives the condition that the fewest terms meet and how many, at most rare + 1.
 // One with several values counts only when they are few: their terms are not in order.
 func (f *finder) rarest(load int64) (lead, n int, err error) {
-	lead, n = len(f.q.Where), few+1
+	lead, n = len(f.q.Where), rare+1
 	if len(f.q.Where) == 1 && len(f.q.Where[0].Values) == 1 {
 		return 0, n, nil
 	}
@@ -269,14 +273,14 @@ func (f *finder) rarest(load int64) (lead, n int, err error) {
 		if values == nothing {
 			return i, 0, nil
 		}
-		m, err := f.number("SELECT 1 FROM directory_term d WHERE d.load = ? AND d.param = ? AND "+values, append([]any{load, c.Param}, args...), few+1)
+		m, err := f.number("SELECT 1 FROM directory_term d WHERE d.load = ? AND d.param = ? AND "+values, append([]any{load, c.Param}, args...), rare+1)
 		if err != nil {
 			return 0, 0, err
 		}
 		switch {
 		case m < n:
 			lead, n = i, m
-		case n > few && len(c.Values) == 1:
+		case n > rare && len(c.Values) == 1:
 			lead = i // of many either way: the later, which the domain takes for the rarer
 		}
 	}
@@ -285,7 +289,8 @@ func (f *finder) rarest(load int64) (lead, n int, err error) {
 
 // others adds every condition but the one that leads, on d.
 func (f *finder) others(w *clause, load int64, lead int) error {
-	for i, c := range f.q.Where {
+	for i := len(f.q.Where) - 1; i >= 0; i-- { // what fewer meet is asked first
+		c := f.q.Where[i]
 		if i == lead {
 			continue
 		}

@@ -46,7 +46,7 @@ func (f *finder) placed() ([]hit, error) {
 			if err != nil {
 				return nil, err
 			}
-			if n > few {
+			if n > rare {
 				continue
 			}
 		}
