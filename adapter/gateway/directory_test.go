@@ -83,8 +83,8 @@ func newLibrary(t *testing.T) *library {
 			}
 			return referral.Found{Versions: []referral.Version{stored(q.Type)}, Total: 1}, nil
 		},
-		Refused: func(_ context.Context, _ referral.Call, interaction, entity string, err error) error {
-			l.refused = append(l.refused, interaction)
+		Refused: func(_ context.Context, c referral.Call, interaction, entity string, err error) error {
+			l.refused = append(l.refused, interaction+" "+c.Query)
 			return nil
 		},
 		ResourceTypes: referral.ResourceTypes, CreateTypes: referral.CreateTypes, SearchParams: referral.SearchParams,
@@ -237,6 +237,9 @@ func TestServicesRefuses(t *testing.T) {
 	}
 	if len(l.refused) != 22 || len(l.recorded) != 0 {
 		t.Errorf("%d refusals and %v were recorded", len(l.refused), l.recorded)
+	}
+	if !slices.Contains(l.refused, "search-type near=(not kept)") {
+		t.Errorf("a postcode is in the audit: %q", l.refused)
 	}
 	if rec := l.get("/api/v1/services/"+storedID, "Accept", "application/json"); rec.Code != 404 {
 		t.Errorf("%d %s", rec.Code, rec.Body)

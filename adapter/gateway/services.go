@@ -26,6 +26,7 @@ func services(x *exchange) error {
 	}
 	list, err := x.Directory.Search(x.context(), search)
 	if err != nil {
+		x.forgetPostcode(err)
 		return err
 	}
 	if err := x.Directory.Record(x.context(), x.call, "search-type", "E", directory.TypeService); err != nil {
@@ -43,6 +44,22 @@ func services(x *exchange) error {
 		x.Writer.Header().Set("Link", "<"+x.BaseURL+apiBase+"/services?"+nextQuery(x.query, list.Next)+`>; rel="next"`)
 	}
 	return x.sendJSON(page)
+}
+
+// forgetPostcode keeps a whole postcode that was refused out of the audit: it may be that
+// of the person whom the search is for.
+func (x *exchange) forgetPostcode(err error) {
+	if !slices.ContainsFunc(issue.All(err), func(e *issue.Error) bool { return e.Rule == "near-postcode" }) {
+		return
+	}
+	var query strings.Builder
+	for _, p := range x.query {
+		if p.name == "near" {
+			p.value = "(not kept)"
+		}
+		query.WriteString("&" + p.key() + "=" + p.value)
+	}
+	x.call.Query = audited(strings.TrimPrefix(query.String(), "&"))
 }
 
 // oneService is GET /api/v1/services/{id}.
