@@ -59,14 +59,12 @@ const (
 	ParamPlaced   = "placed"   // "false" for a service without any place
 	ParamSector   = "sector"   // of locations
 	ParamDistrict = "district" // of locations
-	ParamOnline   = "online"
 
 	ParamActive       = "active"
 	ParamIdentifier   = "identifier"
 	ParamServiceType  = "service-type"
 	ParamLocation     = "location"
 	ParamOrganisation = "organization"
-	ParamPostcode     = "address-postalcode"
 )
 
 // StatusWithdrawn is the status of what a feed does not have any more.
@@ -197,10 +195,9 @@ func locationEntry(l *Location, since time.Time) *Entry {
 	if p, ok := l.Point(); ok {
 		e.Places = []Place{p}
 	}
-	if postcode, sector, district := Postcode(l.Postcode); sector != "" {
+	if _, sector, district := Postcode(l.Postcode); sector != "" {
 		e.term(ParamSector, sector)
 		e.term(ParamDistrict, district)
-		e.term(scoped(TypeLocation, ParamPostcode), fold(postcode))
 	}
 	return e
 }

@@ -74,7 +74,7 @@ func (v *Vocabulary) Display(system, code string) string {
 	return code
 }
 
-// Codes lists the codes of a system, sorted.
+// codesOf lists the codes that a ConceptMap leads to, sorted.
 func (v *Vocabulary) codesOf(m string) []string {
 	var out []string
 	for _, g := range v.codes.ConceptMap(m).All("group") {
