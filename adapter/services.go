@@ -169,7 +169,7 @@ func or(text, instead string) string {
 type listCmd struct {
 	directoryFlags
 	Need   []string `help:"Codes of needs, such as loneliness."`
-	Kind   []string `help:"Codes of activity kinds, such as luncheon-club."`
+	Kind   []string `help:"Codes of activity kinds, such as lunch-club."`
 	Day    []string `help:"Days: MO TU WE TH FR SA SU."`
 	Near   string   `help:"Postcode sector or district, such as \"LS1 4\"."`
 	Within float64  `help:"Kilometres from there." name:"within-km"`

@@ -105,19 +105,19 @@ func TestServeRefreshesFeeds(t *testing.T) {
 		gp, lw := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
 		eventually(t, "the feed is taken over", func() bool { return len(lw.get("/api/v1/services").services().Items) == 45 })
 		for who, caller := range map[string]caller{"a practice": gp, "a link worker": lw, "an operator": a.as(auth.RoleOperator)} {
-			s := caller.get("/api/v1/services?kind=luncheon-club&count=20").services()
+			s := caller.get("/api/v1/services?kind=lunch-club&count=20").services()
 			if len(s.Items) != 20 || s.Next == nil || len(s.Feeds) != 1 || s.Feeds[0].Problem != "" {
 				t.Errorf("%s: %d, %+v", who, len(s.Items), s.Feeds)
 			}
 			one := caller.get("/fhir/R4/HealthcareService/" + s.Items[0].ID).want(http.StatusOK).node()
-			if one.Text("type", "coding", "code") != "luncheon-club" {
+			if one.Text("type", "coding", "code") != "lunch-club" {
 				t.Errorf("%s: %s", who, one.Text("name"))
 			}
-			if n := len(caller.get("/fhir/R4/HealthcareService?service-type=luncheon-club&_count=50").want(http.StatusOK).node().All("entry")); n != 45 {
+			if n := len(caller.get("/fhir/R4/HealthcareService?service-type=lunch-club&_count=50").want(http.StatusOK).node().All("entry")); n != 45 {
 				t.Errorf("%s: %d entries", who, n)
 			}
 		}
-		if n := w.number("SELECT count(*) FROM audit WHERE interaction = 'search-type' AND entity = 'HealthcareService' AND query LIKE '%kind=luncheon-club%'"); n != 3 {
+		if n := w.number("SELECT count(*) FROM audit WHERE interaction = 'search-type' AND entity = 'HealthcareService' AND query LIKE '%kind=lunch-club%'"); n != 3 {
 			t.Errorf("%d searches are in the audit", n)
 		}
 		caller{t, a.url, ""}.get("/api/v1/services").want(http.StatusUnauthorized)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -120,7 +121,7 @@ func (v *Vocabulary) serviceEntry(s *Service, since, now time.Time) *Entry {
 	}
 	e.term(scoped(TypeService, ParamActive), active)
 	for _, k := range s.Kinds {
-		e.term(ParamKind, k)
+		v.kind(e, k)
 		e.token(ParamServiceType, SystemKind, k)
 	}
 	for _, t := range s.Terms {
@@ -186,6 +187,15 @@ func (v *Vocabulary) serviceEntry(s *Service, since, now time.Time) *Entry {
 	return e
 }
 
+// kind adds the term of a kind, and those of the kinds that it is part of.
+func (v *Vocabulary) kind(e *Entry, code string) {
+	if e.term(ParamKind, code) {
+		for _, parent := range v.codes.Parents(SystemKind, code) {
+			v.kind(e, parent)
+		}
+	}
+}
+
 func locationEntry(l *Location, since time.Time) *Entry {
 	e := newEntry(TypeLocation, l.ID, l.Feed, l.Name, l, since)
 	e.token(ParamIdentifier, identifierSystem(l.Feed), l.Source)
@@ -231,14 +241,13 @@ func newEntry(kind, id, feed, name string, body any, since time.Time) *Entry {
 	return e
 }
 
-// term adds a term once.
-func (e *Entry) term(param, value string) {
-	for _, t := range e.Terms {
-		if t.Param == param && t.Value == value {
-			return
-		}
+// term adds a term once, and reports whether it is new.
+func (e *Entry) term(param, value string) bool {
+	if slices.Contains(e.Terms, EntryTerm{param, value}) {
+		return false
 	}
 	e.Terms = append(e.Terms, EntryTerm{param, value})
+	return true
 }
 
 // token adds the terms of a FHIR token: code, system|code and system|.

@@ -43,8 +43,8 @@ func TestReadIsLenient(t *testing.T) {
 		"nowhere":                {`"service_at_locations":[{"location":{"id":"l","latitude":0,"longitude":0}}]`, func(s *Service) any { return s.Locations[0].Latitude }, ""},
 		"place without id":       {`"service_at_locations":[{"location":{"name":"Hall"}}]`, func(s *Service) any { return s.Locations[0].Source }, "1/0"},
 		"schedule of a place":    {`"service_at_locations":[{"location":{"id":"l"},"schedules":[{"byday":"SA"}]}]`, func(s *Service) any { return s.Schedules[0].Place == s.Locations[0].ID }, "true"},
-		"term nested":            {`"attributes":[{"taxonomy_term":{"id":"t","name":"Choirs","term_uri":"https://id.example/t/5"}}]`, func(s *Service) any { return fmt.Sprint(s.Terms[0], s.Kinds) + " " + s.KindsFrom }, "{ https://id.example/t/5  Choirs} [arts] taxonomy"},
-		"term in the attribute":  {`"attributes":[{"term":"Choirs","taxonomy":"local"}]`, func(s *Service) any { return fmt.Sprint(s.Terms[0], s.Kinds) }, "{local   Choirs} [arts]"},
+		"term nested":            {`"attributes":[{"taxonomy_term":{"id":"t","name":"Choirs","term_uri":"https://id.example/t/5"}}]`, func(s *Service) any { return fmt.Sprint(s.Terms[0], s.Kinds) + " " + s.KindsFrom }, "{ https://id.example/t/5  Choirs} [arts-creative] taxonomy"},
+		"term in the attribute":  {`"attributes":[{"term":"Choirs","taxonomy":"local"}]`, func(s *Service) any { return fmt.Sprint(s.Terms[0], s.Kinds) }, "{local   Choirs} [arts-creative]"},
 		"a cost that is none":    {`"cost_options":[{"option":"All","amount":"a tenner"}]`, func(s *Service) any { return s.Costs[0].Amount }, ""},
 		"a huge cost":            {`"cost_options":[{"option":"All","amount":1e999999999}]`, func(s *Service) any { return s.Costs[0].Amount }, ""},
 		"phones":                 {`"phones":[{"number":"01632 960001","extension":12}],"contacts":[{"name":"A","phones":[{"number":"01632 960002"}]}]`, func(s *Service) any { return s.Phones }, "[01632 960001 ext 12 01632 960002]"},
@@ -96,11 +96,11 @@ func TestReadLeavesOut(t *testing.T) {
 func TestClassify(t *testing.T) {
 	v := shipped(t)
 	for words, want := range map[string]string{
-		"Luncheon Clubs": "luncheon-club", "Lunch club for older people": "luncheon-club", "Walking Groups": "walking-group", "Gardening and allotments": "gardening",
+		"Luncheon Clubs": "lunch-club", "Lunch club for older people": "lunch-club", "Walking Groups": "walking-group", "Gardening and allotments": "gardening",
 		"Museums": "museum", "Art galleries": "gallery", "Libraries": "library", "Theatre": "culture", "Heritage & local history": "culture", "Debt advice": "debt-advice",
-		"Welfare benefits": "benefits-advice", "Housing advice": "housing", "Homelessness": "housing", "Employment support": "employment", "Volunteering opportunities": "volunteering",
-		"Befriending services": "befriending", "Arts and crafts": "arts", "Exercise classes": "exercise", "Bereavement support": "bereavement", "Carers' support": "carers",
-		"Young carers": "carers", "Walk-in clinic": "", "Refuse collection": "", "Museums and art galleries": "museum,gallery", "Dementia café": "long-term-condition",
+		"Welfare benefits": "benefits-advice", "Housing advice": "housing-advice", "Homelessness": "housing-advice", "Employment support": "employment-support", "Volunteering opportunities": "volunteering",
+		"Befriending services": "befriending", "Arts and crafts": "arts-creative", "Exercise classes": "physical-activity", "Bereavement support": "bereavement-support", "Carers' support": "carer-support",
+		"Young carers": "carer-support", "Walk-in clinic": "", "Refuse collection": "", "Museums and art galleries": "museum,gallery", "Dementia café": "long-term-condition",
 	} {
 		s := &Service{Terms: []Term{{Name: words}}, Name: "Nothing"}
 		v.classify(s)
@@ -125,8 +125,8 @@ func TestClassify(t *testing.T) {
 			covered[k] = true
 		}
 	}
-	for _, k := range []string{"luncheon-club", "walking-group", "gardening", "museum", "gallery", "library", "culture", "debt-advice", "benefits-advice", "housing",
-		"employment", "volunteering", "befriending", "arts", "exercise", "bereavement", "carers"} {
+	for _, k := range []string{"lunch-club", "walking-group", "gardening", "museum", "gallery", "library", "culture", "debt-advice", "benefits-advice", "housing-advice",
+		"employment-support", "volunteering", "befriending", "arts-creative", "physical-activity", "bereavement-support", "carer-support"} {
 		if !covered[k] {
 			t.Errorf("Millbrook has no %s", k)
 		}

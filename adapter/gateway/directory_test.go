@@ -144,7 +144,9 @@ func TestServices(t *testing.T) {
 		"near=ZZ1+4&within_km=0.6&day=we":              "Benefits Checks|Wellbeing Walks",
 		"accessibility=wheelchair,hearing-loop":        "Back to Work Club|Shared Reading Group|Tea and Tablets",
 		"language=Urdu":                                "Shared Reading Group",
-		"max_cost=3&kind=exercise":                     "Strong and Steady",
+		"max_cost=3&kind=physical-activity":            "Strong and Steady|Wellbeing Walks",
+		"kind=culture":                                 "Look and Draw|Museum Memories|Shared Reading Group|Theatre Tuesdays",
+		"kind=money-advice":                            "Benefits Checks|Money and Debt Advice",
 		"q=caf%C3%A9":                                  "Bereavement Café",
 		"status=temporarily-closed":                    "Millbrook Pantry",
 		"near=ZZ2+3&count=1":                           "Carers’ Breaks",
@@ -171,7 +173,7 @@ func TestServices(t *testing.T) {
 	if !old.Stale || len(old.Warnings) != 1 || !strings.Contains(old.Warnings[0], "last checked on 2024-03-01") {
 		t.Errorf("%+v", old)
 	}
-	alert := l.services("kind=carers").Items[0]
+	alert := l.services("kind=carer-support").Items[0]
 	if alert.Stale || len(alert.Warnings) != 1 || !strings.Contains(alert.Warnings[0], "garden room") {
 		t.Errorf("%+v", alert)
 	}
@@ -203,7 +205,7 @@ func TestServicesRefuses(t *testing.T) {
 		words   string
 	}{
 		"need=lonelyness":                    {400, "http.need", "loneliness"},
-		"kind=lunch":                         {400, "http.kind", "luncheon-club"},
+		"kind=lunch":                         {400, "http.kind", "lunch-club"},
 		"day=Tuesday":                        {400, "http.day", "MO, TU"},
 		"day=":                               {400, "http.day", "no value"},
 		"kind=,":                             {400, "http.kind", "no value"},
@@ -284,13 +286,13 @@ func TestDirectoryAsFHIR(t *testing.T) {
 	const hs = "/fhir/R4/HealthcareService"
 	pantry := l.services("status=temporarily-closed").Items[0]
 	for path, want := range map[string]string{
-		hs + "?service-type=luncheon-club":                                                  "Tuesday Lunch Club",
+		hs + "?service-type=lunch-club": "Tuesday Lunch Club",
 		hs + "?service-type=https://spadapter.example/fhir/CodeSystem/activity-kind|museum": "Museum Memories",
-		hs + "?service-type=|museum":                                                        "",
-		hs + "?service-type=museum,gallery&active=true":                                     "Look and Draw|Museum Memories",
-		hs + "?active=false":                                                                "Millbrook Pantry",
-		hs + "?name=tu":                                                                     "Tuesday Lunch Club",
-		hs + "?location=Location/" + pantry.Locations[0].ID + "&name=m":                     "Millbrook Pantry",
+		hs + "?service-type=|museum":                    "",
+		hs + "?service-type=museum,gallery&active=true": "Look and Draw|Museum Memories",
+		hs + "?active=false":                            "Millbrook Pantry",
+		hs + "?name=tu":                                 "Tuesday Lunch Club",
+		hs + "?location=Location/" + pantry.Locations[0].ID + "&name=m":                           "Millbrook Pantry",
 		hs + "?organization=Organization/" + pantry.Organisation.ID + "&service-type=befriending": "Friendly Calls",
 		hs + "?organization:Organization=" + pantry.Organisation.ID + "&service-type=befriending": "Friendly Calls",
 		hs + "?_id=" + pantry.ID:                   "Millbrook Pantry|Stored",

@@ -74,7 +74,7 @@ func load(t testing.TB, s *store.Store, n int) *town {
 // countrySearches are pages that people ask for, by name.
 var countrySearches = map[string]directory.Search{
 	"all":              {},
-	"kind":             {Kinds: []string{"luncheon-club"}},
+	"kind":             {Kinds: []string{"lunch-club"}},
 	"rare kind":        {Kinds: []string{"gallery"}},
 	"need day free":    {Needs: []string{"loneliness"}, Days: []string{"TU"}, Free: true},
 	"words":            {Text: "gardening town 17"},

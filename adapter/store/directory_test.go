@@ -144,8 +144,8 @@ func TestDirectoryFinds(t *testing.T) {
 		)
 		none := directory.Search{}
 		same(t, "all", w.names(t, none), "Debt Line", "Tuesday Lunch Club", "Walking for Health")
-		same(t, "kind", w.names(t, directory.Search{Kinds: []string{"luncheon-club"}}), "Tuesday Lunch Club")
-		same(t, "kinds", w.names(t, directory.Search{Kinds: []string{"luncheon-club", "debt-advice"}}), "Debt Line", "Tuesday Lunch Club")
+		same(t, "kind", w.names(t, directory.Search{Kinds: []string{"lunch-club"}}), "Tuesday Lunch Club")
+		same(t, "kinds", w.names(t, directory.Search{Kinds: []string{"lunch-club", "debt-advice"}}), "Debt Line", "Tuesday Lunch Club")
 		same(t, "need", w.names(t, directory.Search{Needs: []string{"loneliness"}}), "Tuesday Lunch Club", "Walking for Health")
 		same(t, "day", w.names(t, directory.Search{Days: []string{"SA"}}), "Walking for Health")
 		same(t, "free", w.names(t, directory.Search{Free: true}), "Debt Line", "Walking for Health")
