@@ -34,6 +34,7 @@ type app struct {
 	events   *events
 	stopping chan struct{} // closed when the server is to stop
 	shadow   *shadow       // nil without shadow maps
+	feeds    *refresher
 	handler  http.Handler
 	listener net.Listener
 	url      string // where it listens
@@ -114,11 +115,15 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.events, err = newEvents(a.store, service, c, observe, log); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
+	services, err := a.newDirectory(compiled)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
 	a.handler = gateway.New(gateway.Config{
 		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
-		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions,
+		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services,
 		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
 			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
 		}},
@@ -142,6 +147,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.shadow != nil {
 		group.Go(func() { a.shadow.run(working) })
 	}
+	group.Go(func() { a.feeds.run(working) })
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(a.listener) }()
 	var err error
@@ -162,6 +168,20 @@ func (a *app) run(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, workerErr, eventsErr, a.store.Close(drain))
+}
+
+// newDirectory makes the directory of services and what keeps it fresh.
+func (a *app) newDirectory(compiled *artefacts) (*gateway.Directory, error) {
+	feeds, err := parseFeeds(a.config.Feeds, a.config.PlainFeeds)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDirectory(a.store, compiled, a.config)
+	if err != nil {
+		return nil, err
+	}
+	a.feeds = &refresher{directory: d, feeds: feeds, plain: a.config.PlainFeeds, log: a.log}
+	return offered(d, a.store), nil
 }
 
 // verifier trusts our own issuer and the partners' registered client keys.

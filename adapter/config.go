@@ -35,6 +35,11 @@ type Config struct {
 	Audience []string `help:"aud that a token must have; default the base URL." env:"ADAPTER_AUDIENCE"`
 	Keys     string   `help:"Private JWK set for proving who we are to partners." env:"ADAPTER_KEYS_FILE" name:"keys" default:"adapter-keys.json"`
 
+	Feeds      []string      `help:"Open Referral UK feeds of services, NAME=URL with commas between, such as leeds=https://directory.example.gov.uk/api." env:"ADAPTER_FEEDS" name:"feeds"`
+	FeedEvery  time.Duration `help:"How often a feed is read again." env:"ADAPTER_FEED_EVERY" name:"feed-every" default:"24h"`
+	PlainFeeds bool          `help:"Allow http to feeds on other machines: for test networks only." env:"ADAPTER_PLAIN_FEEDS" name:"plain-feeds"`
+	StaleDays  int           `help:"Days after which a service of the directory that nobody checked counts as stale." env:"ADAPTER_STALE_DAYS" name:"stale-days" default:"180"`
+
 	Sharing     string `help:"Sharing level of a new referral: none, codes-only, summary or full." env:"ADAPTER_SHARING" enum:"none,codes-only,summary,full" default:"summary"`
 	MinAttempts int    `help:"Contact attempts, on different days, before a person counts as not to be contacted." env:"ADAPTER_MIN_ATTEMPTS" name:"min-attempts" default:"3"`
 
@@ -94,6 +99,12 @@ func (c *Config) complete() error {
 	}
 	if _, err := c.networks(); err != nil || c.EventsFor < 0 {
 		return errors.New("ADAPTER_SUBSCRIBER_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_EVENTS_FOR is above zero")
+	}
+	if c.FeedEvery < 0 || c.StaleDays < 0 {
+		return errors.New("ADAPTER_FEED_EVERY and ADAPTER_STALE_DAYS are not below zero")
+	}
+	if _, err := parseFeeds(c.Feeds, c.PlainFeeds); err != nil {
+		return err
 	}
 	return nil
 }

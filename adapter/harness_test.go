@@ -135,6 +135,7 @@ func (w *world) start() *adapter {
 		"LISTEN": c.Listen, "BASE_URL": c.BaseURL, "DATABASE": c.Database, "PARTNERS_FILE": c.Partners, "JWKS_FILE": c.JWKS,
 		"KEYS_FILE": c.Keys, "SHARING": c.Sharing, "BODY_BYTES": strconv.Itoa(c.BodyBytes),
 		"SUBSCRIBER_NETWORKS": strings.Join(c.SubscriberNetworks, ","),
+		"FEEDS":               strings.Join(c.Feeds, ","),
 	} {
 		if value != "" {
 			a.child.Env = append(a.child.Env, "ADAPTER_"+name+"="+value)

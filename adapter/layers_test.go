@@ -24,9 +24,9 @@ var layers = map[string]int{
 	"adapter/terminology": 3,
 	"adapter/mapping":     4, "adapter/profile": 4,
 
-	"adapter/referral": 5,
+	"adapter/referral": 5, "adapter/directory": 5,
 
-	"adapter/store": 6, "adapter/delivery": 6, "adapter/gateway": 6, "adapter/console": 6,
+	"adapter/store": 6, "adapter/delivery": 6, "adapter/gateway": 6, "adapter/console": 6, "adapter/feed": 6,
 
 	"mappings":    7,
 	"conformance": 8,
@@ -72,7 +72,7 @@ var homes = map[string][]string{
 	"golang.org/x/sync":                                       {},
 	"golang.org/x/text":                                       {},
 	"golang.org/x/term":                                       {"adapter"},
-	"net/http":                                                {"adapter/auth", "adapter/delivery", "adapter/gateway", "adapter/console", "conformance", "adapter"},
+	"net/http":                                                {"adapter/auth", "adapter/delivery", "adapter/feed", "adapter/gateway", "adapter/console", "conformance", "adapter"},
 	"html/template":                                           {"adapter/gateway", "adapter/console", "adapter"},
 	"net/http/httptest":                                       oracles,
 	"testing":                                                 oracles,

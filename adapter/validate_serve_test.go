@@ -14,8 +14,8 @@ import (
 	"spadapter/adapter/store/storetest"
 )
 
-// named is a package with one profile, a Patient has a birth date, and a list of colours.
-var named = map[string][]byte{
+// colours is a package with one profile, a Patient that has a birth date, and a list of colours.
+var colours = map[string][]byte{
 	"pkg/package.json": []byte(`{"name":"example","version":"1.0.0","fhirVersions":["4.0.1"]}`),
 	"pkg/profile.json": []byte(`{"resourceType":"StructureDefinition","id":"born","url":"https://example.org/StructureDefinition/born","version":"1.0.0","name":"Born","status":"active",
 	"kind":"resource","abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint",
@@ -29,7 +29,7 @@ var named = map[string][]byte{
 func TestValidateOnTheRunningProgram(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		w.config.Packages = []string{filepath.Join(write(t, named), "pkg")}
+		w.config.Packages = []string{filepath.Join(write(t, colours), "pkg")}
 		a := w.run(quiet())
 		gp := a.as(auth.RoleRequester, practiceA)
 		s := someone(practiceA)

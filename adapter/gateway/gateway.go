@@ -37,6 +37,7 @@ type Config struct {
 	Definitions []*fhir.Node // the OperationDefinitions that are served; read only
 
 	Validator *Validator // judges for $validate
+	Directory *Directory // the directory of services; nil when not offered
 
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
 	TokenURL string      // where clients get their tokens, for the CapabilityStatement; "" when not offered
@@ -82,6 +83,9 @@ type gateway struct {
 // New makes the handler. It is safe for concurrent use, and keeps nothing
 // between requests but the count of what it recorded of unknown callers and of who waits.
 func New(config Config) http.Handler {
+	if config.Directory != nil {
+		config.Operations = config.Directory.over(config.Operations)
+	}
 	g := &gateway{Config: config.withDefaults(), anonymous: newBucket(anonymousRecords)}
 	g.followers = newFollowers(g.MaxFollowers)
 	g.base = g.BaseURL + fhirBase + "/"

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"spadapter/adapter/auth"
+	"spadapter/adapter/directory"
 )
 
 const (
@@ -63,10 +64,15 @@ func (g *gateway) table() []*route {
 	for _, r := range list {
 		r.surface = surfaceFHIR
 	}
-	const referrals = apiBase + "/referrals"
+	const referrals, ofServices = apiBase + "/referrals", apiBase + "/services"
 	if g.Operations.Follow != nil {
 		list = append(list, &route{method: http.MethodGet, path: apiBase + "/events", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, streams: true, handle: events})
 		list = append(list, g.webhookRoutes()...)
+	}
+	if g.Directory != nil {
+		list = append(list,
+			&route{method: http.MethodGet, path: ofServices, surface: surfaceAPI, resource: directory.TypeService, letter: 's', interactions: []string{"search-type"}, handle: services},
+			&route{method: http.MethodGet, path: ofServices + "/:id", surface: surfaceAPI, resource: directory.TypeService, letter: 'r', interactions: []string{"read"}, handle: oneService})
 	}
 	return append(list,
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},

@@ -159,8 +159,8 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	eachReference(b, func(ref, literal *fhir.Node) {
 		if url := urls[literal.Value]; url != "" {
 			literal.Value = url
-		} else if ref.Parent != nil && ref.Parent.Name == "extension" {
-			ref.Remove("reference") // no map looks into it, and its identifier holds there too
+		} else if !strings.Contains(literal.Value, ":") && ref.Child("identifier") != nil && ref.Parent != nil && strings.HasPrefix(ref.Parent.Text("url"), canonical) {
+			ref.Remove("reference") // an extension of ours; its identifier holds there too
 		}
 	})
 	return parse(fhir.Encode(b))

@@ -14,6 +14,7 @@ type cursor struct {
 	Time   int64  `json:"t,omitempty"`
 	ID     string `json:"i,omitempty"`
 	Number int    `json:"n,omitempty"`
+	Sort   string `json:"s,omitempty"`
 }
 
 const sumLength = 9 // bytes of digest in a cursor
@@ -37,7 +38,7 @@ func decodeCursor(list, after string) (c cursor, given bool, err error) {
 	if err == nil && len(raw) > sumLength {
 		sum, body := raw[:sumLength], raw[sumLength:]
 		if string(sum) == string(cursorSum(list, body)) && json.Unmarshal(body, &c) == nil {
-			c.ID = clean(c.ID)
+			c.ID, c.Sort = clean(c.ID), clean(c.Sort)
 			return c, true, nil
 		}
 	}

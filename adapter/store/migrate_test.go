@@ -11,8 +11,8 @@ import (
 	"spadapter/adapter/store/storetest"
 )
 
-// raw runs a statement past the store.
-func raw(t *testing.T, url, text string) {
+// administrator opens a database past the store.
+func administrator(t *testing.T, url string) *sql.DB {
 	t.Helper()
 	driver, source := "pgx", url
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
@@ -22,6 +22,13 @@ func raw(t *testing.T, url, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return db
+}
+
+// raw runs a statement past the store.
+func raw(t *testing.T, url, text string) {
+	t.Helper()
+	db := administrator(t, url)
 	defer db.Close()
 	if _, err := db.ExecContext(t.Context(), text); err != nil {
 		t.Fatal(err)
