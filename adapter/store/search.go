@@ -176,7 +176,16 @@ func (s *Store) ownFew(ctx context.Context, scope referral.Scope, resourceType s
 	if err != nil || n > few {
 		return "", nil, err
 	}
-	return "SELECT DISTINCT " + column + " AS id FROM referral f WHERE " + own, args, nil
+	text := "SELECT DISTINCT " + column + " AS id FROM referral f WHERE " + own
+	if resourceType == "Task" { // and the sub-Tasks: of these referrals, and those sent to a provider
+		text += " UNION SELECT a.id FROM activity a JOIN referral f ON f.id = a.referral WHERE " + own
+		args = append(args[:len(args):len(args)], args...)
+		if scope.Role == auth.RoleOwner {
+			sent, more := in("a.owner", scope.Organisations)
+			text, args = text+" UNION SELECT a.id FROM activity a WHERE "+sent, append(args, more...)
+		}
+	}
+	return text, args, nil
 }
 
 // capped counts rows up to a limit. Here as everywhere the limit is cast: SQLite looks
