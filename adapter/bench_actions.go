@@ -175,7 +175,10 @@ func (a *linkWorker) make(ctx context.Context, id string, whole bool) (time.Dura
 	if err := json.Unmarshal(a.answer.Bytes(), &v); err != nil {
 		return 0, fmt.Errorf("the answer is no referral: %w", err)
 	}
-	if v.ID != id || v.Status != a.action.status {
+	if v.ID != id {
+		return 0, errors.New("the answer is another referral")
+	}
+	if v.Status != a.action.status {
 		return 0, fmt.Errorf("the referral is %q after it, not %s", v.Status, a.action.status)
 	}
 	return took, nil

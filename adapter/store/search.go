@@ -58,6 +58,9 @@ func (s *Store) count(ctx context.Context, w *clause) (int, error) {
 	return n, fault(err)
 }
 
+// anyOrder asks for a type by an expression: no index on types may be used instead.
+const anyOrder = "r.type || '' = ?"
+
 // few is how many candidates are better sorted than found by walking through all
 // resources of a type from the newest on.
 const few = 5000
@@ -68,7 +71,6 @@ const few = 5000
 // referrals in the scope; else the resources of the type, the newest first.
 func (s *Store) plan(ctx context.Context, scope referral.Scope, q *referral.Query) (*clause, error) {
 	w := &clause{from: "resource r"}
-	const anyOrder = "r.type || '' = ?" // an expression: no index on type may be used instead
 	lead := -1
 	if pointed(q.Conditions) {
 		w.and(anyOrder, q.Type)
