@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,15 +14,17 @@ import (
 	"golang.org/x/term"
 )
 
-// benchCmd measures intake from outside, over HTTP. A referral is counted when its
-// answer says that it is stored, and at the end the adapter is asked for what it stored:
-// a fast server that loses or invents something does not pass.
+// benchCmd measures intake, or what link workers do, from outside, over HTTP. A referral
+// or an action is counted when its answer says that it is stored, and at the end the adapter is
+// asked for what it stored: a fast server that loses or invents something does not pass.
 type benchCmd struct {
+	Actions     bool   `help:"Measure what link workers do: each referral is accepted, contacted, planned, progressed and completed."`
 	Referrals   int    `short:"n" help:"Number of referrals to send." default:"2000"`
 	Concurrency int    `short:"c" help:"Number of connections; each sends its next referral when the last one is answered." default:"8"`
 	Warmup      int    `help:"Number of referrals sent before the measurement begins." default:"200"`
 	URL         string `help:"Base URL of a running adapter, such as http://127.0.0.1:8080. Without it one is started, and ended afterwards."`
 	Token       string `help:"Bearer token of a requester for --url; 'adapter token' makes one."`
+	OwnerToken  string `help:"Bearer token of the link-worker service for --actions with --url."`
 	Practice    string `help:"ODS code of the sending practice: one that the token speaks for." default:"Y99001"`
 	Database    string `help:"Database of the adapter that is started: sqlite:PATH or postgres://…, best a new one, since the referrals stay in it. Default a SQLite file in the temporary directory; TMPDIR decides the disk."`
 	JSON        bool   `name:"json" help:"Print one JSON object instead of a table."`
@@ -35,11 +38,15 @@ func (*benchCmd) Help() string {
 	return `Each referral is a transaction of 8 entries about another synthetic person, with its own NHS number from
 the test range 999 and its own identifiers, sent as POST /fhir/R4. All checks, the conversion, the audit and the
 durable commit are on. CPU and memory are those of the adapter alone: not of this command, nor of a PostgreSQL server.
+
+With --actions the referrals are taken in first, and then every action is made on all of them over the JSON API, each with
+its If-Match, before the next one begins. What it queues for the GP record is sent to one that bench plays, and its CPU counts.
 The exit code is 1 when any referral failed, or when the adapter does not have what it acknowledged.
 
 Examples:
   adapter bench
   adapter bench -n 10000 -c 32 --json
+  adapter bench --actions -n 1000 -c 16
   adapter bench --database postgres://user@127.0.0.1/bench
   adapter bench --url https://adapter.example.nhs.uk --token "$TOKEN" --practice A12345`
 }
@@ -53,6 +60,8 @@ func (c *benchCmd) Validate() error {
 		return fmt.Errorf("at most %d referrals in one run: the test range has no more NHS numbers", maxSeries)
 	case c.URL != "" && c.Token == "":
 		return errors.New("--url needs --token: the bearer token of a requester")
+	case c.URL != "" && c.Actions && c.OwnerToken == "":
+		return errors.New("--actions with --url needs --owner-token: the bearer token of the service that the referrals go to")
 	case c.URL != "" && (c.Database != "" || c.Profile != ""):
 		return errors.New("--database and --profile are for an adapter that bench starts, not for --url")
 	}
@@ -77,7 +86,11 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
 	l := newLoad(server, newSeries(c.Practice, uint64(time.Now().UnixMicro())&0xffffffff), c.Concurrency)
-	report, err := c.measure(server.watch(ctx), l)
+	measure := c.intake
+	if c.Actions {
+		measure = c.actions
+	}
+	report, err := measure(server.watch(ctx), l)
 	if err != nil {
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
@@ -85,20 +98,23 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer) (err error) {
 		return errors.Join(err, server.fault())
 	}
 	if c.JSON {
-		err = report.writeJSON(out)
+		err = json.NewEncoder(out).Encode(report)
 	} else {
 		err = report.writeTable(out)
 	}
 	return errors.Join(err, l.failures.err())
 }
 
-// measure warms up, sends, and checks what the adapter has.
-func (c *benchCmd) measure(ctx context.Context, l *load) (*benchReport, error) {
+// measured is what a run has found: an object in JSON, or a table.
+type measured interface{ writeTable(w io.Writer) error }
+
+// intake warms up, sends, and checks what the adapter has.
+func (c *benchCmd) intake(ctx context.Context, l *load) (measured, error) {
 	before, err := l.stored(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking the adapter how many referrals it has: %w", err)
 	}
-	done := c.showProgress(l)
+	done := c.showProgress(l, "referrals", c.Referrals+c.Warmup)
 	defer done()
 	warm := l.run(ctx, c.Warmup)
 	use := l.server.usage(ctx)
@@ -119,12 +135,12 @@ func (c *benchCmd) measure(ctx context.Context, l *load) (*benchReport, error) {
 
 // showProgress draws a progress bar while someone looks at it, until the function it
 // gives is called.
-func (c *benchCmd) showProgress(l *load) (done func()) {
+func (c *benchCmd) showProgress(l *load, what string, n int) (done func()) {
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return func() {}
 	}
-	bar := progressbar.NewOptions(c.Referrals+c.Warmup, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("referrals"),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("referrals"), progressbar.OptionSetPredictTime(true),
+	bar := progressbar.NewOptions(n, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(what), progressbar.OptionSetPredictTime(true),
 		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(), progressbar.OptionSetRenderBlankState(true))
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {

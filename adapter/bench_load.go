@@ -26,6 +26,9 @@ type load struct {
 	answered atomic.Int64
 	failures failures
 
+	gp     *benchGP     // nil for a running adapter
+	queued atomic.Int64 // write-backs, by the actions that were acknowledged
+
 	mu      sync.Mutex
 	samples []sample
 }
@@ -43,7 +46,7 @@ func newLoad(server *benchServer, series *series, workers int) *load {
 	if err != nil {
 		target = &url.URL{Opaque: server.url} // refused by the first request, with the reason
 	}
-	return &load{server: server, series: series, workers: workers, target: target, client: &http.Client{
+	return &load{server: server, series: series, workers: workers, target: target, gp: server.gp, client: &http.Client{
 		Timeout: 60 * time.Second,
 		Transport: &http.Transport{
 			MaxIdleConnsPerHost: workers, MaxConnsPerHost: workers,
@@ -56,31 +59,44 @@ func newLoad(server *benchServer, series *series, workers int) *load {
 
 // run sends n referrals and gives the latency of each that was acknowledged.
 func (l *load) run(ctx context.Context, n int) []time.Duration {
-	var begun atomic.Int64
 	results := make([][]time.Duration, l.workers)
+	l.each(ctx, n, func(worker int) func(int) error {
+		results[worker] = make([]time.Duration, 0, n/l.workers+n/8+1)
+		s := sender{load: l}
+		return func(int) error {
+			took, err := s.send(ctx)
+			if err == nil {
+				results[worker] = append(results[worker], took)
+			}
+			return err
+		}
+	})
+	return slices.Concat(results...)
+}
+
+// each runs n requests in a closed loop: every worker makes the next one when its last
+// one is answered.
+func (l *load) each(ctx context.Context, n int, worker func(number int) func(i int) error) {
+	var begun atomic.Int64
 	var group sync.WaitGroup
-	for w := range results {
+	for w := range l.workers {
 		group.Go(func() {
-			results[w] = make([]time.Duration, 0, n/l.workers+n/8+1)
-			s := sender{load: l}
-			for ctx.Err() == nil && begun.Add(1) <= int64(n) {
-				took, err := s.send(ctx)
-				switch {
-				case ctx.Err() != nil:
+			request := worker(w)
+			for ctx.Err() == nil {
+				i := int(begun.Add(1)) - 1
+				if i >= n {
 					return
-				case err != nil:
+				}
+				if err := request(i); err != nil && ctx.Err() == nil {
 					l.failures.add(err)
 					// a server that is gone would otherwise be asked a million times a second
 					time.Sleep(time.Millisecond)
-				default:
-					results[w] = append(results[w], took)
 				}
 				l.answered.Add(1)
 			}
 		})
 	}
 	group.Wait()
-	return slices.Concat(results...)
 }
 
 // sender is one worker with the buffers that it uses again.

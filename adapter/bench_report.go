@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -28,24 +27,24 @@ type benchReport struct {
 
 func newBenchReport(c *benchCmd, l *load, latencies []time.Duration, took time.Duration, used usage) *benchReport {
 	slices.Sort(latencies)
-	ms := func(p float64) float64 {
-		return math.Round(percentile(latencies, p).Seconds()*1e6) / 1e3
-	}
+	ms := func(p float64) float64 { return inMilliseconds(percentile(latencies, p)) }
 	r := &benchReport{
 		P50: ms(0.50), P95: ms(0.95), P99: ms(0.99), Errors: l.failures.count(), Database: l.server.database,
 		acknowledged: len(latencies), connections: c.Concurrency, messageBytes: len(l.series.text), took: took,
 	}
-	if took > 0 {
-		r.PerSecond = math.Round(float64(len(latencies))/took.Seconds()*10) / 10
-	}
-	if used.cpuSeconds >= 0 {
-		cpu := math.Round(used.cpuSeconds*100) / 100 // the kernel counts in hundredths
-		r.CPU = &cpu
-	}
-	if used.peakBytes >= 0 {
-		r.Peak = &used.peakBytes
-	}
+	r.PerSecond = rate(len(latencies), took)
+	r.CPU, r.Peak = used.told()
 	return r
+}
+
+func inMilliseconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e3 }
+
+// rate is how many there were in a second, to a tenth; 0 of no time.
+func rate(n int, took time.Duration) float64 {
+	if took <= 0 {
+		return 0
+	}
+	return math.Round(float64(n)/took.Seconds()*10) / 10
 }
 
 // percentile is the smallest sample that at least the share p of all samples do not
@@ -59,31 +58,42 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
-func (r *benchReport) writeJSON(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
-
 func (r *benchReport) writeTable(w io.Writer) error {
-	var b strings.Builder
-	row := func(label, value, unit string) {
-		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("%-20s%12s  %s", label, value, unit), " "))
-	}
-	row("Referrals", strconv.Itoa(r.acknowledged), fmt.Sprintf("acknowledged, each %d entries and %.1f kB, over %d connections", seriesEntries, float64(r.messageBytes)/1e3, r.connections))
-	row("Database", r.Database, "")
-	row("Time", fmt.Sprintf("%.2f", r.took.Seconds()), "s")
-	row("Throughput", fmt.Sprintf("%.1f", r.PerSecond), "referrals/s")
-	row("Latency p50", fmt.Sprintf("%.2f", r.P50), "ms")
-	row("        p95", fmt.Sprintf("%.2f", r.P95), "ms")
-	row("        p99", fmt.Sprintf("%.2f", r.P99), "ms")
-	row("Errors", strconv.Itoa(r.Errors), "")
-	if r.CPU != nil && r.acknowledged > 0 {
-		row("Server CPU", fmt.Sprintf("%.2f", *r.CPU), fmt.Sprintf("s, %.2f ms a referral", *r.CPU*1e3/float64(r.acknowledged)))
+	var t benchTable
+	t.row("Referrals", strconv.Itoa(r.acknowledged), fmt.Sprintf("acknowledged, each %d entries and %.1f kB, over %d connections", seriesEntries, float64(r.messageBytes)/1e3, r.connections))
+	t.row("Database", r.Database, "")
+	t.row("Time", fmt.Sprintf("%.2f", r.took.Seconds()), "s")
+	t.row("Throughput", fmt.Sprintf("%.1f", r.PerSecond), "referrals/s")
+	t.row("Latency p50", fmt.Sprintf("%.2f", r.P50), "ms")
+	t.row("        p95", fmt.Sprintf("%.2f", r.P95), "ms")
+	t.row("        p99", fmt.Sprintf("%.2f", r.P99), "ms")
+	t.row("Errors", strconv.Itoa(r.Errors), "")
+	t.used(r.CPU, r.Peak, r.acknowledged, "a referral")
+	return t.writeTo(w)
+}
+
+// benchTable is a report for people: a label, a value and its unit in each row.
+type benchTable struct{ strings.Builder }
+
+func (t *benchTable) row(label, value, unit string) {
+	fmt.Fprintln(t, strings.TrimRight(fmt.Sprintf("%-20s%12s  %s", label, value, unit), " "))
+}
+
+// used writes what n of something have cost the adapter; nil is what nobody knows.
+func (t *benchTable) used(cpu *float64, peak *int64, n int, each string) {
+	if cpu != nil && n > 0 {
+		t.row("Server CPU", fmt.Sprintf("%.2f", *cpu), fmt.Sprintf("s, %.2f ms %s", *cpu*1e3/float64(n), each))
 	} else {
-		row("Server CPU", "unknown", "/metrics does not tell")
+		t.row("Server CPU", "unknown", "/metrics does not tell")
 	}
-	if r.Peak != nil {
-		row("Server memory, peak", fmt.Sprintf("%.1f", float64(*r.Peak)/(1<<20)), "MiB")
+	if peak != nil {
+		t.row("Server memory, peak", fmt.Sprintf("%.1f", float64(*peak)/(1<<20)), "MiB")
 	} else {
-		row("Server memory, peak", "unknown", "/metrics does not tell")
+		t.row("Server memory, peak", "unknown", "/metrics does not tell")
 	}
-	_, err := io.WriteString(w, b.String())
+}
+
+func (t *benchTable) writeTo(w io.Writer) error {
+	_, err := io.WriteString(w, t.String())
 	return err
 }

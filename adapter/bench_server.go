@@ -24,8 +24,10 @@ import (
 // that what it uses can be told from what the load uses.
 type benchServer struct {
 	url, token string
+	ownerToken string // of the link-worker service
 	database   string // "sqlite", "postgresql", or "unknown" of a running adapter
 
+	gp     *benchGP  // where a child files write-backs; nil for a running adapter
 	child  *exec.Cmd // nil for a running adapter
 	dir    string    // temporary, of the child
 	ended  chan struct{}
@@ -35,7 +37,7 @@ type benchServer struct {
 // server finds or starts the adapter to measure.
 func (c *benchCmd) server(ctx context.Context) (*benchServer, error) {
 	if c.URL != "" {
-		return &benchServer{url: strings.TrimRight(c.URL, "/"), token: c.Token, database: "unknown"}, nil
+		return &benchServer{url: strings.TrimRight(c.URL, "/"), token: c.Token, ownerToken: c.OwnerToken, database: "unknown"}, nil
 	}
 	dir, err := os.MkdirTemp("", "adapter-bench-")
 	if err != nil {
@@ -59,11 +61,13 @@ func (s *benchServer) start(ctx context.Context, c *benchCmd) error {
 		database = "sqlite:" + file("adapter.db")
 	}
 	s.database = databaseKind(database)
+	if s.gp, err = startBenchGP(); err != nil {
+		return err
+	}
 	if err := errors.Join(
 		os.WriteFile(file("jwks.json"), public, 0o600),
 		os.WriteFile(file("keys.json"), private, 0o600),
-		// nothing is sent to the practice's endpoint: that begins with the work on a referral
-		os.WriteFile(file("partners.json"), demoPartners("http://127.0.0.1:9"), 0o600),
+		os.WriteFile(file("partners.json"), demoPartners(s.gp.url), 0o600),
 	); err != nil {
 		return err
 	}
@@ -105,10 +109,16 @@ func (s *benchServer) start(ctx context.Context, c *benchCmd) error {
 	if err != nil {
 		return err
 	}
-	s.token, err = signer.Token(auth.Claims{
-		Issuer: "spadapter", Client: "bench", Audience: []string{s.url}, Organisations: []string{c.Practice},
-		Role: auth.RoleRequester, Scopes: []string{"system/*.cruds"},
-	}, time.Now(), 24*time.Hour)
+	token := func(role auth.Role, ods string) (string, error) {
+		return signer.Token(auth.Claims{
+			Issuer: "spadapter", Client: "bench", Audience: []string{s.url}, Organisations: []string{ods},
+			Role: role, Scopes: []string{"system/*.cruds"},
+		}, time.Now(), 24*time.Hour)
+	}
+	if s.token, err = token(auth.RoleRequester, c.Practice); err != nil {
+		return err
+	}
+	s.ownerToken, err = token(auth.RoleOwner, demoService)
 	return err
 }
 
@@ -183,10 +193,14 @@ func (s *benchServer) stop() error {
 			<-s.ended
 		}
 	}
-	if s.dir == "" {
-		return nil
+	var err error
+	if s.gp != nil {
+		err = s.gp.stop()
 	}
-	return os.RemoveAll(s.dir)
+	if s.dir == "" {
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
 // serveProfiled is serve with a CPU profile of its whole life; its configuration is

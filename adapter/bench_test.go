@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +57,86 @@ func TestBenchOnEachDatabase(t *testing.T) {
 			t.Errorf("got %s", out)
 		}
 	})
+}
+
+func TestBenchActionsOnEachDatabase(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		out, err := bench(t, benchCmd{Actions: true, Referrals: 20, Concurrency: 4, Warmup: 5, JSON: true, Database: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]any
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+		list, _ := got["by_action"].([]any)
+		reports := []map[string]any{got}
+		for i, one := range list {
+			if reports = append(reports, one.(map[string]any)); reports[i+1]["action"] != benchPath[i].name {
+				t.Errorf("action %d is %v", i, reports[i+1])
+			}
+		}
+		for _, report := range reports {
+			for _, name := range []string{"actions_per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms"} {
+				if v, _ := report[name].(float64); v <= 0 {
+					t.Errorf("%s is %v in %v", name, report[name], report)
+				}
+			}
+			if report["server_cpu_seconds"] == nil {
+				t.Errorf("no CPU in %v", report)
+			}
+		}
+		// the plan and the outcome of each of 25 are filed
+		if got["errors"] != 0.0 || got["database"] != databaseKind(url) || got["write_backs_filed"] != 50.0 || len(list) != len(benchPath) {
+			t.Errorf("got %s", out)
+		}
+	})
+}
+
+// A server that says yes to actions and makes none is found out.
+func TestBenchActionsFindServersOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		status     int
+		etag, body string
+		want       string
+	}{
+		"makes nothing":   {200, `W/"1"`, `{}`, `6  accept: status 200, but the ETag is "W/\"1\"" and not W/"2"`},
+		"refuses":         {422, "", `{"title":"Unprocessable","detail":"not today"}`, "6  accept: status 422 Unprocessable: not today"},
+		"another":         {200, `W/"2"`, `{"id":"x","status":"accepted"}`, "accept: the answer is another referral"},
+		"stores nothing":  {200, "", `{"id":"1","status":"completed"}`, "6 completions were acknowledged, 0 are stored"},
+		"answers nothing": {500, "", `<html>`, "6  accept: status 500"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var version atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path == "/fhir/R4":
+					const created = `{"response":{"status":"201 Created","location":"ServiceRequest/1/_history/1"}},`
+					fmt.Fprint(w, `{"resourceType":"Bundle","type":"transaction-response","entry":[`+strings.Repeat(created, seriesEntries-1)+
+						`{"response":{"status":"201 Created","location":"ServiceRequest/1/_history/1","outcome":{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational","diagnostics":"Task/1"}]}}}]}`)
+				case r.Method == http.MethodPost:
+					tag := c.etag
+					if name == "stores nothing" {
+						var n int
+						fmt.Sscanf(r.Header.Get("If-Match"), `W/"%d"`, &n)
+						tag = fmt.Sprintf(`W/"%d"`, n+1)
+						c.body = fmt.Sprintf(`{"id":"1","status":%q}`, benchPath[n-1].status)
+					}
+					version.Add(1)
+					w.Header().Set("ETag", tag)
+					w.WriteHeader(c.status)
+					fmt.Fprint(w, c.body)
+				default:
+					fmt.Fprint(w, `{"resourceType":"Bundle","type":"searchset","total":0}`)
+				}
+			}))
+			defer server.Close()
+			_, err := bench(t, benchCmd{Actions: true, Referrals: 4, Warmup: 2, Concurrency: 1, URL: server.URL, Token: "x", OwnerToken: "y"})
+			if err == nil || !strings.Contains(err.Error(), c.want) || version.Load() == 0 {
+				t.Errorf("%q is not in: %v", c.want, err)
+			}
+		})
+	}
 }
 
 // A server that answers fast and stores nothing is found out.
@@ -121,6 +202,7 @@ func TestBenchEndsWhenInterrupted(t *testing.T) {
 func TestBenchRefusesFlagsThatDoNotFit(t *testing.T) {
 	for name, c := range map[string]benchCmd{
 		"no token":     {Referrals: 1, Concurrency: 1, URL: "http://127.0.0.1:1"},
+		"no owner":     {Actions: true, Referrals: 1, Concurrency: 1, URL: "http://127.0.0.1:1", Token: "x"},
 		"two adapters": {Referrals: 1, Concurrency: 1, URL: "http://127.0.0.1:1", Token: "x", Database: "sqlite:x"},
 		"nothing":      {Concurrency: 1},
 		"nobody":       {Referrals: 1},
@@ -177,6 +259,40 @@ Server memory, peak         64.0  MiB
 	out.Reset()
 	if err := r.writeTable(&out); err != nil || !strings.Contains(out.String(), "unknown") {
 		t.Errorf("%v %s", err, out.String())
+	}
+}
+
+func TestBenchActionsTable(t *testing.T) {
+	ms := time.Millisecond
+	r := actionsReport{Database: "sqlite", connections: 2, referrals: 4}
+	r.add("accept", []time.Duration{4 * ms, 1 * ms, 2 * ms, 3 * ms}, 8*ms, usage{cpuSeconds: 0.02, peakBytes: 32 << 20})
+	r.add("complete", []time.Duration{10 * ms, 20 * ms, 30 * ms}, 92*ms, usage{cpuSeconds: -1, peakBytes: 64 << 20})
+	l := &load{gp: &benchGP{}}
+	l.gp.filed.Store(8)
+	r.finish(l)
+	var out strings.Builder
+	if err := r.writeTable(&out); err != nil {
+		t.Fatal(err)
+	}
+	const want = `Actions                        7  acknowledged, 2 on each of 4 referrals, over 2 connections
+Database                  sqlite
+Time                        0.10  s
+Throughput                  70.0  actions/s
+Latency p50                 4.00  ms
+        p95                30.00  ms
+        p99                30.00  ms
+        max                30.00  ms
+Errors                         0
+Server CPU               unknown  /metrics does not tell
+Server memory, peak         64.0  MiB
+Write-backs                    8  filed in the GP record, those of the warm-up too
+
+               actions/s    p50 ms    p95 ms    p99 ms    max ms   CPU ms each
+accept             500.0      2.00      4.00      4.00      4.00          5.00
+complete            32.6     20.00     30.00     30.00     30.00       unknown
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -26,6 +27,30 @@ func (u usage) since(earlier usage) usage {
 	}
 	u.peakBytes = max(u.peakBytes, earlier.peakBytes)
 	return u
+}
+
+// after adds what was used before; the peak is the higher one.
+func (u usage) after(earlier usage) usage {
+	if u.cpuSeconds < 0 || earlier.cpuSeconds < 0 {
+		u.cpuSeconds = -1
+	} else {
+		u.cpuSeconds += earlier.cpuSeconds
+	}
+	u.peakBytes = max(u.peakBytes, earlier.peakBytes)
+	return u
+}
+
+// told gives the CPU in seconds and the peak as a report has them: nil where they are not
+// known.
+func (u usage) told() (cpu *float64, peak *int64) {
+	if u.cpuSeconds >= 0 {
+		rounded := math.Round(u.cpuSeconds*100) / 100 // the kernel counts in hundredths
+		cpu = &rounded
+	}
+	if u.peakBytes >= 0 {
+		peak = &u.peakBytes
+	}
+	return cpu, peak
 }
 
 // usage asks the adapter's /metrics. Of a child on Linux the peak is the kernel's; else

@@ -17,8 +17,11 @@ import (
 )
 
 // stored asks how many referrals of the practice the adapter has.
-func (l *load) stored(ctx context.Context) (int, error) {
-	root, err := l.get(ctx, "/fhir/R4/Task?_summary=count")
+func (l *load) stored(ctx context.Context) (int, error) { return l.tasks(ctx, "") }
+
+// tasks counts the Tasks of the practice that meet more parameters.
+func (l *load) tasks(ctx context.Context, query string) (int, error) {
+	root, err := l.get(ctx, "/fhir/R4/Task?_summary=count"+query)
 	if err != nil {
 		return 0, err
 	}

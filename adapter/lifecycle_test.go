@@ -151,6 +151,25 @@ func TestAnActivityIsASubTask(t *testing.T) {
 		if n := c.worker.total("/fhir/R4/Task?part-of=Task/" + v.ID); n != 1 {
 			t.Errorf("%d sub-Tasks are found", n)
 		}
+		// the sub-Task is among the Tasks of each side that may read it
+		for _, who := range []struct {
+			caller
+			want int
+		}{{c.worker, 2}, {c.other, 1}, {c.gp, 2}, {c.manager, 2}} {
+			if n := who.total("/fhir/R4/Task"); n != who.want {
+				t.Errorf("%d Tasks are found, want %d", n, who.want)
+			}
+		}
+		// by owner: the service sees its Task and the one that it sent, the provider its own
+		for _, search := range []struct {
+			who  caller
+			by   string
+			want int
+		}{{c.worker, service1, 1}, {c.worker, service2, 1}, {c.worker, service1 + "," + service2, 2}, {c.other, service2, 1}, {c.other, service1, 0}, {c.manager, service1, 1}} {
+			if n := search.who.total("/fhir/R4/Task?owner:identifier=" + referral.SystemODS + "|" + search.by); n != search.want {
+				t.Errorf("owner %s finds %d, want %d", search.by, n, search.want)
+			}
+		}
 		act := func(who caller, version, action string, in referral.Input) answer {
 			return who.do(http.MethodPost, "/api/v1/activities/"+id+"/actions/"+action, mustJSON(in), "If-Match", `W/"`+version+`"`)
 		}

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -293,5 +295,67 @@ func TestOneOfManyWorkersWinsTheClaim(t *testing.T) {
 				t.Errorf("the referral is %s, version %d, with %d events", now.Status, now.Version, len(now.Timeline))
 			}
 		}
+	})
+}
+
+// claims are the ways to accept a referral in the version that was seen.
+var claims = map[string]func(c caller, task *fhir.Node, version string) (answer, error){
+	"action": func(c caller, task *fhir.Node, version string) (answer, error) {
+		return c.try(http.MethodPost, "/api/v1/referrals/"+task.Text("id")+"/actions/accept", []byte("{}"), "If-Match", version)
+	},
+	"JSON Patch": func(c caller, task *fhir.Node, version string) (answer, error) {
+		return c.try(http.MethodPatch, "/fhir/R4/Task/"+task.Text("id"), []byte(`[{"op":"replace","path":"/status","value":"accepted"}]`),
+			"Content-Type", "application/json-patch+json", "If-Match", version)
+	},
+	"FHIRPath Patch": func(c caller, task *fhir.Node, version string) (answer, error) {
+		return c.try(http.MethodPatch, "/fhir/R4/Task/"+task.Text("id"), []byte(`{"resourceType":"Parameters","parameter":[{"name":"operation","part":[
+			{"name":"type","valueCode":"replace"},{"name":"path","valueString":"Task.status"},{"name":"value","valueCode":"accepted"}]}]}`),
+			"Content-Type", "application/fhir+json", "If-Match", version)
+	},
+	"update": func(c caller, task *fhir.Node, version string) (answer, error) {
+		return c.try(http.MethodPut, "/fhir/R4/Task/"+task.Text("id"), fhir.Encode(change(task.Clone(), "accepted", "", "")),
+			"Content-Type", "application/fhir+json", "If-Match", version)
+	},
+}
+
+// However workers ask, over FHIR or JSON, through one process or two, one of those who
+// accept at the same moment has the referral, in every round.
+func TestOneClaimWinsHoweverItIsMade(t *testing.T) {
+	const rounds = 12
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		adapters := []*adapter{w.start()}
+		if !strings.HasPrefix(url, "sqlite:") {
+			adapters = append(adapters, w.start())
+		}
+		ways := slices.Sorted(maps.Keys(claims))
+		winners := map[string]int{}
+		for round := range rounds {
+			task := adapters[0].as(auth.RoleRequester, practiceA).refer(someone(practiceA).message())
+			worker := adapters[0].as(auth.RoleOwner, service1)
+			seen := worker.get("/fhir/R4/" + task).want(http.StatusOK).node()
+			won := ""
+			for i, got := range together(t, racers, func(i int) (answer, error) {
+				way := claims[ways[(i+round)%len(ways)]]
+				return way(adapters[i/len(ways)%len(adapters)].as(auth.RoleOwner, service1), seen, `W/"1"`)
+			}) {
+				way := ways[(i+round)%len(ways)]
+				switch {
+				case got.status == http.StatusOK && won == "":
+					won = way
+				case got.status != http.StatusPreconditionFailed:
+					t.Errorf("round %d: %s, after %q won: %d %s", round, way, won, got.status, got.body)
+				}
+			}
+			winners[won]++
+			now := worker.look(task)
+			if won == "" || now.Version != 2 || now.Status != referral.StatusAccepted || len(now.Timeline) != 3 {
+				t.Errorf("round %d: %q won; the referral is %s, version %d, with %d events", round, won, now.Status, now.Version, len(now.Timeline))
+			}
+			if n := len(worker.get("/fhir/R4/" + task + "/_history").want(http.StatusOK).node().All("entry")); n != 2 {
+				t.Errorf("round %d: the Task has %d versions", round, n)
+			}
+		}
+		t.Logf("the winners were %v", winners)
 	})
 }

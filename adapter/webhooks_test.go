@@ -321,6 +321,11 @@ func TestNastyReceiversHoldUpNobodyElse(t *testing.T) {
 		receivers[name].Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 		worker.hook(receivers[name].URL)
 	}
+	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	untrusted.StartTLS()
+	defer untrusted.Close()
+	noTrust := worker.hook(untrusted.URL)
 	honest := newSubscriber(t)
 	worker.hook(honest.URL)
 	worked(a, 2)
@@ -342,9 +347,97 @@ func TestNastyReceiversHoldUpNobodyElse(t *testing.T) {
 			}
 		}
 	}
+	eventually(t, "the owner is told of the certificate", func() bool {
+		var list struct{ Items []referral.Notice }
+		worker.get("/api/v1/webhooks/" + noTrust.ID + "/deliveries").want(http.StatusOK).into(&list)
+		return slices.ContainsFunc(list.Items, func(n referral.Notice) bool { return n.Problem == "security" && n.State == referral.DeliveryQueued })
+	})
 	if n := len(elsewhere.messages()); n != 0 {
 		t.Errorf("a redirect was followed %d times", n)
 	}
+}
+
+// An answer whose end never comes has said that the message arrived: the next one waits
+// no longer for it than a moment.
+func TestTricklingReceiverIsToldOn(t *testing.T) {
+	w := newWorld(t, "")
+	w.config.SubscriberNetworks = loopback
+	a := w.run(quiet())
+	trickle := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "5000")
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	mine := newSubscriber(t, slices.Repeat([]func(http.ResponseWriter, *http.Request){trickle}, 100)...)
+	a.as(auth.RoleOwner, service1).hook(mine.URL)
+	worked(a, 3) // more than could be told in the time of a test, if each held up the next
+	for i, m := range mine.first(t, 9) {
+		if h := m.happening(t); h.Number != int64(i)+1 {
+			t.Errorf("number %d where %d is next", h.Number, i+1)
+		}
+	}
+}
+
+// A server that is killed between a commit and the note that a message was taken tells of
+// it again, with the same webhook-id and the same bytes, and of everything behind it in order.
+func TestKilledServerTellsAgain(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		w.config.SubscriberNetworks = loopback
+		a := w.start()
+		mine := newSubscriber(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		fhirs := newSubscriber(t)
+		worker := a.as(auth.RoleOwner, service1)
+		hook := worker.hook(mine.URL)
+		subscription := worker.subscribe(fhirs.URL, "id-only", "")
+		worker.subscriptionIs(subscription.Text("id"), "active")
+		worked(a, 1)
+		mine.first(t, 1) // taken, and not answered
+		a.kill()
+		const rounds = 4
+		for range rounds { // killed as soon as the last commit is answered
+			w.age()
+			a = w.start()
+			worked(a, 1)
+			a.kill()
+		}
+		w.age()
+		a = w.start()
+		const events = 3 * (rounds + 1)
+		var numbers []int64
+		ids, bodies := map[int64]string{}, map[int64]string{}
+		eventually(t, "all events are told", func() bool {
+			numbers = nil
+			for _, m := range mine.messages() {
+				h := m.happening(t)
+				numbers = append(numbers, h.Number)
+				if id := ids[h.Number]; id != "" && (id != m.header.Get("webhook-id") || bodies[h.Number] != string(m.body)) {
+					t.Fatalf("event %d comes again as another message", h.Number)
+				}
+				ids[h.Number], bodies[h.Number] = m.header.Get("webhook-id"), string(m.body)
+				if n, good := m.signedWith(t, hook.Secret); n != 1 || !good {
+					t.Fatalf("event %d has %d signatures, good: %v", h.Number, n, good)
+				}
+			}
+			return slices.Contains(numbers, events)
+		})
+		if once := slices.Compact(slices.Clone(numbers)); !slices.IsSorted(numbers) || len(once) != events || numbers[1] != 1 {
+			t.Errorf("told in the order %v", numbers)
+		}
+		var told []string
+		eventually(t, "the Subscription is told of all", func() bool {
+			told = nil
+			for _, m := range fhirs.messages() {
+				told = append(told, notifications(t, m.body).numbers...)
+			}
+			return slices.Contains(told, fmt.Sprint(events))
+		})
+		if once := slices.Compact(told); len(once) != events {
+			t.Errorf("the Subscription is told %v", told)
+		}
+		a.as(auth.RoleOwner, service1).subscriptionIs(subscription.Text("id"), "active")
+	})
 }
 
 // A receiver that answers 410 is sent nothing more until its owner resumes it, and then

@@ -21,6 +21,9 @@ const (
 	// hookAnswer is how much of an answer is read, for the sake of the connection: what
 	// it says does not matter.
 	hookAnswer = 16 << 10
+	// hookBody is how long that may take: an answer that trickles must not hold up the next
+	// message to the same subscriber.
+	hookBody = 500 * time.Millisecond
 )
 
 // Hook is the Route that tells subscribers of events: webhooks, signed as Standard
@@ -125,7 +128,9 @@ func (h *Hook) post(ctx context.Context, d referral.Delivery, post *referral.Pos
 	defer resp.Body.Close()
 	r := Receipt{Status: resp.StatusCode, RetryAfter: (&FHIR{Now: h.Now}).retryAfter(resp.Header)}
 	// whatever the body is: the status has said it
+	enough := time.AfterFunc(hookBody, cancel)
 	_, _ = io.CopyN(io.Discard, resp.Body, hookAnswer)
+	enough.Stop()
 	if resp.StatusCode/100 == 2 {
 		return r, nil
 	}

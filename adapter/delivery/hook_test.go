@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -135,6 +136,13 @@ func TestHookReadsAnswers(t *testing.T) {
 		"200":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }, "", referral.PostDelivered, 0},
 		"202":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(202) }, "", referral.PostDelivered, 0},
 		"200, long": {func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 5<<20)) }, "", referral.PostDelivered, 0},
+		"200, cut": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			io.WriteString(w, "half of an ans")
+		}, "", referral.PostDelivered, 0},
+		"half a header": {raw("HTTP/1.1 200 OK\r\nContent-Le"), issue.Transient, referral.PostFailed, 0},
+		"no HTTP":       {raw("220 mail.subscriber.example ESMTP\r\n\r\n"), issue.Transient, referral.PostFailed, 0},
+		"a long header": {raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), issue.Transient, referral.PostFailed, 0},
 		"301": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/other", http.StatusMovedPermanently)
 		}, issue.NotSupported, referral.PostFailed, 0},
@@ -172,6 +180,32 @@ func TestHookReadsAnswers(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// raw answers with bytes as they are, and closes the connection.
+func raw(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		io.WriteString(conn, text)
+		conn.Close()
+	}
+}
+
+// A certificate that nobody trusts, and one for another name, are told from a server that
+// is away; nothing is sent.
+func TestHookTrustsNoCertificateOfItsOwn(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("something was sent") }))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
+	defer server.Close()
+	var outcome referral.PostOutcome
+	_, err := to(server.URL, &outcome, "127.0.0.0/8").Send(t.Context(), referral.Delivery{ID: "d"})
+	if err == nil || failure(err).Type != issue.Security || failure(err).Rule != "certificate" || outcome != referral.PostFailed {
+		t.Errorf("%v, %v", err, outcome)
 	}
 }
 

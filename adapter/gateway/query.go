@@ -160,11 +160,13 @@ func conditionOf(known referral.SearchParam, p parameter, base string, limit int
 }
 
 // typeModifier reports whether a modifier is the type that a reference goes to, such
-// as patient:Patient. No other modifier is offered.
+// as patient:Patient, or owner:identifier. No other modifier is offered.
 func typeModifier(known referral.SearchParam, modifier string) bool {
 	switch known.Kind {
 	case referral.ParamPatient:
 		return modifier == "Patient"
+	case referral.ParamOwner:
+		return modifier == "identifier"
 	case referral.ParamRef:
 		return fhir.Types(fhir.R4).Resource(modifier) != nil
 	}

@@ -23,8 +23,22 @@ func valueOf(known referral.SearchParam, modifier, text, base string) (referral.
 	case referral.ParamPatient:
 		id := strings.TrimPrefix(local(unescape(text), base), "Patient/")
 		return referral.Value{Text: id}, nil
+	case referral.ParamOwner:
+		return organisationValue(known.Name, text)
 	}
 	return referral.Value{Text: unescape(text)}, nil
+}
+
+// organisationValue reads an organisation by its ODS code: it is known by its identifier,
+// and Task.owner refers to it in that way.
+// Source: http://hl7.org/fhir/R4/search.html#reference, the modifier identifier.
+func organisationValue(name, text string) (referral.Value, *issue.Error) {
+	ods, ok := referral.ODSCode(unescape(text))
+	if !ok {
+		return referral.Value{}, issue.Newf(issue.Value, "search-organisation", "%s names an organisation by its ODS code: write %s:identifier=%s|Y99201", name, name, referral.SystemODS).
+			At("http."+name).With("the value is %q", text)
+	}
+	return referral.Value{Text: ods}, nil
 }
 
 // tokenValue reads code, system|code, |code or system|.

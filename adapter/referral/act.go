@@ -217,7 +217,7 @@ func (st *step) review() string {
 // person before.
 func (st *step) written() time.Time {
 	received := st.before.Created.Add(-time.Minute) // for clocks that differ
-	content, err := parse(st.before.Content)
+	content, err := st.before.content()
 	if err != nil {
 		return received
 	}

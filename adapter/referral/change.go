@@ -27,7 +27,7 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	if err := fhir.Decode(tree, &task); err != nil {
 		return nil, err
 	}
-	content, err := parse(r.Content)
+	content, err := r.content()
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,18 @@ func (s *Service) unknownHere(system, code string) bool {
 
 // isODSSystem accepts the spellings of the ODS identifier system that published
 // messages use: "id" in lower case, "organisation", and the site codes.
+// ODSCode reads the ODS code of an organisation from "code", or from "system|code" with
+// the system of ODS codes; false for anything else, such as a reference.
+func ODSCode(text string) (ods string, ok bool) {
+	if system, code, both := strings.Cut(text, "|"); both {
+		if !isODSSystem(system) {
+			return "", false
+		}
+		text = code
+	}
+	return strings.ToUpper(text), text != "" && !strings.ContainsAny(text, "/:|")
+}
+
 func isODSSystem(system string) bool {
 	switch strings.ToLower(system) {
 	case "https://fhir.nhs.uk/id/ods-organization-code", "https://fhir.nhs.uk/id/ods-organisation-code", "https://fhir.nhs.uk/id/ods-site-code":

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
 )
 
 // Record is the current state of one referral. Its ID is the id of its Task, and its
@@ -35,6 +36,19 @@ type Record struct {
 	// Content is the normalised referral, an R4 collection Bundle in JSON. It is written
 	// once: Commit ignores it when Version is not 1.
 	Content []byte
+
+	tree *fhir.Node // of Content; nil until somebody asks
+}
+
+// content gives the tree of Content, which is parsed once. Nobody changes it. It is not
+// safe for concurrent use.
+func (r *Record) content() (*fhir.Node, error) {
+	if r.tree != nil {
+		return r.tree, nil
+	}
+	var err error
+	r.tree, err = parse(r.Content)
+	return r.tree, err
 }
 
 // Asked reports whether the requester has asked to cancel, and nobody has answered.

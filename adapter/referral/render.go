@@ -11,7 +11,7 @@ import (
 
 // render makes a View of a record, its content, and Observations that came later.
 func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*View, error) {
-	content, err := parse(r.Content)
+	content, err := r.content()
 	if err != nil {
 		return nil, err
 	}

@@ -60,6 +60,7 @@ var params = map[string][]SearchParam{
 		token("business-status", "Task-business-status", "businessStatus"),
 		{Name: "focus", Kind: ParamRef, Type: "reference", Definition: definitions + "Task-focus", path: []string{"focus"}},
 		token("identifier", "Task-identifier", "identifier"),
+		{Name: "owner", Kind: ParamOwner, Type: "reference", Definition: definitions + "Task-owner"},
 		{Name: "part-of", Kind: ParamRef, Type: "reference", Definition: definitions + "Task-part-of", path: []string{"partOf"}},
 		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "Task-patient"},
 		token("status", "Task-status", "status"),

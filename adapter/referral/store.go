@@ -216,6 +216,7 @@ const (
 	ParamID                       // the logical id
 	ParamUpdated                  // the time of the version
 	ParamPatient                  // the id of the Patient
+	ParamOwner                    // the ODS code of who owns a Task
 )
 
 // Condition holds when one of the Values does.

@@ -100,11 +100,13 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 		entry.Append("resource", n)
 	}
 	withheld := map[string]string{} // reference → what it is
-	for _, o := range recorded {
+	bodies := make([]*fhir.Node, len(recorded))
+	for i, o := range recorded {
 		n, err := parse(o.version.Body)
 		if err != nil {
 			return nil, err
 		}
+		bodies[i] = n
 		// nothing but words: a code to share is missing
 		words := n.Child("code") != nil && n.Descend("code", "coding") == nil
 		if !sharesAtLeast(r.Sharing, o.least) || words && !sharesAtLeast(r.Sharing, SharingSummary) {
@@ -137,14 +139,11 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 		i.Set("value", r.ServiceRequest)
 	}
 	add(request)
-	for _, o := range recorded {
+	for i, o := range recorded {
 		if withheld[o.kind+"/"+o.id] != "" {
 			continue
 		}
-		n, err := parse(o.version.Body)
-		if err != nil {
-			return nil, err
-		}
+		n := bodies[i]
 		if code := n.Child("code"); code != nil && !sharesAtLeast(r.Sharing, SharingSummary) {
 			code.Remove("text")
 		}

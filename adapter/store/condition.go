@@ -56,14 +56,18 @@ func (w *clause) condition(c referral.Condition) error {
 // alternatives writes the Values of a Condition: one of them must hold. A condition
 // without values holds for nothing.
 func alternatives(c referral.Condition) (string, []any, error) {
-	if c.Kind == referral.ParamID || c.Kind == referral.ParamPatient {
-		column := map[referral.ParamKind]string{referral.ParamID: "r.id", referral.ParamPatient: "r.patient"}[c.Kind]
-		list := make([]string, len(c.Values))
-		for i, v := range c.Values {
-			list[i] = clean(v.Text)
-		}
-		text, args := in(column, list)
+	switch c.Kind {
+	case referral.ParamID:
+		text, args := in("r.id", texts(c))
 		return text, args, nil
+	case referral.ParamPatient:
+		text, args := in("r.patient", texts(c))
+		return text, args, nil
+	case referral.ParamOwner:
+		referrals, args := in("f.owner", texts(c))
+		activities, more := in("a.owner", texts(c))
+		return "(EXISTS (SELECT 1 FROM referral f WHERE f.id = r.id AND " + referrals + ") OR EXISTS (SELECT 1 FROM activity a WHERE a.id = r.id AND " + activities + "))",
+			append(args, more...), nil
 	}
 	var or []string
 	var args []any
@@ -81,6 +85,15 @@ func alternatives(c referral.Condition) (string, []any, error) {
 		return or[0], args, nil
 	}
 	return anyOf(or), args, nil
+}
+
+// texts are the values of a Condition that is met by one of them being equal.
+func texts(c referral.Condition) []string {
+	list := make([]string, len(c.Values))
+	for i, v := range c.Values {
+		list[i] = clean(v.Text)
+	}
+	return list
 }
 
 func alternative(kind referral.ParamKind, v referral.Value) (string, []any, error) {

@@ -1,7 +1,29 @@
 package store
 
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"spadapter/adapter/referral"
+)
+
 // Trace lets a test see each statement that finds in the directory.
 func (d *Directory) Trace(see func(text string, args []any)) { d.trace = see }
 
 // Spell gives a statement as the database of d takes it.
 func (d *Directory) Spell(text string) string { return d.db.text(text) }
+
+// ReadPlan gives how SQLite finds the current version of a resource, in its own words.
+func (s *Store) ReadPlan(ctx context.Context, scope referral.Scope, resourceType, id string) (string, error) {
+	text, args := versionQuery(scope, resourceType, byID+" AND r.current = 1", id, resourceType)
+	rows, err := s.db.query(ctx, "EXPLAIN QUERY PLAN "+text, args...)
+	if err != nil {
+		return "", err
+	}
+	lines, err := all(rows, func(rows *sql.Rows) (line string, err error) {
+		var id, parent, unused int
+		return line, rows.Scan(&id, &parent, &unused, &line)
+	})
+	return strings.Join(lines, "\n"), err
+}

@@ -39,24 +39,25 @@ func end(n sql.NullInt64) time.Time {
 	return time.UnixMilli(n.Int64).UTC()
 }
 
+// byID names a resource. The type is an expression, so that nothing but the key can serve
+// it: SQLite would else walk through all resources of the type.
+const byID = "r.id = ? AND " + anyOrder
+
 // Read gives the current version of a resource, without its Terms. Errors: not-found,
 // deleted, transient.
 func (s *Store) Read(ctx context.Context, scope referral.Scope, resourceType, id string) (*referral.Version, error) {
-	return s.version(ctx, scope, resourceType, "r.id = ? AND r.type = ? AND r.current = 1", clean(id), clean(resourceType))
+	return s.version(ctx, scope, resourceType, byID+" AND r.current = 1", clean(id), clean(resourceType))
 }
 
 // ReadVersion gives one version of a resource, without its Terms. Errors: not-found,
 // deleted when that version is the deletion, transient.
 func (s *Store) ReadVersion(ctx context.Context, scope referral.Scope, resourceType, id string, number int) (*referral.Version, error) {
-	return s.version(ctx, scope, resourceType, "r.id = ? AND r.type = ? AND r.number = ?", clean(id), clean(resourceType), int64(number))
+	return s.version(ctx, scope, resourceType, byID+" AND r.number = ?", clean(id), clean(resourceType), int64(number))
 }
 
 func (s *Store) version(ctx context.Context, scope referral.Scope, resourceType, which string, args ...any) (*referral.Version, error) {
-	var w clause
-	w.and(which, args...)
-	own, more := resourceScope(scope, resourceType)
-	w.and(own, more...)
-	rows, err := s.db.query(ctx, selectVersion+w.text.String(), w.args...)
+	text, args := versionQuery(scope, resourceType, which, args...)
+	rows, err := s.db.query(ctx, text, args...)
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -70,6 +71,14 @@ func (s *Store) version(ctx context.Context, scope referral.Scope, resourceType,
 		return nil, issue.New(issue.Deleted, "resource-deleted", "the resource was deleted")
 	}
 	return &v, nil
+}
+
+func versionQuery(scope referral.Scope, resourceType, which string, args ...any) (string, []any) {
+	var w clause
+	w.and(which, args...)
+	own, more := resourceScope(scope, resourceType)
+	w.and(own, more...)
+	return selectVersion + w.text.String(), w.args
 }
 
 func notFound(details string) error { return issue.New(issue.NotFound, "not-found", details) }
@@ -87,9 +96,10 @@ func (s *Store) History(ctx context.Context, scope referral.Scope, resourceType,
 	order := " ORDER BY r.updated DESC, r.id DESC, r.number DESC"
 	if id != "" {
 		order = " ORDER BY r.number DESC"
-		w.and("r.id = ?", clean(id))
+		w.and(byID, clean(id), clean(resourceType))
+	} else {
+		w.and("r.type = ?", clean(resourceType))
 	}
-	w.and("r.type = ?", clean(resourceType))
 	own, args := resourceScope(scope, resourceType)
 	w.and(own, args...)
 	switch {

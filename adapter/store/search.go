@@ -58,6 +58,9 @@ func (s *Store) count(ctx context.Context, w *clause) (int, error) {
 	return n, fault(err)
 }
 
+// anyOrder asks for a type by an expression: no index on types may be used instead.
+const anyOrder = "r.type || '' = ?"
+
 // few is how many candidates are better sorted than found by walking through all
 // resources of a type from the newest on.
 const few = 5000
@@ -68,7 +71,6 @@ const few = 5000
 // referrals in the scope; else the resources of the type, the newest first.
 func (s *Store) plan(ctx context.Context, scope referral.Scope, q *referral.Query) (*clause, error) {
 	w := &clause{from: "resource r"}
-	const anyOrder = "r.type || '' = ?" // an expression: no index on type may be used instead
 	lead := -1
 	if pointed(q.Conditions) {
 		w.and(anyOrder, q.Type)
@@ -176,7 +178,16 @@ func (s *Store) ownFew(ctx context.Context, scope referral.Scope, resourceType s
 	if err != nil || n > few {
 		return "", nil, err
 	}
-	return "SELECT DISTINCT " + column + " AS id FROM referral f WHERE " + own, args, nil
+	text := "SELECT DISTINCT " + column + " AS id FROM referral f WHERE " + own
+	if resourceType == "Task" { // and the sub-Tasks: of these referrals, and those sent to a provider
+		text += " UNION SELECT a.id FROM activity a JOIN referral f ON f.id = a.referral WHERE " + own
+		args = append(args[:len(args):len(args)], args...)
+		if scope.Role == auth.RoleOwner {
+			sent, more := in("a.owner", scope.Organisations)
+			text, args = text+" UNION SELECT a.id FROM activity a WHERE "+sent, append(args, more...)
+		}
+	}
+	return text, args, nil
 }
 
 // capped counts rows up to a limit. Here as everywhere the limit is cast: SQLite looks

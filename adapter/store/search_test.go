@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 	"spadapter/adapter/store"
@@ -226,4 +227,21 @@ func TestWorklist(t *testing.T) {
 			}
 		}
 	})
+}
+
+// SQLite knows nothing of how many resources a type has: left to choose, it would walk
+// through all of them for each read by id.
+func TestReadGoesByTheID(t *testing.T) {
+	s := storetest.Open(t, storetest.SQLite(t))
+	for _, scope := range []referral.Scope{operator, requester("A83002"), {Role: auth.RoleOwner, Organisations: []string{"Y99201"}}} {
+		for _, kind := range []string{"Task", "Patient", "ServiceRequest"} {
+			plan, err := s.ReadPlan(t.Context(), scope, kind, "a")
+			if err != nil {
+				t.Fatal(explain(err))
+			}
+			if first, _, _ := strings.Cut(plan, "\n"); !strings.Contains(first, "(id=?") {
+				t.Errorf("a %s is read by %s", kind, first)
+			}
+		}
+	}
 }
