@@ -187,8 +187,7 @@ func (st *step) checkConsent(in *ConsentInput) []*issue.Error {
 	case "representative":
 		if in.Name == "" {
 			fault(issue.Required, "field-required", "name", "say who the representative is, and what makes them one")
-		}
-		if !fhir.Lexical("string", in.Name) || len([]rune(in.Name)) > maxLine {
+		} else if !fhir.Lexical("string", in.Name) || len([]rune(in.Name)) > maxLine {
 			fault(issue.Value, "field-text", "name", fmt.Sprintf("name has at most %d characters, a visible one among them, and no control characters", maxLine))
 		}
 	default:
