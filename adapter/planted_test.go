@@ -60,7 +60,7 @@ func examples(t testing.TB, a *artefacts) map[string][]example {
 	if err != nil {
 		t.Fatal(err)
 	}
-	partners, err := json.Marshal(parsedJSON(t, []byte(partnersWithEverything)))
+	partners, err := json.Marshal(parsedJSON(t, []byte(extensionsInUse)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ var rare = map[string]string{
 	referral.ProfileOrganization: `{"resourceType":"Organization","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-site-code","value":"Y9900101"}],"name":"A site"}`,
 }
 
-const partnersWithEverything = `{"resourceType":"Bundle","type":"collection","entry":[
+const extensionsInUse = `{"resourceType":"Bundle","type":"collection","entry":[
  {"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000001","resource":{"resourceType":"Endpoint","extension":[
   {"url":"https://spadapter.example/fhir/StructureDefinition/endpoint-client-id","valueString":"adapter"},
   {"url":"https://spadapter.example/fhir/StructureDefinition/endpoint-token-url","valueUrl":"https://gp.example/token"}],
@@ -106,7 +106,13 @@ const partnersWithEverything = `{"resourceType":"Bundle","type":"collection","en
   {"url":"https://spadapter.example/fhir/StructureDefinition/client-role","valueCode":"requester"},
   {"url":"https://spadapter.example/fhir/StructureDefinition/client-scope","valueString":"system/*.cruds"},
   {"url":"https://spadapter.example/fhir/StructureDefinition/client-jwks","valueString":"{}"},
-  {"url":"https://spadapter.example/fhir/StructureDefinition/client-organization","valueReference":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}}}]}}]}`
+  {"url":"https://spadapter.example/fhir/StructureDefinition/client-organization","valueReference":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}}}]}},
+ {"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000003","resource":{"resourceType":"Task","status":"received","intent":"order","note":[{"extension":[
+  {"url":"https://spadapter.example/fhir/StructureDefinition/audience","valueCode":"person"}],"text":"Prefers mornings."}]}},
+ {"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000004","resource":{"resourceType":"DocumentReference","status":"current","extension":[
+  {"url":"https://spadapter.example/fhir/StructureDefinition/audience","valueCode":"service"}],"content":[{"attachment":{"extension":[
+  {"url":"https://spadapter.example/fhir/StructureDefinition/attachment-sha256","valueString":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}],
+  "url":"https://tool.example.nhs.uk/plan"}}]}}]}`
 
 func parsedJSON(t testing.TB, text []byte) object {
 	t.Helper()

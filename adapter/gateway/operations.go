@@ -11,20 +11,23 @@ import (
 // referral.Service and the tables that say what is stored, created and searched. They are
 // functions so that a test replaces just the one it is about.
 type Operations struct {
-	Submit      func(ctx context.Context, c referral.Call, root *fhir.Node) (*referral.Response, error)
-	Read        func(ctx context.Context, c referral.Call, resourceType, id string) (*referral.Version, error)
-	ReadVersion func(ctx context.Context, c referral.Call, resourceType, id string, number int) (*referral.Version, error)
-	History     func(ctx context.Context, c referral.Call, resourceType, id string, p referral.Page) (referral.Found, error)
-	Search      func(ctx context.Context, c referral.Call, q referral.Query) (referral.Found, error)
-	Worklist    func(ctx context.Context, c referral.Call, f referral.Filter) ([]referral.View, string, error)
-	View        func(ctx context.Context, c referral.Call, id string) (*referral.View, error)
-	Act         func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.View, error)
-	Activities  func(ctx context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error)
-	Activity    func(ctx context.Context, c referral.Call, id string) (*referral.ActivityView, error)
-	ActActivity func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.ActivityView, error)
-	Update      func(ctx context.Context, c referral.Call, resourceType, id string, version int, root *fhir.Node) (*referral.Updated, error)
-	Ledger      func(ctx context.Context, c referral.Call, q referral.LedgerQuery) (*referral.Ledger, error)
-	Refused     func(ctx context.Context, c referral.Call, interaction, entity string, err error) error
+	Submit        func(ctx context.Context, c referral.Call, root *fhir.Node) (*referral.Response, error)
+	Read          func(ctx context.Context, c referral.Call, resourceType, id string) (*referral.Version, error)
+	ReadVersion   func(ctx context.Context, c referral.Call, resourceType, id string, number int) (*referral.Version, error)
+	History       func(ctx context.Context, c referral.Call, resourceType, id string, p referral.Page) (referral.Found, error)
+	Search        func(ctx context.Context, c referral.Call, q referral.Query) (referral.Found, error)
+	Worklist      func(ctx context.Context, c referral.Call, f referral.Filter) ([]referral.View, string, error)
+	View          func(ctx context.Context, c referral.Call, id string) (*referral.View, error)
+	Act           func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.View, error)
+	AddNote       func(ctx context.Context, c referral.Call, id string, version int, in referral.NoteInput) (*referral.View, error)
+	AddAttachment func(ctx context.Context, c referral.Call, id string, version int, in referral.AttachmentInput) (*referral.View, error)
+	SetSharing    func(ctx context.Context, c referral.Call, id string, version int, in referral.SharingInput) (*referral.View, error)
+	Activities    func(ctx context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error)
+	Activity      func(ctx context.Context, c referral.Call, id string) (*referral.ActivityView, error)
+	ActActivity   func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.ActivityView, error)
+	Update        func(ctx context.Context, c referral.Call, resourceType, id string, version int, root *fhir.Node) (*referral.Updated, error)
+	Ledger        func(ctx context.Context, c referral.Call, q referral.LedgerQuery) (*referral.Ledger, error)
+	Refused       func(ctx context.Context, c referral.Call, interaction, entity string, err error) error
 
 	EventOperations // offered where Follow is given
 
@@ -38,7 +41,7 @@ type Operations struct {
 func OperationsOf(s *referral.Service) Operations {
 	return Operations{
 		Submit: s.Submit, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
-		Worklist: s.Worklist, View: s.View, Act: s.Act, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Refused: s.Refused,
+		Worklist: s.Worklist, View: s.View, Act: s.Act, AddNote: s.AddNote, AddAttachment: s.AddAttachment, SetSharing: s.SetSharing, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Refused: s.Refused,
 		EventOperations: EventOperations{
 			Follow: s.Follow, CreateWebhook: s.CreateWebhook, Webhooks: s.Webhooks, Webhook: s.Webhook, ChangeWebhook: s.ChangeWebhook,
 			RemoveWebhook: s.RemoveWebhook, PauseWebhook: s.PauseWebhook, ResumeWebhook: s.ResumeWebhook, RotateSecret: s.RotateSecret,

@@ -40,6 +40,7 @@ func decodeStrict(body []byte, into any) error {
 		return issue.New(issue.Structure, "json", "the body must be a JSON object")
 	}
 	s := strict{decoder: json.NewDecoder(bytes.NewReader(body))}
+	s.decoder.UseNumber()
 	s.value(reflect.TypeOf(into).Elem(), "")
 	if s.faults != nil {
 		return issue.Join(s.faults)
@@ -94,12 +95,25 @@ func (s *strict) keep(e *issue.Error) {
 	}
 }
 
-var timeType = reflect.TypeFor[time.Time]()
+var (
+	timeType = reflect.TypeFor[time.Time]()
+	rawType  = reflect.TypeFor[json.RawMessage]()
+)
+
+// maxWhole is the largest whole number that every JSON reader keeps.
+// Source: RFC 8259 section 6.
+const maxWhole = 1<<53 - 1
+
+func isWhole(t reflect.Type) bool { return t.Kind() == reflect.Int || t.Kind() == reflect.Int64 }
 
 // value checks one value at path against t.
 func (s *strict) value(t reflect.Type, path string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
+	}
+	if t == rawType {
+		s.skip(false) // read by itself
+		return
 	}
 	switch token := s.next().(type) {
 	case nil:
@@ -128,8 +142,12 @@ func (s *strict) value(t reflect.Type, path string) {
 		if t.Kind() != reflect.Bool {
 			s.kind(t, path)
 		}
+	case json.Number:
+		if n, err := strconv.ParseInt(token.String(), 10, 64); !isWhole(t) || err != nil || max(n, -n) > maxWhole {
+			s.kind(t, path) // decimals travel as strings
+		}
 	default:
-		s.kind(t, path) // no input has a number: decimals travel as strings
+		s.kind(t, path)
 	}
 }
 
@@ -176,6 +194,8 @@ func (s *strict) kind(t reflect.Type, path string) {
 		want = "a string"
 	case t.Kind() == reflect.Bool:
 		want = "true or false"
+	case isWhole(t):
+		want = "a whole number"
 	case t.Kind() == reflect.Slice:
 		want = "an array"
 	}

@@ -23,30 +23,18 @@ const maxRounds = 5
 // Errors: not-found for the referral or the action; conflict (rule "version-conflict")
 // for a stale version; business-rule for an illegal move, naming the legal ones;
 // forbidden for the wrong actor; required, value and business-rule for the input, all
-// faults joined.
+// faults joined. A repeat by Idempotency-Key gets the answer of the first time.
 func (s *Service) Act(ctx context.Context, c Call, id, action string, version int, in Input) (*View, error) {
 	if !slices.Contains(Actions(), action) {
 		return nil, issue.New(issue.NotFound, "action-unknown", "there is no such action; there are "+strings.Join(Actions(), ", "))
 	}
-	var made *step
-	err := s.attempt(ctx, c, id, in, func(st *step) (*Change, error) {
-		if st.before.Version != version {
-			return nil, staleVersion(st.before.Version)
-		}
-		made = st
+	return s.edit(ctx, c, "actions/"+action, id, version, in, func(st *step) (*Change, error) {
 		change, err := st.make(ctx, action)
 		if change != nil {
 			st.events = append(st.events, change.Events...)
 		}
 		return change, err
 	})
-	switch {
-	case err != nil:
-		return nil, err
-	case made.successor != nil && made.move.To == "":
-		return s.View(ctx, c, made.successor.ID)
-	}
-	return s.view(ctx, c, made.after, made.events)
 }
 
 // staleVersion is the answer to who acts on a version that is no longer the current one.

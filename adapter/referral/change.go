@@ -158,11 +158,10 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 		}
 	}
 	for _, words := range st.words() {
-		note := fhir.NewAnnotation(words, st.when)
-		if ods := st.party(); ods != "" {
-			must(fhir.SetChoice(note, "author", st.s.reference(ods)))
-		}
-		t.Note = append(t.Note, note)
+		t.Note = append(t.Note, st.s.annotation(words, "", st.party(), st.when))
+	}
+	if st.in.Note != "" && st.in.NoteAudience != ForService {
+		t.Note = append(t.Note, st.s.annotation(st.in.Note, st.in.NoteAudience, st.party(), st.when))
 	}
 	if st.move.Proposes != "" && st.move.Proposes != proposed(t) {
 		t.Output = append(t.Output, st.s.output("proposed-status", fhir.NewCode(st.move.Proposes)))
@@ -184,11 +183,11 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 	}
 }
 
-// words are what a move adds to the notes of the Task.
+// words are what a move adds to the notes of the Task beside a note that was given.
 func (st *step) words() []string {
 	var out []string
 	for _, w := range []struct{ before, text string }{
-		{"Question to the practice: ", st.in.Question}, {"Answer of the practice: ", st.in.Answer}, {"", st.in.Note},
+		{"Question to the practice: ", st.in.Question}, {"Answer of the practice: ", st.in.Answer},
 	} {
 		if w.text != "" {
 			out = append(out, w.before+w.text)
@@ -261,8 +260,7 @@ func (s *Service) output(code string, value fhir.Message) *fhir.TaskOutput {
 
 // sharesAtLeast reports whether a sharing level is at least another.
 func sharesAtLeast(level, least string) bool {
-	order := []string{SharingNone, SharingCodes, SharingSummary, SharingFull}
-	return slices.Index(order, level) >= slices.Index(order, least)
+	return slices.Index(sharingLevels, level) >= slices.Index(sharingLevels, least)
 }
 
 // The sharing levels, least first.

@@ -29,7 +29,7 @@ type Happening struct {
 	Source      string        `json:"source,omitempty"` // base URL of the adapter
 	SpecVersion string        `json:"specversion"`
 	ID          string        `json:"id"`
-	Type        string        `json:"type"`    // referral.moved, referral.observation, referral.activity, referral.overdue or test
+	Type        string        `json:"type"`    // referral.moved, referral.observation, referral.activity, referral.note, referral.attachment, referral.sharing, referral.overdue or test
 	Subject     string        `json:"subject"` // "Task/0190…"
 	Time        time.Time     `json:"time"`    // when it was recorded
 	Data        HappeningData `json:"data"`
@@ -46,6 +46,8 @@ type HappeningData struct {
 	Requester      string      `json:"requester"` // ODS code
 	Owner          string      `json:"owner"`     // ODS code, "" while nobody has claimed it
 	Actor          ActingParty `json:"actor"`
+	Note           string      `json:"note,omitempty"`       // id of the note that was added
+	Attachment     string      `json:"attachment,omitempty"` // id of the DocumentReference that was added
 }
 
 // ActingParty is who acted: an organisation in a role, both "" for the adapter itself.
@@ -70,7 +72,10 @@ func (s *Service) announce(c *Change) {
 
 // tellOf makes what followers of a referral are told of one event.
 func (s *Service) tellOf(e *Event, r *Record, at time.Time) {
-	audiences := []string{audience(auth.RoleRequester, r.Organisation)}
+	var audiences []string
+	if !e.Private {
+		audiences = append(audiences, audience(auth.RoleRequester, r.Organisation))
+	}
 	if r.Owner != "" {
 		audiences = append(audiences, audience(auth.RoleOwner, r.Owner))
 	} else {
@@ -83,6 +88,12 @@ func (s *Service) tellOf(e *Event, r *Record, at time.Time) {
 		Requester: r.Organisation, Owner: r.Owner, Actor: ActingParty{e.Actor, e.Role},
 	}}
 	switch {
+	case e.Move == moveNote:
+		h.Type, h.Data.Note = "referral.note", e.ID
+	case e.Move == moveAttachment:
+		h.Type, h.Data.Attachment = "referral.attachment", attachedOf(e).ID
+	case e.Move == moveSharing:
+		h.Type = "referral.sharing"
 	case e.Move == "observation":
 		h.Type = "referral.observation"
 	case e.Move == row("T21").ID:

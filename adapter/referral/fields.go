@@ -32,18 +32,11 @@ func (st *step) fields() []*issue.Error {
 			fault(issue.Value, "field-not-allowed", field, st.move.Action+" does not take "+field)
 		}
 	}
-	st.when = st.at
+	faults = append(faults, st.happened(in.At)...)
 	if in.At != nil {
-		st.when = in.At.UTC()
 		in.At = &st.when
-		if st.when.Before(st.written()) {
-			fault(issue.Value, "field-time", "at", "at lies before the referral was written")
-		}
-		// a minute for clocks that differ
-		if st.when.After(st.at.Add(time.Minute)) {
-			fault(issue.Value, "field-time", "at", "at lies in the future; give the time when it happened")
-		}
 	}
+	faults = append(faults, st.noteReaders()...)
 	if _, _, ok := fhir.Interval(in.ReviewOn); in.ReviewOn != "" && (!ok || len(in.ReviewOn) != 10) {
 		fault(issue.Value, "field-date", "review_on", "review_on is a date, YYYY-MM-DD")
 	} else if in.ReviewOn != "" && in.ReviewOn < st.at.Format(time.DateOnly) {
@@ -90,6 +83,45 @@ func (st *step) fields() []*issue.Error {
 	}
 	st.business = st.detail(reason)
 	return faults
+}
+
+// happened settles when it happened; nil is now.
+func (st *step) happened(at *time.Time) (faults []*issue.Error) {
+	if st.when = st.at; at == nil {
+		return nil
+	}
+	st.when = at.UTC()
+	if st.when.Before(st.written()) {
+		faults = append(faults, issue.New(issue.Value, "field-time", "at lies before the referral was written").At("at"))
+	}
+	// a minute for clocks that differ
+	if st.when.After(st.at.Add(time.Minute)) {
+		faults = append(faults, issue.New(issue.Value, "field-time", "at lies in the future; give the time when it happened").At("at"))
+	}
+	return faults
+}
+
+// noteReaders checks the audience of a note that is given with a move.
+func (st *step) noteReaders() []*issue.Error {
+	in := &st.in
+	var e *issue.Error
+	switch {
+	case in.NoteAudience == "":
+		return nil
+	case in.Note == "":
+		e = issue.New(issue.Value, "field-not-allowed", "note_audience goes with a note")
+	case !slices.Contains(Readers, in.NoteAudience):
+		e = issue.New(issue.CodeInvalid, "field-code", "note_audience is one of "+strings.Join(Readers, ", "))
+	case in.NoteAudience == ForPractice:
+		return nil
+	case st.actor != ActorWorker || st.activity != nil:
+		e = issue.New(issue.BusinessRule, "audience-practice", "this note is read by everybody who sees the Task: leave note_audience out, or send practice")
+	case in.NoteAudience == ForService && slices.Contains(st.move.Requires, "note"):
+		e = issue.New(issue.BusinessRule, "audience-practice", "the note says to the practice why: it cannot be for the service alone")
+	default:
+		return nil
+	}
+	return []*issue.Error{e.At("note_audience")}
 }
 
 // detail is the business status that the row and what is given with it lead to.

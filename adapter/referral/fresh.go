@@ -11,9 +11,12 @@ import (
 // Fresh says just before a delivery is sent whether what it was decided on still holds.
 // Where the person's practice has changed, the row is superseded in a commit by one for
 // the new practice, and the old practice gets nothing; where a death or a restriction
-// was learned, by one that knows it.
+// was learned, by one that knows it. Where the sharing level has changed, it is superseded
+// by one that is rendered at the level that holds now, or by none when that level keeps
+// all of it (R13).
 //
-// Errors: those of the store; conflict when the row was superseded in the meantime.
+// Errors: those of the store; conflict when the row was superseded in the meantime; those
+// of the conversion.
 func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	everything := Scope{Role: auth.RoleOperator}
 	r, err := s.Store.Referral(ctx, everything, d.Referral)
@@ -29,7 +32,7 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 		return false, err
 	}
 	now := factsOf(r, patient, func(reference string) *fhir.Node { return s.organisation(ctx, everything, reference) })
-	if now == d.Facts {
+	if now.Task = d.Facts.Task; now == d.Facts {
 		return true, nil
 	}
 	next := d
@@ -40,7 +43,85 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	}
 	a := Audit{ID: s.Store.NewID(), Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
-	return false, s.Store.Commit(ctx, &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}})
+	change := &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}}
+	if now.Sharing != d.Facts.Sharing {
+		body, err := s.again(ctx, d, next.ID, r, patient)
+		if err != nil {
+			return false, err
+		}
+		if change.Deliveries[0].Body = body; body == nil {
+			change.Deliveries, change.Cancels = nil, []Cancellation{{Delivery: d.ID, Claim: d.Claim}}
+		}
+	}
+	return false, s.Store.Commit(ctx, change)
+}
+
+// again renders what a delivery tells of at the sharing level that holds now: the Task as
+// it was after its move, and the versions of resources that the move made. It is nil when
+// the level keeps all of it.
+func (s *Service) again(ctx context.Context, d Delivery, identity string, r *Record, patient *fhir.Node) ([]byte, error) {
+	scope := Scope{Role: auth.RoleOperator}
+	st := &step{s: s, scope: scope, before: r, after: r, patient: patient, move: writing(d.Move)}
+	if st.move.Writes != WriteRetraction && (r.Sharing == SharingNone || !sharesAtLeast(r.Sharing, st.move.Least)) {
+		return nil, nil
+	}
+	number := d.Facts.Task
+	if number == 0 {
+		number = r.Version // of before rows named it
+	}
+	stored, err := s.Store.ReadVersion(ctx, scope, "Task", d.Referral, number)
+	if err != nil {
+		return nil, err
+	}
+	st.at = stored.Updated
+	tree, err := parse(stored.Body)
+	if err != nil {
+		return nil, err
+	}
+	var task fhir.Task
+	if err := fhir.Decode(tree, &task); err != nil {
+		return nil, err
+	}
+	content, err := parse(r.Content)
+	if err != nil {
+		return nil, err
+	}
+	var resources []*outcomeResource
+	for _, o := range task.Output {
+		was, err := st.recorded(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if was == nil {
+			continue
+		}
+		earlier := was.role == "intervention" && (st.move.Writes == WriteOutcome || st.move.Writes == WriteClosure)
+		for was.version.Updated.After(st.at) && was.version.Number > 1 { // as it was then
+			v, err := s.Store.ReadVersion(ctx, scope, was.kind, was.id, was.version.Number-1)
+			if err != nil {
+				return nil, err
+			}
+			was.version = *v
+		}
+		if was.version.Updated.Equal(st.at) || earlier {
+			resources = append(resources, was)
+		}
+	}
+	level, err := st.levels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return st.rendered(ctx, identity, &task, content, resources, level)
+}
+
+// writing is the row with an id that sends something to the record.
+func writing(id string) *Move {
+	for i := range Table {
+		if m := &Table[i]; m.ID == id && m.Writes != WriteNothing {
+			return m
+		}
+	}
+	return row(id)
 }
 
 // organisation reads the stored Organization that a relative reference leads to, nil

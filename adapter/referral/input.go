@@ -9,6 +9,8 @@ type Input struct {
 	Reason *Coded     `json:"reason,omitempty"` // why: a code of business-status, or of the system close-reason, and a text
 	Note   string     `json:"note,omitempty"`   // appended to the Task's notes
 
+	NoteAudience string `json:"note_audience,omitempty"` // of Readers, default practice; a note for the service alone is in no Task
+
 	Channel string `json:"channel,omitempty"` // contact: telephone, sms, e-mail, letter, video, home-visit, in-person
 	Result  string `json:"result,omitempty"`  // contact: reached, no-answer, message-left and the other codes of contact-result
 

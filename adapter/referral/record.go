@@ -92,6 +92,7 @@ type Event struct {
 	// person, and who may read it. See Public. Nil for an event that nobody is told of.
 	Public    []byte
 	Audiences []string
+	Private   bool // the requester may not read what it says, and is not told
 }
 
 // Audit is one record of an access, successful or refused. Records are append-only.
@@ -154,7 +155,8 @@ type Delivery struct {
 // Facts is what a delivery was decided on.
 // They are compared again just before each send.
 type Facts struct {
-	Sharing    string `json:"sharing"`
+	Sharing    string `json:"sharing"`        // the level that it was rendered at
+	Task       int    `json:"task,omitempty"` // the version of the Task that it tells of
 	Practice   string `json:"practice"`
 	Restricted bool   `json:"restricted,omitempty"`
 	Deceased   bool   `json:"deceased,omitempty"`

@@ -18,7 +18,7 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 	v := &View{
 		ID: r.ID, Version: r.Version, Status: r.Status, BusinessStatus: r.BusinessStatus, Created: r.Created, Updated: r.Updated,
 		Requester: s.party(r.Organisation), Sharing: r.Sharing,
-		Needs: []Need{}, Scores: []Score{}, Findings: []Finding{}, Risks: []Finding{}, Notes: []Note{}, AllowedActions: []Action{},
+		Needs: []Need{}, Scores: []Score{}, Findings: []Finding{}, Risks: []Finding{}, Notes: []Note{}, Attachments: []Attached{}, AllowedActions: []Action{},
 		Links: Links{Task: "Task/" + r.ID, ServiceRequest: "ServiceRequest/" + r.ServiceRequest, Patient: "Patient/" + r.Patient},
 	}
 	if r.Owner != "" {
@@ -43,7 +43,7 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 				v.Needs = append(v.Needs, need(reason))
 			}
 			for _, note := range n.All("note") {
-				v.Notes = append(v.Notes, Note{Text: note.Text("text"), Time: note.Text("time"), Author: r.Organisation})
+				v.Notes = append(v.Notes, Note{Text: note.Text("text"), Time: note.Text("time"), Author: r.Organisation, AuthorName: v.Requester.Name, Audience: ForPractice})
 			}
 		default:
 			s.show(v, n, RoleBaseline)
@@ -70,14 +70,13 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 	if len(v.Risks) == 0 {
 		v.RiskStatement = "No risk is recorded in the referral; that is not the same as no known risk."
 	}
-	for _, e := range events {
-		v.Timeline = append(v.Timeline, Step{Move: e.Move, Activity: e.Activity, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
-			Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)})
-		var in Input
-		if len(e.Data) > 0 && json.Unmarshal(e.Data, &in) == nil && in.Note != "" {
-			v.Notes = append(v.Notes, Note{Text: in.Note, Time: e.At.Format(instant), Author: e.Actor})
+	may := readingOf(c, r, events)
+	for i := range events {
+		if step, ok := may.step(&events[i]); ok {
+			v.Timeline = append(v.Timeline, step)
 		}
 	}
+	v.Notes = append(v.Notes, s.notes(may, events)...)
 	return v, nil
 }
 
@@ -103,6 +102,8 @@ func (s *Service) show(v *View, n *fhir.Node, role string) {
 		return
 	}
 	switch n.ResourceType() {
+	case "DocumentReference":
+		s.attached(v, n)
 	case "Observation":
 		s.observed(v, n, role)
 	case "Flag", "Condition":

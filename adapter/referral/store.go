@@ -92,10 +92,12 @@ type Change struct {
 	Timer        *Timer         // a timer of a referral that moves nothing, nil when none
 }
 
-// Cancellation names a delivery that must still be queued, after so many tries.
+// Cancellation names a delivery that must still be queued, after so many tries; or, with
+// Claim, one that whoever holds the claim has not sent.
 type Cancellation struct {
 	Delivery string
 	Attempts int
+	Claim    string
 }
 
 // Timer is the end of a time that a referral had. It holds only while the referral has the

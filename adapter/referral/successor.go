@@ -34,10 +34,8 @@ func (st *step) succeed(ctx context.Context, change *Change, content *fhir.Node)
 	input := &fhir.TaskInput{Type: s.concept(Coded{System: SystemTaskOutput, Code: "follows"})}
 	must(fhir.SetChoice(input, "value", was))
 	task.Input = append(task.Input, input)
-	if words := st.words(); len(words) > 0 && st.move.To == "" { // else the Task that ended has them
-		for _, text := range words {
-			task.Note = append(task.Note, fhir.NewAnnotation(text, st.when))
-		}
+	if st.in.Note != "" && st.in.NoteAudience != ForService && st.move.To == "" { // else the Task that ended has it
+		task.Note = append(task.Note, st.s.annotation(st.in.Note, st.in.NoteAudience, "", st.when))
 	}
 	n, err := fhir.FromTyped(task)
 	if err != nil {
@@ -55,7 +53,14 @@ func (st *step) succeed(ctx context.Context, change *Change, content *fhir.Node)
 		e := Event{ID: s.Store.NewID(), Referral: next.ID, Move: id, From: m.From[0], To: m.To, At: st.at, BusinessStatus: next.BusinessStatus}
 		if id == "T02" {
 			e.Actor, e.Role = st.party(), st.role()
-			e.Data = mustJSON(map[string]string{"follows": old.ID})
+			data := struct {
+				Follows string `json:"follows"`
+				noted
+			}{Follows: old.ID}
+			if st.move.To == "" { // else the event of the Task that ended has it
+				data.noted = noted{Note: st.in.Note, Audience: st.in.NoteAudience}
+			}
+			e.Data = mustJSON(data)
 		}
 		change.Events = append(change.Events, e)
 	}

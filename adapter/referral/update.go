@@ -80,7 +80,7 @@ func (s *Service) attempt(ctx context.Context, c Call, id string, in Input, deci
 		}
 		err = s.Store.Commit(ctx, change)
 		var known *Repeat
-		if errors.As(err, &known) {
+		if errors.As(err, &known) && known.Key.Kind == KeySuccessor {
 			e := issue.New(issue.Conflict, "succeeded", "another Task has taken the place of this one already: work that one")
 			return e.With("Task/%s", known.Key.Hash)
 		}
@@ -295,6 +295,11 @@ func (p *proposal) input(m *Move) Input {
 		words = append(words, n.Text("text"))
 	}
 	in.Note = strings.Join(words, "\n")
+	for _, n := range p.notes {
+		if audience := extension(n, extAudience); audience != "" && in.NoteAudience != ForService {
+			in.NoteAudience = audience // joined they have the narrowest
+		}
+	}
 	for _, field := range m.Requires {
 		switch field {
 		case "channel":
@@ -304,9 +309,9 @@ func (p *proposal) input(m *Move) Input {
 		case "status":
 			in.Status = p.business
 		case "question":
-			in.Question, in.Note = in.Note, ""
+			in.Question, in.Note, in.NoteAudience = in.Note, "", ""
 		case "answer":
-			in.Answer, in.Note = in.Note, ""
+			in.Answer, in.Note, in.NoteAudience = in.Note, "", ""
 		case "review_on":
 			in.ReviewOn = p.is.Text("executionPeriod", "end")
 		case "sessions":

@@ -26,16 +26,17 @@ type View struct {
 	Follows           string         `json:"follows,omitempty"` // id of the referral whose place this one takes
 	Activities        []ActivityView `json:"activities,omitempty"`
 
-	Person         Person    `json:"person"`
-	Needs          []Need    `json:"needs"`
-	Scores         []Score   `json:"scores"`
-	Findings       []Finding `json:"findings"`
-	Risks          []Finding `json:"risks"`
-	RiskStatement  string    `json:"risk_statement"` // says so when no risk is recorded
-	Notes          []Note    `json:"notes"`
-	AllowedActions []Action  `json:"allowed_actions"`
-	Timeline       []Step    `json:"timeline,omitempty"` // only for one referral, not in the worklist
-	Links          Links     `json:"links"`
+	Person         Person     `json:"person"`
+	Needs          []Need     `json:"needs"`
+	Scores         []Score    `json:"scores"`
+	Findings       []Finding  `json:"findings"`
+	Risks          []Finding  `json:"risks"`
+	RiskStatement  string     `json:"risk_statement"` // says so when no risk is recorded
+	Notes          []Note     `json:"notes"`          // that the caller may read
+	Attachments    []Attached `json:"attachments"`    // that the caller may read
+	AllowedActions []Action   `json:"allowed_actions"`
+	Timeline       []Step     `json:"timeline,omitempty"` // only for one referral, not in the worklist
+	Links          Links      `json:"links"`
 }
 
 // Party is an organisation in the loop.
@@ -73,9 +74,14 @@ type Finding struct {
 
 // Note is a free text with its source.
 type Note struct {
-	Text   string `json:"text"`
-	Time   string `json:"time,omitempty"`
-	Author string `json:"author,omitempty"`
+	ID         string `json:"id,omitempty"` // "" for a note of the request
+	Text       string `json:"text"`
+	Time       string `json:"time,omitempty"`
+	Author     string `json:"author,omitempty"` // ODS code
+	AuthorName string `json:"author_name,omitempty"`
+	Audience   string `json:"audience"` // of Readers
+	Replaces   string `json:"replaces,omitempty"`
+	ReplacedBy string `json:"replaced_by,omitempty"` // id of the correction
 }
 
 // Action is one legal next step for the caller.

@@ -58,7 +58,7 @@ func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (
 		}
 	}
 	var later []Version
-	for _, kind := range []string{"Observation", "Flag", "Condition"} {
+	for _, kind := range []string{"Observation", "Flag", "Condition", "DocumentReference"} {
 		found, err := s.Store.Search(ctx, s.scope(c), Query{Type: kind, Page: Page{Count: 500}, Conditions: []Condition{
 			{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: r.ID}}},
 		}})

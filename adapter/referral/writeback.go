@@ -24,7 +24,35 @@ func (st *step) send(ctx context.Context, change *Change, task *fhir.Task, conte
 	if _, ok := st.s.Partners.Endpoint(recipient); !ok {
 		recipient = r.Organisation
 	}
-	return st.writeBack(ctx, change, task, content, resources, recipient, facts)
+	level, err := st.levels(ctx)
+	if err != nil {
+		return err
+	}
+	return st.writeBack(ctx, change, task, content, resources, recipient, facts, level)
+}
+
+// levels are the sharing levels that a write-back is rendered at: for what is new the one
+// that holds, for what is marked as wrong the highest that something was sent at, since a
+// mark discloses nothing that was not disclosed before.
+type levels struct{ now, filed string }
+
+func (st *step) levels(ctx context.Context) (levels, error) {
+	l := levels{st.after.Sharing, st.after.Sharing}
+	if st.move.Writes != WriteCorrection && st.move.Writes != WriteRetraction {
+		return l, nil
+	}
+	list, err := st.s.Store.Outbox(ctx, st.after.ID)
+	for _, d := range list {
+		if d.reached() && !sharesAtLeast(l.filed, d.Facts.Sharing) {
+			l.filed = d.Facts.Sharing
+		}
+	}
+	return l, err
+}
+
+// reached reports whether a delivery came to its recipient, or may have.
+func (d *Delivery) reached() bool {
+	return d.Attempts > 0 || d.State == DeliverySending || d.State == DeliveryDelivered
 }
 
 // retract takes back whatever was filed: what still waits is not sent, and whoever was
@@ -37,45 +65,56 @@ func (st *step) retract(ctx context.Context, change *Change, task *fhir.Task, co
 	var told []string
 	for _, d := range list {
 		if d.State == DeliveryQueued {
-			change.Cancels = append(change.Cancels, Cancellation{d.ID, d.Attempts})
+			change.Cancels = append(change.Cancels, Cancellation{Delivery: d.ID, Attempts: d.Attempts})
 		}
-		if reached := d.Attempts > 0 || d.State == DeliverySending || d.State == DeliveryDelivered; reached && !slices.Contains(told, d.Recipient) {
+		if d.reached() && !slices.Contains(told, d.Recipient) {
 			told = append(told, d.Recipient)
 		}
 	}
 	facts := factsOf(st.after, st.patient, func(reference string) *fhir.Node {
 		return st.s.organisation(ctx, Scope{Role: auth.RoleOperator}, reference)
 	})
+	level, err := st.levels(ctx)
+	if err != nil {
+		return err
+	}
 	for _, recipient := range told {
-		if err := st.writeBack(ctx, change, task, content, resources, recipient, facts); err != nil {
+		if err := st.writeBack(ctx, change, task, content, resources, recipient, facts, level); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeBack converts what a move sends to one recipient, at the sharing level of the
-// referral.
-func (st *step) writeBack(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts) error {
+// writeBack converts what a move sends to one recipient, at the sharing levels given.
+func (st *step) writeBack(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts, level levels) error {
 	r := st.after
-	source, err := st.report(ctx, task, content, resources)
-	if err != nil {
-		return err
-	}
 	id := st.s.Store.NewID()
-	result, err := st.s.convert(ctx, st.c, r.Organisation, st.s.Dialect(r.Organisation).Outcome, mapping.Input{Source: source, Identity: id, Now: st.at})
+	body, err := st.rendered(ctx, id, task, content, resources, level)
 	if err != nil {
 		return err
 	}
-	if err := st.s.emits("the write-back", ProfileOutcome, result.Target); err != nil {
-		return err
-	}
+	facts.Task = r.Version
 	change.Deliveries = append(change.Deliveries, Delivery{
 		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: "write-back", Route: "fhir-rest",
-		ContentType: contentJSON, Body: fhir.Encode(result.Target), Facts: facts, State: DeliveryQueued,
+		ContentType: contentJSON, Body: body, Facts: facts, State: DeliveryQueued,
 		Due: st.at, Expires: st.at.Add(st.s.RetryFor), Created: st.at,
 	})
 	return nil
+}
+
+// rendered is the body of a write-back; identity makes its ids.
+func (st *step) rendered(ctx context.Context, identity string, task *fhir.Task, content *fhir.Node, resources []*outcomeResource, level levels) ([]byte, error) {
+	source, err := st.report(ctx, task, content, resources, level)
+	if err != nil {
+		return nil, err
+	}
+	organisation := st.after.Organisation
+	result, err := st.s.convert(ctx, st.c, organisation, st.s.Dialect(organisation).Outcome, mapping.Input{Source: source, Identity: identity, Now: st.at})
+	if err != nil {
+		return nil, err
+	}
+	return fhir.Encode(result.Target), st.s.emits("the write-back", ProfileOutcome, result.Target)
 }
 
 // patientNumber is the NHS number of the referral's Patient, "" when it is not known.
@@ -90,7 +129,7 @@ func patientNumber(r *Record, content *fhir.Node) string {
 
 // report is what the outcome map reads: the Task as far as it is shared, the Patient,
 // the original ServiceRequest, and the recorded resources that the level allows.
-func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node, recorded []*outcomeResource) (*fhir.Node, error) {
+func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node, recorded []*outcomeResource, level levels) (*fhir.Node, error) {
 	r := st.after
 	b := fhir.Types(fhir.R4).New("Bundle")
 	b.Set("type", "collection")
@@ -109,7 +148,8 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 		bodies[i] = n
 		// nothing but words: a code to share is missing
 		words := n.Child("code") != nil && n.Descend("code", "coding") == nil
-		if !sharesAtLeast(r.Sharing, o.least) || words && !sharesAtLeast(r.Sharing, SharingSummary) {
+		of := level.of(o)
+		if !sharesAtLeast(of, o.least) || words && !sharesAtLeast(of, SharingSummary) {
 			withheld[o.kind+"/"+o.id] = o.role
 		}
 	}
@@ -117,7 +157,7 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	if err != nil {
 		return nil, err
 	}
-	st.share(shared, withheld)
+	withhold(shared, withheld, level.now)
 	add(shared)
 	for _, entry := range content.All("entry") {
 		if n := entry.Child("resource"); n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
@@ -144,7 +184,7 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 			continue
 		}
 		n := bodies[i]
-		if code := n.Child("code"); code != nil && !sharesAtLeast(r.Sharing, SharingSummary) {
+		if code := n.Child("code"); code != nil && !sharesAtLeast(level.of(o), SharingSummary) {
 			code.Remove("text")
 		}
 		add(n)
@@ -165,15 +205,23 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	return parse(fhir.Encode(b))
 }
 
-// share leaves out of a Task what its sharing level withholds, and says that it did.
-func (st *step) share(n *fhir.Node, withheld map[string]string) {
+// of is the level of one resource: a version after the first marks it as wrong.
+func (l levels) of(o *outcomeResource) string {
+	if o.version.Number > 1 {
+		return l.filed
+	}
+	return l.now
+}
+
+// withhold leaves out of a Task what a sharing level withholds, and says that it did.
+func withhold(n *fhir.Node, withheld map[string]string, level string) {
 	var names []string
 	name := func(s string) {
 		if !slices.Contains(names, s) {
 			names = append(names, s)
 		}
 	}
-	summary := sharesAtLeast(st.after.Sharing, SharingSummary)
+	summary := sharesAtLeast(level, SharingSummary)
 	kept := n.Children[:0:0]
 	for _, c := range n.Children {
 		switch {
@@ -203,6 +251,6 @@ func (st *step) share(n *fhir.Node, withheld map[string]string) {
 	}
 	n.Children = kept
 	if len(names) > 0 {
-		n.Add("note").Set("text", "Withheld at sharing level "+st.after.Sharing+": "+strings.Join(names, ", ")+".")
+		n.Add("note").Set("text", "Withheld at sharing level "+level+": "+strings.Join(names, ", ")+".")
 	}
 }

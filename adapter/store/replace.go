@@ -17,6 +17,7 @@ UPDATE activity SET version = ?, status = ?, open = ?, business_status = ?, sess
 WHERE id = ? AND version = ?`
 	updateSuperseded = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND open = 1"
 	updateCancelled  = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND state = 'queued' AND attempts = ?"
+	updateUnsent     = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND state = 'sending' AND claim = ?"
 )
 
 // replace makes way for the rows of c: what was current is no longer.
@@ -53,7 +54,11 @@ func (g *group) replace(ctx context.Context, c *prepared) error {
 		}
 	}
 	for _, d := range c.cancels {
-		if err := g.exactlyOne(ctx, updateCancelled, d.Delivery, int64(d.Attempts)); err != nil {
+		text, args := updateCancelled, []any{d.Delivery, int64(d.Attempts)}
+		if d.Claim != "" {
+			text, args = updateUnsent, []any{d.Delivery, d.Claim}
+		}
+		if err := g.exactlyOne(ctx, text, args...); err != nil {
 			return err
 		}
 	}

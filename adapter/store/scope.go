@@ -66,7 +66,8 @@ func resourceScope(s referral.Scope, resourceType string) (string, []any) {
 		return "(" + text + " OR EXISTS (SELECT 1 FROM activity a WHERE a.id = r.id AND " + sent + "))", append(slices.Clone(args), more...)
 	}
 	// who took over a request sees what came with it and what was found, not the Task before
-	return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.root = r.referral AND f.root <> '' AND " + own + "))", append(slices.Clone(args), args...)
+	// and nothing that the service before kept to itself
+	return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.root = r.referral AND f.root <> '' AND f.organisation = r.organisation AND " + own + "))", append(slices.Clone(args), args...)
 }
 
 // in is the condition that column is one of list. "" is never in a list: it would

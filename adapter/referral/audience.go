@@ -1,0 +1,151 @@
+package referral
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+)
+
+// Who may read a note or an attachment: the codes of CodeSystem audience, each with the
+// readers of the one before it.
+const (
+	ForService  = "service"  // the service that owns the referral alone
+	ForPractice = "practice" // also the requester, and the record from SharingSummary on
+	ForPerson   = "person"   // it may also be shown to the person
+)
+
+// Readers lists the audiences, the narrowest first.
+var Readers = []string{ForService, ForPractice, ForPerson}
+
+const extAudience = canonical + "/StructureDefinition/audience" // valueCode
+
+// The events that are no move of the life cycle.
+const (
+	moveNote       = "note"
+	moveAttachment = "attachment"
+	moveSharing    = "sharing-changed"
+)
+
+// leastShared is the sharing level from which words and documents of the service go to
+// the practice.
+const leastShared = SharingSummary
+
+// noted is what an event says of a note, whatever else it says.
+type noted struct {
+	Note     string `json:"note,omitempty"`
+	Audience string `json:"note_audience,omitempty"` // "" for ForPractice
+	Replaces string `json:"replaces,omitempty"`      // id of the event whose note this one corrects
+}
+
+// noteOf reads the note of an event; its Note is "" when there is none.
+func noteOf(e *Event) (n noted) {
+	if len(e.Data) > 0 {
+		_ = json.Unmarshal(e.Data, &n) // this program wrote it; what has no such members has no note
+	}
+	if n.Note != "" && n.Audience == "" {
+		n.Audience = ForPractice
+	}
+	return n
+}
+
+// reading is what one caller may read of the events of a referral.
+type reading struct {
+	requester bool            // the caller is the practice
+	released  map[string]bool // events with something of the service that the practice may read
+}
+
+func readingOf(c Call, r *Record, events []Event) reading {
+	if c.Principal.Role != auth.RoleRequester {
+		return reading{}
+	}
+	return reading{requester: true, released: released(r, events)}
+}
+
+// note reports whether the caller may read the note of an event.
+func (v reading) note(e *Event, n noted) bool {
+	switch {
+	case !v.requester || e.Role == auth.RoleRequester:
+		return true
+	case n.Audience == ForService:
+		return false
+	}
+	return e.Move != moveNote || v.released[e.ID]
+}
+
+// step gives the step of the timeline that the caller may see; false for none.
+func (v reading) step(e *Event) (Step, bool) {
+	out := Step{Move: e.Move, Activity: e.Activity, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
+		Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)}
+	switch n := noteOf(e); {
+	case e.Move == moveAttachment:
+		return out, !v.requester || e.Role == auth.RoleRequester || v.released[e.ID]
+	case n.Note == "" || v.note(e, n):
+		return out, true
+	case e.Move == moveNote:
+		return Step{}, false
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(e.Data, &members) != nil {
+		return Step{}, false
+	}
+	delete(members, "note")
+	delete(members, "note_audience")
+	out.Data = mustJSON(members)
+	return out, true
+}
+
+// released finds the notes and attachments of the service that the practice may read: those
+// for it that were there while the sharing level allowed it. What it could read once stays
+// readable when the level is lowered, since that cannot be taken back.
+func released(r *Record, events []Event) map[string]bool {
+	ordered := slices.Clone(events) // as they were recorded: at is what the caller said
+	slices.SortStableFunc(ordered, func(a, b Event) int { return strings.Compare(a.ID, b.ID) })
+	level := r.Sharing
+	for i := range ordered {
+		if ordered[i].Move == moveSharing {
+			level = sharedOf(&ordered[i]).From
+			break
+		}
+	}
+	out := map[string]bool{}
+	var held []string
+	for i := range ordered {
+		switch e := &ordered[i]; e.Move {
+		case moveSharing:
+			level = sharedOf(e).To
+		case moveNote:
+			if noteOf(e).Audience != ForService {
+				held = append(held, e.ID)
+			}
+		case moveAttachment:
+			if attachedOf(e).Audience != ForService {
+				held = append(held, e.ID)
+			}
+		}
+		if sharesAtLeast(level, leastShared) {
+			for _, id := range held {
+				out[id] = true
+			}
+			held = nil
+		}
+	}
+	return out
+}
+
+// annotation writes a note as FHIR has it. audience and party may be "".
+func (s *Service) annotation(text, audience, party string, at time.Time) *fhir.Annotation {
+	n := fhir.NewAnnotation(text, at)
+	if party != "" {
+		must(fhir.SetChoice(n, "author", s.reference(party)))
+	}
+	if audience != "" {
+		e := &fhir.Extension{Url: fhir.NewURI(extAudience)}
+		must(fhir.SetChoice(e, "value", fhir.NewCode(audience)))
+		n.Extension = append(n.Extension, e)
+	}
+	return n
+}

@@ -1,0 +1,141 @@
+package referral
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"spadapter/adapter/issue"
+)
+
+// editKeys are the keys of a change that carries an Idempotency-Key, none for one without.
+// Its hash is of what is asked for in which role; the version is left out, since whoever
+// asks again may have read the referral in between.
+func editKeys(c Call, what string) []Key {
+	if c.IdempotencyKey == "" {
+		return nil
+	}
+	c.RequestGiven = false // a trace may span many changes
+	keys := requestKeys(c)
+	keys[0].Hash = hexHash([]byte(string(c.Principal.Role) + "\n" + what + "\n" + keys[0].Hash))
+	return keys
+}
+
+// answered gives what the first call with these keys was answered, nil when there was none.
+// Errors: conflict (rule "repeat-differs") when that call was another.
+func (s *Service) answered(ctx context.Context, c Call, keys []Key) (*View, error) {
+	known, err := s.Store.Known(ctx, keys)
+	if known == nil || err != nil {
+		return nil, err
+	}
+	response, err := s.repeat(known, keys)
+	if err != nil {
+		return nil, err
+	}
+	v := &View{}
+	if err := json.Unmarshal(response.Body, v); err != nil {
+		return nil, issue.New(issue.Exception, "stored-response", "a stored answer cannot be read").Because(err)
+	}
+	a := s.audit(c, "read", "R", nil)
+	a.Organisation, a.Entity = v.Requester.ODS, "Task/"+v.ID
+	return v, s.record(ctx, a)
+}
+
+// promise keeps with a change what its caller is answered, so that a repeat gets the same.
+func (st *step) promise(ctx context.Context, change *Change, keys []Key) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	ahead := *st.s
+	ahead.Store = &foresight{st.s.Store, change}
+	v, err := st.show(ctx, &ahead)
+	if err != nil {
+		return err
+	}
+	change.Keys = append(change.Keys, keys...)
+	change.Response = &Response{Status: 200, ContentType: "application/json", ETag: etag(v.Version), Body: mustJSON(v)}
+	return nil
+}
+
+// foresight is a store as it will be after a change: as much of it as showing a referral reads.
+type foresight struct {
+	Store
+	change *Change
+}
+
+// find gives the last version of a resource in the change; number 0 is any.
+func (f *foresight) find(s Scope, resourceType, id string, number int) *Version {
+	for i := range f.change.Versions {
+		v := &f.change.Versions[len(f.change.Versions)-1-i]
+		if v.Type == resourceType && v.ID == id && (number == 0 || v.Number == number) && f.sees(s, v) {
+			return v
+		}
+	}
+	return nil
+}
+
+// sees reports whether a scope has a version of this change, as the store will say.
+func (f *foresight) sees(s Scope, v *Version) bool {
+	organisation := v.Organisation
+	if organisation == "" {
+		organisation = f.change.Organisation
+	}
+	return s.Role != "requester" || slices.Contains(s.Organisations, organisation)
+}
+
+func (f *foresight) Read(ctx context.Context, s Scope, resourceType, id string) (*Version, error) {
+	if v := f.find(s, resourceType, id, 0); v != nil {
+		return v, nil
+	}
+	return f.Store.Read(ctx, s, resourceType, id)
+}
+
+func (f *foresight) ReadVersion(ctx context.Context, s Scope, resourceType, id string, number int) (*Version, error) {
+	if v := f.find(s, resourceType, id, number); v != nil {
+		return v, nil
+	}
+	return f.Store.ReadVersion(ctx, s, resourceType, id, number)
+}
+
+// Search knows of the conditions only what belongs to a referral.
+func (f *foresight) Search(ctx context.Context, s Scope, q Query) (Found, error) {
+	found, err := f.Store.Search(ctx, s, q)
+	if err != nil {
+		return found, err
+	}
+	asked := Term{}
+	for _, c := range q.Conditions {
+		asked = Term{Param: c.Param, Value: c.Values[0].Text}
+	}
+	var fresh []Version
+	for i := range f.change.Versions {
+		v := &f.change.Versions[i]
+		if v.Type != q.Type {
+			continue
+		}
+		found.Versions = slices.DeleteFunc(slices.Clone(found.Versions), func(w Version) bool { return w.ID == v.ID })
+		if f.sees(s, v) && slices.Contains(v.Terms, asked) {
+			fresh = append([]Version{*v}, fresh...) // the newest first
+		}
+	}
+	found.Versions = append(fresh, found.Versions...)
+	return found, nil
+}
+
+func (f *foresight) ActivitiesOf(ctx context.Context, id string) ([]Activity, error) {
+	list, err := f.Store.ActivitiesOf(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range f.change.Activities {
+		if a.Referral != id {
+			continue
+		}
+		if at := slices.IndexFunc(list, func(b Activity) bool { return a.ID == b.ID }); at >= 0 {
+			list[at] = a
+		} else {
+			list = append(list, a)
+		}
+	}
+	return list, nil
+}
