@@ -121,6 +121,32 @@ func TestANoteIsReadByItsAudience(t *testing.T) {
 	})
 }
 
+// A move over FHIR may bring a note for the service alone: it is kept, and stands in no Task.
+func TestANoteOfATaskMayBeForTheServiceAlone(t *testing.T) {
+	c := newCast(t, "")
+	v := c.referred("accepted")
+	patch := func(v referral.View, status, text, audience string) answer {
+		body := fmt.Sprintf(`[{"op":"replace","path":"/status","value":%q},{"op":"add","path":"/statusReason","value":{"coding":[{"system":%q,"code":"unwell"}]}},
+			{"op":"add","path":"/executionPeriod","value":{"end":"2099-01-04"}},{"op":"add","path":"/note","value":[{"text":%q,"extension":[{"url":"https://spadapter.example/fhir/StructureDefinition/audience","valueCode":%q}]}]}]`,
+			status, referral.SystemBusinessStatus, text, audience)
+		return c.worker.do(http.MethodPatch, "/fhir/R4/Task/"+v.ID, []byte(body), "Content-Type", "application/json-patch+json", "If-Match", fmt.Sprintf(`W/"%d"`, v.Version))
+	}
+	got := patch(v, "on-hold", "Drinks again.", "service").want(http.StatusOK)
+	if strings.Contains(string(got.body), "Drinks") {
+		t.Errorf("the Task says %s", got.body)
+	}
+	if mine, theirs := textsOf(c.worker.look(v.ID).Notes), textsOf(c.gp.look(v.ID).Notes); !slices.Contains(mine, "Drinks again.") || slices.Contains(theirs, "Drinks again.") {
+		t.Errorf("the service reads %q, the practice %q", mine, theirs)
+	}
+	v = c.referred("accepted")
+	if got := patch(v, "on-hold", "Had an operation.", "person").want(http.StatusOK).node(); got.Text("note", "extension", "value") != "person" {
+		t.Errorf("the Task is %s", fhir.Encode(got))
+	}
+	if got := patch(c.referred("accepted"), "on-hold", "x", "everybody"); got.status != 422 || !strings.Contains(string(got.body), "service, practice, person") {
+		t.Errorf("status %d: %s", got.status, got.body)
+	}
+}
+
 // What a note must be, who may write which, and from which version.
 func TestNotesAreRefusedWithReasons(t *testing.T) {
 	c := newCast(t, "")

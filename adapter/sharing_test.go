@@ -120,7 +120,7 @@ func TestWhatIsRenderedAgainIsWhatWasMeant(t *testing.T) {
 	c.w.gp.fail(standInFault{Status: http.StatusServiceUnavailable}, standInFault{Status: http.StatusServiceUnavailable})
 	v = c.worker.act(v, "complete", referral.Input{Outcome: fullOutcome()}).view()
 	eventually(t, "it was tried", func() bool { return len(c.w.gp.received()) == 1 })
-	v = c.worker.edit(v, "sharing", less("summary")).view()
+	c.worker.edit(v, "sharing", less("summary")).want(200)
 	eventually(t, "it was tried again", func() bool { return len(c.w.gp.received()) == 2 })
 	list := c.w.gp.received()
 	shape := func(body []byte) (out []string) {
@@ -151,6 +151,9 @@ func TestSharingIsLoweredAndRaised(t *testing.T) {
 		in.Audience = "practice"
 		v = c.worker.edit(v, "attachments", in).view()
 		held := v.Attachments[len(v.Attachments)-1]
+		if !strings.Contains(v.SharingNotice, "is not taken back") {
+			t.Errorf("the answer says %q", v.SharingNotice)
+		}
 		theirs := c.gp.look(v.ID)
 		if got := textsOf(theirs.Notes); slices.Contains(got, "Held back.") || !slices.Contains(got, "Read by all.") || len(theirs.Attachments) != 0 || theirs.Sharing != "codes-only" {
 			t.Errorf("the practice reads %q, %+v", got, theirs.Attachments)
@@ -180,6 +183,9 @@ func TestSharingIsLoweredAndRaised(t *testing.T) {
 		up := more("summary")
 		up.Consent.GivenBy, up.Consent.Name = "representative", "Her daughter, who has power of attorney"
 		v = c.worker.edit(v, "sharing", up).view()
+		if v.SharingNotice != "" {
+			t.Errorf("the answer says %q", v.SharingNotice)
+		}
 		theirs = c.gp.look(v.ID)
 		if got := textsOf(theirs.Notes); !slices.Contains(got, "Held back.") || slices.Contains(got, "For us.") || len(theirs.Attachments) != 1 || theirs.Sharing != "summary" {
 			t.Errorf("the practice reads %q, %+v, level %s", got, theirs.Attachments, theirs.Sharing)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -81,10 +82,13 @@ func bulk(x *exchange) error {
 			x.entity = x.route.resource + "/" + results[i].ID
 		}
 		x.record(err)
-		if x.refusal == nil || statusOfAll(issues) >= http.StatusInternalServerError {
-			x.refusal = err // the log line has one
-		}
 		results[i].Status = statusOfAll(issues)
+		level := slog.LevelInfo
+		if results[i].Status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		attrs := append([]slog.Attr{slog.Int("item", i), slog.Int("status", results[i].Status), slog.String("request_id", x.call.RequestID)}, refusalAttrs(err, results[i].Status)...)
+		x.Logger.LogAttrs(x.context(), level, "bulk_item_refused", attrs...)
 		results[i].Problem = problem(results[i].Status, x.call.RequestID, issues)
 	}
 	return x.sendJSON(struct {

@@ -70,6 +70,7 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 	if len(v.Risks) == 0 {
 		v.RiskStatement = "No risk is recorded in the referral; that is not the same as no known risk."
 	}
+	v.SharingNotice = sharingNotice(events)
 	may := readingOf(c, r, events)
 	for i := range events {
 		if step, ok := may.step(&events[i]); ok {

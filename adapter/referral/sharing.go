@@ -58,6 +58,20 @@ func (s *Service) SetSharing(ctx context.Context, c Call, id string, version int
 	return s.edit(ctx, c, "sharing", id, version, Input{}, func(st *step) (*Change, error) { return st.setSharing(ctx, in) })
 }
 
+// sharingNotice says what a lower level does not do; "" while none is lower than the one before.
+func sharingNotice(events []Event) string {
+	for _, e := range slices.Backward(events) {
+		if e.Move != moveSharing {
+			continue
+		}
+		if v := sharedOf(&e); !sharesAtLeast(v.To, v.From) {
+			return "The level was lowered from " + v.From + " to " + v.To + ". It holds for whatever is sent from now on, also for what waits already; what was sent before, and what the practice could read here before, is not taken back."
+		}
+		break
+	}
+	return ""
+}
+
 // sharingMove stands in a Provenance for a row of the life-cycle table.
 var sharingMove = Move{ID: moveSharing}
 

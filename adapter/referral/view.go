@@ -18,6 +18,7 @@ type View struct {
 	Requester      Party     `json:"requester"`
 	Owner          *Party    `json:"owner"` // null while nobody has claimed it
 	Sharing        string    `json:"sharing_level"`
+	SharingNotice  string    `json:"sharing_notice,omitempty"` // what a lower level does not do
 
 	CancellationAsked bool           `json:"cancellation_asked,omitempty"` // by the requester; the service has not answered
 	Question          string         `json:"question,omitempty"`           // to the requester, while it is open
