@@ -14,8 +14,9 @@ type Finding struct {
 	Text         string    `json:"text,omitempty"` // the words of the sender, else of the first code
 	Value        string    `json:"value,omitempty"`
 	ValueCodes   []Coded   `json:"value_codes,omitempty"`
-	Denied       bool      `json:"denied,omitempty"` // asked, and it is not so
-	Date         string    `json:"date,omitempty"`   // since when, or when it was seen
+	Absent       *Concept  `json:"absent_reason,omitempty"` // why there is no value
+	Denied       bool      `json:"denied,omitempty"`        // asked, and it is not so
+	Date         string    `json:"date,omitempty"`          // since when, or when it was seen
 	End          string    `json:"end,omitempty"`
 	Ended        bool      `json:"ended,omitempty"`  // it held and does no more
 	Status       string    `json:"status,omitempty"` // of the record; of a Condition its clinical status
@@ -76,22 +77,20 @@ func (r reading) finding(n *fhir.Node, now time.Time) Finding {
 			}
 		}
 	case "Condition":
-		if status := r.concept(n.Child("clinicalStatus")); status != nil {
-			f.Status = firstCode(status)
+		f.Status, f.Verification = r.status(n.Child("clinicalStatus")), r.status(n.Child("verificationStatus"))
+		if onset := n.Child("onset"); onset != nil && onset.Name == "onsetPeriod" {
+			f.Date = r.text(onset, "start") // its end is when it had begun, not when it was over
+		} else {
+			f.Date, _ = r.period(onset)
 		}
-		if status := r.concept(n.Child("verificationStatus")); status != nil {
-			f.Verification = firstCode(status)
-		}
-		f.Date, f.End = r.period(n.Child("onset"))
 		if recorded := n.Child("recordedDate"); f.Date == "" && recorded != nil {
 			f.Date = r.text(recorded)
 		}
 		if abated := n.Child("abatement"); abated != nil {
-			start, end := r.period(abated)
-			if f.End = end; end == "" {
-				f.End = start
-			}
 			f.Ended = true
+			if f.End = r.text(abated, "end"); f.End == "" {
+				f.End, _ = r.period(abated)
+			}
 		}
 		f.Ended = f.Ended || f.Status == "inactive" || f.Status == "remission" || f.Status == "resolved"
 	case "Observation":
@@ -113,18 +112,22 @@ func (r reading) finding(n *fhir.Node, now time.Time) Finding {
 // systemFlagCategory is the code system of BaRS for the category of a Flag.
 const systemFlagCategory = "https://fhir.nhs.uk/CodeSystem/flag-categories-bars"
 
-func firstCode(c *Concept) string {
-	if len(c.Codes) > 0 && c.Codes[0].Code != "" {
-		return c.Codes[0].Code
+// status is the code of a status that the base standard binds to a list of its own.
+func (r reading) status(n *fhir.Node) string {
+	coding := n.Child("coding")
+	if strings.HasPrefix(coding.Text("system"), "http://terminology.hl7.org/CodeSystem/condition-") {
+		r.text(coding, "system")
+		r.text(coding, "display") // that of the standard
 	}
-	return c.Text
+	if code := r.text(coding, "code"); code != "" {
+		return code
+	}
+	return r.text(n, "text")
 }
 
 // value reads value[x] in words, or why there is none.
 func (r reading) value(f *Finding, n *fhir.Node) {
-	if absent := r.concept(n.Child("dataAbsentReason")); absent != nil {
-		f.Value = absent.Text
-	}
+	f.Absent = r.concept(n.Child("dataAbsentReason"))
 	value := n.Child("value")
 	switch {
 	case value == nil:

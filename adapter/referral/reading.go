@@ -111,18 +111,23 @@ func (r reading) period(n *fhir.Node) (start, end string) {
 	return "", ""
 }
 
-// quantity is a Quantity in words: "<5 kg".
+// quantity is a Quantity in words: "<5 kg". The code of a unit of UCUM says what the unit
+// says.
 func (r reading) quantity(n *fhir.Node) string {
 	unit := r.text(n, "unit")
-	if code := r.text(n, "code"); unit == "" {
-		unit = code
+	if n.Text("system") == "http://unitsofmeasure.org" {
+		r.text(n, "system")
+		if code := r.text(n, "code"); unit == "" {
+			unit = code
+		}
 	}
 	return strings.TrimSpace(r.text(n, "comparator") + r.text(n, "value") + " " + unit)
 }
 
 // rest lists what of a resource was not noted, one Detail for each element of it; nil
 // when everything was. Left out is what says nothing of the person: ids, versions, the
-// narrative that was generated from the rest, and references for which linked is true.
+// narrative that was generated from the rest, that something is in use, and references for
+// which linked is true.
 func (r reading) rest(resource *fhir.Node, linked func(reference string) bool) []Detail {
 	var out []Detail
 	for _, child := range resource.Children {
@@ -141,6 +146,8 @@ func (r reading) unread(n *fhir.Node, linked func(string) bool, values *[]string
 	switch {
 	case slices.Contains(unspoken, n.Name) && n.Parent.ResourceType() != "":
 		return
+	case n.Name == "active" && n.Value == "true":
+		return // what is listed is in use unless it says otherwise
 	case n.Type != nil && n.Type.Name == "Narrative":
 		if n.Text("status") == "additional" && n.Child("div") != nil { // says more than the elements do
 			*values = append(*values, words(n.Child("div").Value))

@@ -56,6 +56,9 @@ func (h *sheet) contact(n *fhir.Node) {
 				p.Organisation = ods
 			}
 		})
+		if p.Organisation == "" {
+			p.Organisation = who
+		}
 	}
 	h.Contacts = append(h.Contacts, p)
 }

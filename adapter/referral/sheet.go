@@ -178,6 +178,21 @@ func (h *sheet) score(n *fhir.Node, role string) {
 	if value != nil && value.HasValue() {
 		text = h.read.text(value)
 	}
+	// what makes it a score of this instrument is said by the instrument
+	if code := n.Child("code"); len(code.All("coding")) == 1 {
+		h.read.hide(code.Child("coding"))
+	}
+	if n.Text("status") == "final" {
+		h.read.text(n, "status")
+	}
+	for _, category := range n.All("category") {
+		if category.Text("coding", "code") == "survey" {
+			h.read.hide(category)
+		}
+	}
+	if value.Text("code") == "{score}" {
+		h.read.hide(value)
+	}
 	better := i.HigherIsBetter
 	h.v.Scores = append(h.v.Scores, Score{Instrument: i.Code, Name: i.Name, Value: text, Date: h.read.text(n, "effective"), Low: i.Low.String(), High: i.High.String(),
 		HigherIsBetter: &better, Change: i.Change, Scoring: i.Scoring(text), Role: role, Observation: "Observation/" + n.Text("id")})

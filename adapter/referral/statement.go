@@ -48,7 +48,9 @@ func (h *sheet) document(n *fhir.Node) {
 	d := Statement{Type: r.concept(n.Child("type")), Title: r.text(n, "description"), Status: r.text(n, "status"), Date: r.text(n, "date"),
 		Categories: r.concepts(n.All("category")), Labels: r.codings(n.Child("meta").All("security")), Reference: "DocumentReference/" + n.Text("id")}
 	for _, label := range r.concepts(n.All("securityLabel")) {
-		d.Labels = append(d.Labels, label.Codes...)
+		if d.Labels = append(d.Labels, label.Codes...); len(label.Codes) == 0 || label.Text != label.Codes[0].Display {
+			d.Labels = append(d.Labels, Coded{Text: label.Text})
+		}
 	}
 	d.Ended = d.Status == "superseded"
 	for _, author := range n.All("author") {
