@@ -23,8 +23,9 @@ type Headings struct {
 	Problems     []Finding    `json:"problems"`
 	Assessments  []Statement  `json:"assessments"` // questionnaires with their answers
 	Documents    []Statement  `json:"documents"`
-	Other        []Other      `json:"other"`     // content without a heading: none of it is left out
-	Withdrawn    []Withdrawn  `json:"withdrawn"` // said to be wrong by whoever recorded it, and not shown
+	Labels       []Coded      `json:"security_labels"` // of the request: they hold for every copy
+	Other        []Other      `json:"other"`           // content without a heading: none of it is left out
+	Withdrawn    []Withdrawn  `json:"withdrawn"`       // said to be wrong by whoever recorded it, and not shown
 }
 
 // Requirements are what the person needs so that support can reach them.

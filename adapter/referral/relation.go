@@ -46,7 +46,7 @@ func (h *sheet) related(n *fhir.Node) {
 	h.Contacts = append(h.Contacts, p)
 }
 
-// contact files a contact of the Patient. What has no field is with the person.
+// contact files a contact of the Patient.
 func (h *sheet) contact(n *fhir.Node) {
 	p := h.relation(n, n.All("name"), n.All("address"))
 	if ref := n.Child("organization"); ref != nil {
@@ -59,6 +59,11 @@ func (h *sheet) contact(n *fhir.Node) {
 		if p.Organisation == "" {
 			p.Organisation = who
 		}
+	}
+	d := Detail{Element: "contact"}
+	if h.read.unread(n, h.linked, &d.Values); len(d.Values) > 0 {
+		p.More = []Detail{d}
+		h.read.hide(n)
 	}
 	h.Contacts = append(h.Contacts, p)
 }

@@ -28,7 +28,7 @@ type sheet struct {
 func (s *Service) newSheet(v *View) *sheet {
 	v.Headings = Headings{
 		Practices: []Practice{}, AboutMe: []Statement{}, Contacts: []Relation{}, Social: []Finding{}, Presenting: []Finding{},
-		Problems: []Finding{}, Assessments: []Statement{}, Documents: []Statement{}, Other: []Other{}, Withdrawn: []Withdrawn{},
+		Problems: []Finding{}, Assessments: []Statement{}, Documents: []Statement{}, Other: []Other{}, Withdrawn: []Withdrawn{}, Labels: []Coded{},
 		Requirements: Requirements{Adjustments: []Finding{}, Impairments: []Finding{}, Mobility: []Finding{}, Other: []Finding{}},
 		Communicate:  Communicate{Languages: []Language{}, Interpreters: []Finding{}, Needs: []Finding{}},
 		Carer:        Carer{Recorded: []Finding{}},
@@ -118,6 +118,7 @@ func (h *sheet) show(n *fhir.Node, role string) {
 // request shows what our own ServiceRequest says: why, when, by whom.
 func (h *sheet) request(n *fhir.Node, author string) {
 	r, v := h.read, h.v
+	h.Labels = append(h.Labels, r.codings(n.Child("meta").All("security"))...)
 	v.Priority, v.AuthoredOn = r.text(n, "priority"), r.text(n, "authoredOn")
 	for _, name := range []string{"status", "intent", "basedOn"} { // ours, not the sender's
 		r.hide(n.Child(name))
@@ -208,11 +209,7 @@ func (h *sheet) finish() {
 			h.Other = append(h.Other, Other{Type: n.ResourceType(), Reference: n.ResourceType() + "/" + n.Text("id"), More: more})
 		}
 	}
-	for i := range h.Practices {
-		if i == 0 {
-			h.Practices[i].OptOut = h.optOuts
-		}
-	}
+	h.Practices[0].OptOut = h.optOuts
 	h.v.Person.More = append([]Detail{}, h.read.rest(h.patient, h.linked)...)
 	h.consented()
 	h.state()

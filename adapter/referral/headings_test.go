@@ -1,0 +1,314 @@
+package referral
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"spadapter/adapter/fhir"
+)
+
+var update = flag.Bool("update", false, "write the golden view")
+
+// with is a referral of a person with these resources; patient has more members of the
+// Patient, with a comma before.
+func with(t testing.TB, patient string, resources ...string) *fhir.Node {
+	t.Helper()
+	if !strings.Contains(patient, `"name":[`) {
+		patient += `,"name":[{"family":"Marsh","given":["Edie"]}]`
+	}
+	entries := []string{
+		`{"resourceType":"Patient","id":"p","identifier":[{"system":"` + SystemNHSNumber + `","value":"9990000018"}]` + patient + `}`,
+		`{"resourceType":"ServiceRequest","id":"s","status":"active","intent":"filler-order","subject":{"reference":"Patient/p"}}`,
+	}
+	for i, r := range resources {
+		entries = append(entries, strings.Replace(r, `"resourceType"`, fmt.Sprintf(`"id":"r%d","resourceType"`, i), 1))
+	}
+	for i := range entries {
+		entries[i] = `{"resource":` + entries[i] + `}`
+	}
+	return tree(t, `{"resourceType":"Bundle","type":"collection","entry":[`+strings.Join(entries, ",\n")+`]}`)
+}
+
+// coded is an Observation or a Flag with a SNOMED CT code, and more members.
+func codedAs(kind, code, more string) string {
+	return `{"resourceType":"` + kind + `","status":"final","code":{"coding":[{"system":"` + SystemSNOMED + `","code":"` + code + `"}]}` + more + `}`
+}
+
+func worded(kind, text, more string) string {
+	return `{"resourceType":"` + kind + `","status":"active","code":{"text":"` + text + `"}` + more + `}`
+}
+
+// TestRisksAreListedAbsentOrUnknown: three states that must never be taken for each other.
+func TestRisksAreListedAbsentOrUnknown(t *testing.T) {
+	s := renderer(t)
+	safeguarding := `,"category":[{"coding":[{"code":"SG"}]}]`
+	over := `,"period":{"start":"2019-01-01","end":"2020-01-01"}`
+	for name, c := range map[string]struct {
+		resources []string
+		state     string
+		words     string
+		risks     int
+		guard     string
+	}{
+		"nothing":               {nil, StateNotRecorded, "not the same as no known risk", 0, StateNotRecorded},
+		"a code":                {[]string{codedAs("Observation", "281694009", "")}, StateRecorded, "Risks are listed", 1, StateNotRecorded},
+		"a concern":             {[]string{worded("Flag", "locked in", safeguarding)}, StateRecorded, "Risks are listed", 1, StateRecorded},
+		"a place":               {[]string{worded("Flag", "dog", `,"category":[{"coding":[{"system":"`+systemFlagCategory+`","code":"SS"}]}]`)}, StateRecorded, "Risks are listed", 1, StateNotRecorded},
+		"no known risks":        {[]string{worded("Flag", "No known risks.", "")}, StateNoneKnown, "It is recorded that no risk is known.", 0, StateNotRecorded},
+		"as a value":            {[]string{worded("Observation", "Risks", `,"valueString":"No  known risks"`)}, StateNoneKnown, "It is recorded", 0, StateNotRecorded},
+		"once no known risks":   {[]string{worded("Flag", "No known risks", over)}, StateNotRecorded, "not the same", 0, StateNotRecorded},
+		"denied to be known":    {[]string{worded("Observation", "No known risks", `,"valueBoolean":false`)}, StateNotRecorded, "not the same", 0, StateNotRecorded},
+		"a code that is denied": {[]string{codedAs("Observation", "281694009", `,"valueBoolean":false`)}, StateNotRecorded, "not the same", 0, StateNotRecorded},
+		"both": {[]string{worded("Flag", "No known risks", ""), codedAs("Observation", "281694009", "")},
+			StateRecorded, "though the record also says", 1, StateNotRecorded},
+		"ended": {[]string{worded("Flag", "locked in", safeguarding+over)}, StateRecorded, "have ended; whether there are others", 1, StateRecorded},
+		"ended, none now": {[]string{worded("Flag", "locked in", safeguarding+over), worded("Flag", "no known risks", "")},
+			StateRecorded, "no risk is known now", 1, StateRecorded},
+		"no safeguarding issue is no risk":     {[]string{codedAs("Observation", "861931000000100", "")}, StateNotRecorded, "not the same", 0, StateNone},
+		"a concern that is denied":             {[]string{codedAs("Observation", "706893006", `,"valueBoolean":false`)}, StateNotRecorded, "not the same", 0, StateNotRecorded},
+		"what was entered in error is no risk": {[]string{strings.Replace(codedAs("Observation", "281694009", ""), "final", "entered-in-error", 1)}, StateNotRecorded, "not the same", 0, StateNotRecorded},
+	} {
+		v := rendered(t, s, with(t, "", c.resources...))
+		if v.RiskState != c.state || !strings.Contains(v.RiskStatement, c.words) || len(v.Risks) != c.risks || v.Safeguarding.State != c.guard {
+			t.Errorf("%s: %s, %q, %d risks, safeguarding %s", name, v.RiskState, v.RiskStatement, len(v.Risks), v.Safeguarding.State)
+		}
+	}
+}
+
+// TestAReasonIsARisk: who is referred for an abuse must not seem to be at no risk.
+func TestAReasonIsARisk(t *testing.T) {
+	b := with(t, "").Clone()
+	reason := b.All("entry")[1].Child("resource").Add("reasonCode").Add("coding")
+	reason.Set("system", SystemSNOMED)
+	reason.Set("code", "707087005")
+	v := rendered(t, renderer(t), b)
+	if v.RiskState != StateRecorded || len(v.Safeguarding.Concerns) != 1 || !v.Risks[0].Reason || !v.Needs[0].Sensitive {
+		t.Errorf("the risks are %+v, the needs %+v", v.Risks, v.Needs)
+	}
+}
+
+// TestYesNoAndUnknown: an interpreter, a carer, being a carer. Null is neither.
+func TestYesNoAndUnknown(t *testing.T) {
+	s := renderer(t)
+	yes, no := "true", "false"
+	said := func(b *bool) string {
+		if b == nil {
+			return "null"
+		}
+		return fmt.Sprint(*b)
+	}
+	required := `,"extension":[{"url":"` + extInterpreter + `","valueBoolean":%s}]`
+	for name, c := range map[string]struct {
+		patient                   string
+		resources                 []string
+		interpreter, isCarer, has string
+	}{
+		"nothing":             {"", nil, "null", "null", "null"},
+		"an interpreter":      {fmt.Sprintf(required, yes), nil, yes, "null", "null"},
+		"none":                {fmt.Sprintf(required, no), nil, no, "null", "null"},
+		"said twice":          {fmt.Sprintf(required, no), []string{codedAs("Flag", "204021000000108", "")}, yes, "null", "null"},
+		"a code":              {"", []string{codedAs("Observation", "315594003", "")}, yes, "null", "null"},
+		"a code denied":       {"", []string{codedAs("Observation", "315594003", `,"valueBoolean":false`)}, no, "null", "null"},
+		"a language":          {"", []string{codedAs("Observation", "315566006", "")}, "null", "null", "null"},
+		"as UK Core had it":   {`,"extension":[{"url":"` + ukCore + `NHSCommunication","extension":[{"url":"language","valueCodeableConcept":{"text":"Somali"}},{"url":"interpreterRequired","valueBoolean":true}]}]`, nil, yes, "null", "null"},
+		"is a carer":          {"", []string{codedAs("Observation", "224484003", "")}, "null", yes, "null"},
+		"has no carer":        {"", []string{codedAs("Observation", "414041006", "")}, "null", "null", no},
+		"is one and has none": {"", []string{codedAs("Observation", "224484003", ""), codedAs("Observation", "276039008", "")}, "null", yes, no},
+		"was one":             {"", []string{worded("Observation", "No longer a carer", "")}, "null", no, "null"},
+		"is none":             {"", []string{codedAs("Observation", "224484003", `,"valueBoolean":false`)}, "null", no, "null"},
+		"was one, by its end": {"", []string{codedAs("Observation", "224484003", `,"effectivePeriod":{"end":"2020"}`)}, "null", "null", "null"},
+		"somebody cares":      {`,"contact":[{"relationship":[{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-AdditionalPersonRelationshipRole","code":"Carer"}]}],"name":{"text":"Ann"}}]`, nil, "null", "null", yes},
+		"somebody did":        {"", []string{`{"resourceType":"RelatedPerson","active":false,"relationship":[{"text":"carer"}]}`}, "null", "null", "null"},
+	} {
+		v := rendered(t, s, with(t, c.patient, c.resources...))
+		if got := []string{said(v.Communicate.Interpreter), said(v.Carer.Is), said(v.Carer.Has)}; !cmp.Equal(got, []string{c.interpreter, c.isCarer, c.has}) {
+			t.Errorf("%s: interpreter, is a carer, has one: %v", name, got)
+		}
+	}
+}
+
+// TestConsentIsRecordedAndNoCondition: given, refused, over, or nothing.
+func TestConsentIsRecordedAndNoCondition(t *testing.T) {
+	s := renderer(t)
+	consent := func(status, more string) string {
+		return `{"resourceType":"Consent","status":"` + status + `","scope":{"text":"sharing"},"category":[{"text":"x"}]` + more + `}`
+	}
+	for name, c := range map[string]struct {
+		resources []string
+		state     string
+		best      bool
+	}{
+		"nothing":         {nil, StateNotRecorded, false},
+		"given":           {[]string{consent("active", "")}, consentGiven, false},
+		"refused":         {[]string{consent("rejected", "")}, consentRefused, false},
+		"denied":          {[]string{consent("active", `,"provision":{"type":"deny"}`)}, consentRefused, false},
+		"over":            {[]string{consent("active", `,"provision":{"type":"permit","period":{"end":"2020-05-01"}}`)}, consentEnded, false},
+		"withdrawn":       {[]string{consent("inactive", "")}, consentEnded, false},
+		"asked":           {[]string{consent("proposed", "")}, StateRecorded, false},
+		"given once":      {[]string{consent("inactive", ""), consent("active", "")}, consentGiven, false},
+		"in her interest": {[]string{consent("active", `,"policyRule":{"text":"Best interests decision"}`)}, consentGiven, true},
+		"a mistake":       {[]string{consent("entered-in-error", "")}, StateNotRecorded, false},
+	} {
+		v := rendered(t, s, with(t, "", c.resources...))
+		best := len(v.Consent.Entries) > 0 && v.Consent.Entries[0].BestInterests
+		if v.Consent.State != c.state || best != c.best || v.Consent.LegalBasis != "direct care" {
+			t.Errorf("%s: %+v", name, v.Consent)
+		}
+	}
+}
+
+// TestWhatEndedIsShownAsEnded, and what was wrong is not shown.
+func TestWhatEndedIsShownAsEnded(t *testing.T) {
+	status := func(code, verification string) string {
+		return `{"resourceType":"Condition","clinicalStatus":{"coding":[{"code":"` + code + `"}]},"verificationStatus":{"coding":[{"code":"` + verification + `"}]},"code":{"text":"` + code + ` ` + verification + `"}}`
+	}
+	v := rendered(t, renderer(t), with(t, `,"telecom":[{"value":"1","period":{"end":"2020"}},{"value":"2"}],"address":[{"text":"a","use":"old"},{"text":"b"}],"name":[{"family":"Long","period":{"end":"2001"},"use":"usual"},{"family":"Marsh"}]`,
+		status("active", "confirmed"), status("resolved", "confirmed"), status("active", "refuted"), status("active", "provisional"),
+		worded("Flag", "old", `,"period":{"end":"2026-03-09"}`), worded("Flag", "today", `,"period":{"end":"2026-03-10"}`), strings.Replace(worded("Flag", "off", ""), "active", "inactive", 1)))
+	var got []string
+	for _, f := range append(v.Problems, v.Findings...) {
+		got = append(got, fmt.Sprint(f.Text, " ", f.Ended))
+	}
+	want := []string{"active confirmed false", "resolved confirmed true", "active provisional false", "old true", "today false", "off true"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if p := v.Person; p.Name != "Marsh" || p.Address != "b" || len(p.Telecom) != 1 || !p.Points[0].Ended || !p.Names[0].Previous || !p.Addresses[0].Ended {
+		t.Errorf("%+v", p)
+	}
+	if len(v.Withdrawn) != 1 || v.Withdrawn[0] != (Withdrawn{"Condition", "refuted", "Condition/r2"}) || strings.Contains(shownAs(t, v), "active refuted") {
+		t.Errorf("withdrawn is %+v", v.Withdrawn)
+	}
+}
+
+// TestSexIsNotShownBesideGender, whatever says it, and that it was sent is said.
+func TestSexIsNotShownBesideGender(t *testing.T) {
+	v := rendered(t, renderer(t), with(t, `,"gender":"female","extension":[{"url":"`+ukCore+`BirthSex","valueCodeableConcept":{"coding":[{"code":"male"}],"text":"reassigned"}},
+		{"url":"http://hl7.org/fhir/StructureDefinition/patient-genderIdentity","valueCodeableConcept":{"text":"reassigned"}}]`))
+	if text := shownAs(t, v); strings.Contains(text, `"male"`) || strings.Contains(text, "reassigned") {
+		t.Error(text)
+	}
+	if w := v.Person.Withheld; len(w) != 1 || w[0].Element != "sex" {
+		t.Errorf("withheld is %+v", w)
+	}
+}
+
+// TestTheWholePerson holds the view of the case with everything to its golden file.
+func TestTheWholePerson(t *testing.T) {
+	v := rendered(t, renderer(t), wholePerson(t))
+	got := shownAs(t, v)
+	const file = "testdata/whole-person.json"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("run with -update after looking:\n%s", diff)
+	}
+}
+
+// wholePerson is the normalised referral of the case whole-person, its resources with the
+// ids e0, e1 and so on.
+func wholePerson(t testing.TB) *fhir.Node {
+	t.Helper()
+	archive, err := txtar.ParseFile("../../mappings/ukcore-r4-to-referral/whole-person.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range archive.Files {
+		if part.Name != "target.json" {
+			continue
+		}
+		text := string(part.Data)
+		for i, entry := range tree(t, text).All("entry") {
+			url, n := entry.Text("fullUrl"), entry.Child("resource")
+			id := fmt.Sprintf("e%d", i)
+			text = strings.ReplaceAll(text, `"reference": "`+url+`"`, `"reference": "`+n.ResourceType()+"/"+id+`"`)
+			before, after, _ := strings.Cut(text, `"fullUrl": "`+url+`"`)
+			after = strings.Replace(after, `"resourceType"`, `"id": "`+id+`", "resourceType"`, 1)
+			text = before + `"fullUrl": "` + url + `"` + after
+		}
+		return tree(t, text)
+	}
+	t.Fatal("the case has no target")
+	return nil
+}
+
+// TestAProviderKnowsTheLeast: of the case with everything a provider of an activity gets
+// what it takes to meet the person, in our words, and of a restricted person no number.
+func TestAProviderKnowsTheLeast(t *testing.T) {
+	s, whole := renderer(t), wholePerson(t)
+	seen := func(b *fhir.Node) Contact {
+		v := rendered(t, s, b)
+		c := Contact{Name: v.Person.Name, Access: []Coded{}}
+		s.limit(&c, v)
+		return c
+	}
+	c := seen(whole)
+	if len(c.Telecom) != 3 || c.Interpreter == nil || !*c.Interpreter || c.Preferred.Text != "SMS" || !c.More {
+		t.Errorf("a provider sees %+v", c)
+	}
+	var needs []string
+	for _, code := range append(c.Access, c.Written...) {
+		needs = append(needs, code.Display)
+	}
+	want := []string{"Does use hearing aid", "Somali language interpreter needed", "Requires wheelchair access", "Noise intolerance", "Large print"}
+	if diff := cmp.Diff(want, needs); diff != "" {
+		t.Error(diff)
+	}
+	words := []string{c.Name, "SMS", "so", "urn:ietf:bcp:47"}
+	for _, list := range [][]Coded{c.Access, c.Written, c.Languages, c.Preferred.Codes} {
+		for _, code := range list {
+			words = append(words, code.System, code.Code, code.Display)
+		}
+	}
+	words = append(words, c.Telecom...)
+	shown := shownAs(t, c)
+	for _, secret := range everyValue(whole) {
+		known := false
+		for _, w := range words {
+			known = known || strings.Contains(w, secret)
+		}
+		if len(secret) > 3 && !known && strings.Contains(shown, `"`+secret+`"`) {
+			t.Errorf("a provider sees %q", secret)
+		}
+	}
+	label := func(n *fhir.Node) { n.Add("meta").Add("security").Set("code", "R") }
+	for name, change := range map[string]func(bundle, patient *fhir.Node){
+		"restricted":           func(_, patient *fhir.Node) { label(patient) },
+		"a restricted message": func(bundle, _ *fhir.Node) { label(bundle) },
+		"deceased":             func(_, patient *fhir.Node) { patient.Set("deceasedBoolean", "true") },
+	} {
+		b := whole.Clone()
+		change(b, b.All("entry")[1].Child("resource"))
+		if c := seen(b); len(c.Telecom) != 0 || c.Name == "" {
+			t.Errorf("%s: a provider sees %+v", name, c)
+		}
+		if p := rendered(t, s, b).Person; p.Restricted == p.Deceased || p.Address == "" || len(p.Telecom) == 0 {
+			t.Errorf("%s: the link worker sees %+v", name, p)
+		}
+	}
+}
+
+// everyValue lists every value below n.
+func everyValue(n *fhir.Node) []string {
+	var out []string
+	if n.HasValue() {
+		out = append(out, n.Value)
+	}
+	for _, c := range n.Children {
+		out = append(out, everyValue(c)...)
+	}
+	return out
+}
