@@ -1,6 +1,9 @@
 package referral
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Headings are the sections of the record standard that tell of the person, beside
 // View.Person. Every list is in the order of the message, what joined the referral later
@@ -90,6 +93,11 @@ const systemWords = canonical + "/NamingSystem/record-words"
 
 // in reports whether one of the codes or phrases is in one of our value sets.
 func (s *Service) in(set string, codes []Coded, phrases ...string) bool {
+	return s.holds(set, codes, plainWords(phrases))
+}
+
+// holds is in for phrases that are plain already.
+func (s *Service) holds(set string, codes []Coded, phrases []string) bool {
 	url := canonical + "/ValueSet/" + set
 	for _, c := range codes {
 		if c.Code == "" || c.System == "" {
@@ -100,15 +108,23 @@ func (s *Service) in(set string, codes []Coded, phrases ...string) bool {
 		}
 	}
 	for _, p := range phrases {
-		p = strings.Trim(strings.Join(strings.Fields(strings.ToLower(p)), " "), ".")
-		if p == "" {
-			continue
-		}
 		if ok, _ := s.Terminology.ValidateCode(url, systemWords, p); ok {
 			return true
 		}
 	}
 	return false
+}
+
+// plainWords are phrases as systemWords has them, each once.
+func plainWords(phrases []string) []string {
+	var out []string
+	for _, p := range phrases {
+		p = strings.Trim(strings.Join(strings.Fields(strings.ToLower(p)), " "), ".")
+		if p != "" && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // filing is where findings of a value set go.
@@ -145,16 +161,16 @@ var filings = []filing{
 // file puts a finding under its heading.
 func (h *sheet) file(f Finding) {
 	f.Denied = h.s.in("sp-denied", f.ValueCodes, f.Value)
-	codes, phrases := f.coded(), f.phrases()
+	codes, phrases := f.coded(), plainWords(f.phrases())
 	for _, place := range filings {
-		if h.s.in(place.set, codes, phrases...) {
+		if h.s.holds(place.set, codes, phrases) {
 			place.to(h, f)
 			return
 		}
 	}
-	social := h.s.in("sp-social-context", codes, phrases...)
+	social := h.s.holds("sp-social-context", codes, phrases)
 	switch {
-	case f.Type == "Condition" && (f.Reason || h.s.in("sp-presenting", codes, phrases...)):
+	case f.Type == "Condition" && (f.Reason || h.s.holds("sp-presenting", codes, phrases)):
 		h.Presenting = append(h.Presenting, f)
 	case social:
 		h.Social = append(h.Social, f)
