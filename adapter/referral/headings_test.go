@@ -312,3 +312,45 @@ func everyValue(n *fhir.Node) []string {
 	}
 	return out
 }
+
+// TestADeploymentsCodeDecides: where a code for it is known, a value set that is put in
+// takes the place of ours.
+func TestADeploymentsCodeDecides(t *testing.T) {
+	s := renderer(t)
+	b := with(t, "", `{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"https://linton.example/codes","code":"NKR"}]}}`)
+	if v := rendered(t, s, b); v.RiskState != StateNotRecorded || len(v.Findings) != 1 {
+		t.Errorf("%s, %d findings", v.RiskState, len(v.Findings))
+	}
+	codes, err := s.Terminology.With(tree(t, `{"resourceType":"ValueSet","url":"`+canonical+`/ValueSet/sp-no-known-risk","status":"active",
+		"compose":{"include":[{"system":"https://linton.example/codes","concept":[{"code":"NKR"}]}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Terminology = codes
+	if v := rendered(t, s, b); v.RiskState != StateNoneKnown {
+		t.Errorf("%s", v.RiskState)
+	}
+}
+
+// TestWhatWasNotSentIsSaid: what must be recordable as absent is null or has a state, and
+// a list is never null.
+func TestWhatWasNotSentIsSaid(t *testing.T) {
+	shown := shownAs(t, rendered(t, renderer(t), with(t, "")))
+	for _, want := range []string{
+		`"nhs_number_status": null`, `"preferred_name": null`, `"ethnicity": null`, `"religion": null`, `"marital_status": null`, `"preferred_contact_method": null`,
+		`"restricted": false`, `"deceased": false`, `"interpreter_needed": null`, `"written_format": null`, `"is_carer": null`, `"has_carer": null`,
+		`"reasonable_adjustments_needed": null`, `"risk_state": "not-recorded"`, `"state": "not-recorded"`, `"stated": false`,
+		`"about_me": []`, `"contacts": []`, `"concerns": []`, `"risks": []`, `"other": []`, `"entries": []`, `"social_context": []`,
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%s is not in %s", want, shown)
+		}
+	}
+	for _, name := range []string{"gp_practice", "about_me", "reasonable_adjustments", "impairments", "mobility", "other", "languages", "interpreter", "needs", "contacts", "recorded",
+		"concerns", "none_identified", "risks", "entries", "social_context", "presenting_complaints", "problems", "assessments", "documents", "withdrawn", "findings",
+		"scores", "notes", "names", "identifiers", "addresses", "contact_points", "immigration_status", "withheld", "more", "security_labels", "preferred_contact_times"} {
+		if strings.Contains(shown, `"`+name+`": null`) {
+			t.Errorf("%s is null", name)
+		}
+	}
+}
