@@ -136,6 +136,9 @@ func (h *sheet) communicates(n *fhir.Node) {
 		l := Language{}
 		for _, part := range e.All("extension") {
 			value := part.Child("value")
+			if value == nil {
+				continue
+			}
 			switch r.text(part, "url") {
 			case "language":
 				l.Concept = *r.concept(value)
