@@ -53,7 +53,7 @@ func TestLoopBringsEveryPartOfTheOutcomeIntoTheRecord(t *testing.T) {
 		}
 
 		list := worker.worklist("status=received")
-		if len(list) != 1 || list[0].Person.NHSNumber != sent.nhsNumber || len(list[0].Scores) != 2 || len(list[0].Findings) != 1 || len(list[0].Notes) != 1 || len(list[0].Needs) != 2 {
+		if len(list) != 1 || list[0].Person.NHSNumber != sent.nhsNumber || len(list[0].Scores) != 2 || len(list[0].Social) != 1 || len(list[0].Notes) != 1 || len(list[0].Needs) != 2 {
 			t.Fatalf("the worklist is %+v", list)
 		}
 		v := list[0]

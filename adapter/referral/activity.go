@@ -32,12 +32,6 @@ type ActivityView struct {
 	Task           string    `json:"task"`
 }
 
-// Contact is the least that a provider must know of a person to deliver an activity.
-type Contact struct {
-	Name    string   `json:"name"`
-	Telecom []string `json:"telecom,omitempty"` // empty for a restricted person
-}
-
 // open makes the sub-Task of an onward referral (S01).
 func (st *step) open(change *Change) error {
 	in, m := st.in.Activity, row("S01")
@@ -398,19 +392,11 @@ func (s *Service) activityView(ctx context.Context, c Call, a *Activity, r *Reco
 	if slices.Contains(who, ActorWorker) || c.Principal.Role != auth.RoleOwner {
 		v.Referral = a.Referral
 	} else if slices.Contains(who, ActorProvider) {
-		patient, err := s.Store.Read(ctx, Scope{Role: auth.RoleOperator}, "Patient", r.Patient)
+		person, err := s.contact(ctx, c, a, r)
 		if err != nil {
 			return nil, err
 		}
-		n, err := parse(patient.Body)
-		if err != nil {
-			return nil, err
-		}
-		p := person(n)
-		v.Person = &Contact{Name: p.Name}
-		if !Terminal(a.Status) && !factsOf(r, n, func(string) *fhir.Node { return nil }).Restricted {
-			v.Person.Telecom = p.Telecom
-		}
+		v.Person = person
 	}
 	stored, err := s.Store.ReadVersion(ctx, Scope{Role: auth.RoleOperator}, "Task", a.ID, a.Version)
 	if err != nil {

@@ -268,11 +268,16 @@ func (st *step) release(ctx context.Context, e *Event) (Version, error) {
 	return st.documentVersion(Version{Type: was.Type, ID: was.ID, Number: was.Number + 1, Organisation: st.after.Organisation}, n), nil
 }
 
+// madeHere reports whether a DocumentReference is an attachment or a summary of ours, and
+// not one that the practice sent.
+func madeHere(n *fhir.Node) bool {
+	return slices.ContainsFunc(n.All("identifier"), func(i *fhir.Node) bool { return i.Text("system") == IDSystem+"documentreference" })
+}
+
 // attached lists a DocumentReference, unless it is a summary that was made here.
 func (s *Service) attached(v *View, n *fhir.Node) {
 	audience := extension(n, extAudience)
-	made := slices.ContainsFunc(n.All("identifier"), func(i *fhir.Node) bool { return i.Text("system") == IDSystem+"documentreference" })
-	if made && audience == "" || n.Text("status") == "superseded" || slices.ContainsFunc(v.Attachments, func(a Attached) bool { return a.ID == n.Text("id") }) {
+	if madeHere(n) && audience == "" || n.Text("status") == "superseded" || slices.ContainsFunc(v.Attachments, func(a Attached) bool { return a.ID == n.Text("id") }) {
 		return
 	}
 	one := Attached{ID: n.Text("id"), Title: n.Text("description"), Added: n.Text("date"), Audience: audience, Document: "DocumentReference/" + n.Text("id")}

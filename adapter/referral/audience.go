@@ -52,21 +52,21 @@ func noteOf(e *Event) (n noted) {
 	return n
 }
 
-// reading is what one caller may read of the events of a referral.
-type reading struct {
+// permission is what one caller may read of the events of a referral.
+type permission struct {
 	requester bool            // the caller is the practice
 	released  map[string]bool // events with something of the service that the practice may read
 }
 
-func readingOf(c Call, r *Record, events []Event) reading {
+func permissionOf(c Call, r *Record, events []Event) permission {
 	if c.Principal.Role != auth.RoleRequester {
-		return reading{}
+		return permission{}
 	}
-	return reading{requester: true, released: released(r, events)}
+	return permission{requester: true, released: released(r, events)}
 }
 
 // note reports whether the caller may read the note of an event.
-func (v reading) note(e *Event, n noted) bool {
+func (v permission) note(e *Event, n noted) bool {
 	switch {
 	case !v.requester || e.Role == auth.RoleRequester:
 		return true
@@ -77,7 +77,7 @@ func (v reading) note(e *Event, n noted) bool {
 }
 
 // step gives the step of the timeline that the caller may see; false for none.
-func (v reading) step(e *Event) (Step, bool) {
+func (v permission) step(e *Event) (Step, bool) {
 	out := Step{Move: e.Move, Activity: e.Activity, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
 		Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)}
 	switch n := noteOf(e); {

@@ -7,7 +7,7 @@ import (
 	"spadapter/adapter/fhir"
 )
 
-func tree(t *testing.T, body string) *fhir.Node {
+func tree(t testing.TB, body string) *fhir.Node {
 	t.Helper()
 	n, err := fhir.Parse(fhir.Types(fhir.R4), []byte(body), fhir.Limits{})
 	if err != nil {

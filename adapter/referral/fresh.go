@@ -169,10 +169,7 @@ func factsOf(r *Record, patient *fhir.Node, resolve func(reference string) *fhir
 			break
 		}
 	}
-	for _, label := range patient.Child("meta").All("security") {
-		// PDS: R is a restricted person; the confidentiality code system has the same code
-		f.Restricted = f.Restricted || label.Text("code") == "R"
-	}
+	f.Restricted = restricted(patient)
 	f.Deceased = deceased(patient)
 	return f
 }

@@ -103,7 +103,7 @@ func (st *step) readers(audience string) (string, *issue.Error) {
 // the note had: who may read the wrong words must read the right ones.
 func (st *step) corrected(id, audience string) (*Event, *issue.Error) {
 	at := slices.IndexFunc(st.events, func(e Event) bool { return e.ID == id && e.Activity == "" && noteOf(&e).Note != "" })
-	if at < 0 || !readingOf(st.c, st.before, st.events).note(&st.events[at], noteOf(&st.events[at])) {
+	if at < 0 || !permissionOf(st.c, st.before, st.events).note(&st.events[at], noteOf(&st.events[at])) {
 		return nil, issue.New(issue.NotFound, "note-unknown", "the referral has no note with this id that you may read").At("replaces")
 	}
 	e := &st.events[at]
@@ -123,7 +123,7 @@ func (st *step) corrected(id, audience string) (*Event, *issue.Error) {
 
 // notes lists the notes of the events that a caller may read, in the order of when they
 // were made, each with the one that took its place.
-func (s *Service) notes(v reading, events []Event) []Note {
+func (s *Service) notes(v permission, events []Event) []Note {
 	var out []Note
 	at := map[string]int{}
 	for i := range events {

@@ -1,24 +1,44 @@
 package referral
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"spadapter/adapter/fhir"
 )
 
-// render makes a View of a record, its content, and Observations that came later.
-func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*View, error) {
+// joining are the types of what may join a referral after its request.
+var joining = []string{"Observation", "Flag", "Condition", "Consent", "DocumentReference", "QuestionnaireResponse", "RelatedPerson"}
+
+// joined reads what was sent for a referral or recorded for it after its request, the
+// oldest first of each type.
+func (s *Service) joined(ctx context.Context, scope Scope, referral string) ([]Version, error) {
+	var later []Version
+	for _, kind := range joining {
+		found, err := s.Store.Search(ctx, scope, Query{Type: kind, Page: Page{Count: 500}, Conditions: []Condition{
+			{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: referral}}},
+		}})
+		if err != nil {
+			return nil, err
+		}
+		slices.Reverse(found.Versions) // oldest first
+		later = append(later, found.Versions...)
+	}
+	return later, nil
+}
+
+// render makes a View of a record, its content, the person as known now, and what came
+// later. find reads a stored Organization that the content does not have; it may be nil.
+func (s *Service) render(c Call, r *Record, patient *fhir.Node, later []Version, events []Event, find func(reference string) *fhir.Node) (*View, error) {
 	content, err := r.content()
 	if err != nil {
 		return nil, err
 	}
 	v := &View{
 		ID: r.ID, Version: r.Version, Status: r.Status, BusinessStatus: r.BusinessStatus, Created: r.Created, Updated: r.Updated,
-		Requester: s.party(r.Organisation), Sharing: r.Sharing,
-		Needs: []Need{}, Scores: []Score{}, Findings: []Finding{}, Risks: []Finding{}, Notes: []Note{}, Attachments: []Attached{}, AllowedActions: []Action{},
+		Requester: s.party(r.Organisation), Sharing: r.Sharing, Attachments: []Attached{}, AllowedActions: []Action{},
 		Links: Links{Task: "Task/" + r.ID, ServiceRequest: "ServiceRequest/" + r.ServiceRequest, Patient: "Patient/" + r.Patient},
 	}
 	if r.Owner != "" {
@@ -32,46 +52,13 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 	if r.BusinessStatus == "info-requested" {
 		v.Question = asked(events)
 	}
-	for _, entry := range content.All("entry") {
-		switch n := entry.Child("resource"); n.ResourceType() {
-		case "ServiceRequest":
-			if n.Text("id") != r.Filler {
-				continue // the original, whose content the normalised one has too
-			}
-			v.Priority, v.AuthoredOn = n.Text("priority"), n.Text("authoredOn")
-			for _, reason := range n.All("reasonCode") {
-				v.Needs = append(v.Needs, need(reason))
-			}
-			for _, note := range n.All("note") {
-				v.Notes = append(v.Notes, Note{Text: note.Text("text"), Time: note.Text("time"), Author: r.Organisation, AuthorName: v.Requester.Name, Audience: ForPractice})
-			}
-		default:
-			s.show(v, n, RoleBaseline)
-		}
-	}
-	accepted := time.Time{}
-	for _, e := range events {
-		if e.Move == "T05" {
-			accepted = e.At
-		}
-	}
-	for _, version := range later {
-		role := RoleFollowUp
-		if accepted.IsZero() || version.Updated.Before(accepted) {
-			role = RoleBaseline // the practice sent it before support began
-		}
-		n, err := parse(version.Body)
-		if err != nil {
-			return nil, err
-		}
-		s.show(v, n, role)
-	}
-	v.RiskStatement = "Risks are listed in risks."
-	if len(v.Risks) == 0 {
-		v.RiskStatement = "No risk is recorded in the referral; that is not the same as no known risk."
+	h := s.newSheet(v)
+	h.patient, h.find = patient, find
+	if err := h.fill(r, content, later, events); err != nil {
+		return nil, err
 	}
 	v.SharingNotice = sharingNotice(events)
-	may := readingOf(c, r, events)
+	may := permissionOf(c, r, events)
 	for i := range events {
 		if step, ok := may.step(&events[i]); ok {
 			v.Timeline = append(v.Timeline, step)
@@ -79,6 +66,49 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 	}
 	v.Notes = append(v.Notes, s.notes(may, events)...)
 	return v, nil
+}
+
+// fill shows the person and every resource of a referral: the normalised content, then
+// what came later.
+func (h *sheet) fill(r *Record, content *fhir.Node, later []Version, events []Event) error {
+	accepted := time.Time{}
+	for _, e := range events {
+		if e.Move == "T05" {
+			accepted = e.At
+		}
+	}
+	roles := map[*fhir.Node]string{}
+	for _, entry := range content.All("entry") {
+		n := entry.Child("resource")
+		if n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
+			continue // as it was then; shown is as it is now
+		}
+		roles[n] = RoleBaseline
+		h.add(n)
+	}
+	for _, version := range later {
+		n, err := parse(version.Body)
+		if err != nil {
+			return err
+		}
+		roles[n] = RoleFollowUp
+		if accepted.IsZero() || version.Updated.Before(accepted) {
+			roles[n] = RoleBaseline // the practice sent it before support began
+		}
+		h.add(n)
+	}
+	h.person(h.patient, content)
+	if n := h.by["ServiceRequest/"+r.Filler]; n != nil {
+		h.request(n, r.Organisation)
+	}
+	if n := h.by["ServiceRequest/"+r.ServiceRequest]; n != nil {
+		h.original(n)
+	}
+	for _, n := range h.resources {
+		h.show(n, roles[n])
+	}
+	h.finish()
+	return nil
 }
 
 // asked is the last question to the referrer.
@@ -94,73 +124,6 @@ func asked(events []Event) string {
 
 func (s *Service) party(ods string) Party {
 	return Party{ODS: ods, Name: s.Partners.Organisation(ods).Name}
-}
-
-// show files what the practice or the service recorded where the link worker looks for it.
-func (s *Service) show(v *View, n *fhir.Node, role string) {
-	status := n.Text("verificationStatus", "coding", "code")
-	if status == "refuted" || status == "entered-in-error" || n.Text("status") == "entered-in-error" {
-		return
-	}
-	switch n.ResourceType() {
-	case "DocumentReference":
-		s.attached(v, n)
-	case "Observation":
-		s.observed(v, n, role)
-	case "Flag", "Condition":
-		f := Finding{Codes: codings(n.Child("code")), Text: n.Text("code", "text"), Date: n.Text("period", "start"), Value: n.Text("status")}
-		if n.ResourceType() == "Condition" {
-			f.Date, f.Value = n.Text("onset"), n.Text("clinicalStatus", "coding", "code")
-		}
-		// a safeguarding flag is a risk whatever its code
-		if n.Text("category", "coding", "code") == "SG" || s.isRisk(f) {
-			v.Risks = append(v.Risks, f)
-		} else {
-			v.Findings = append(v.Findings, f)
-		}
-	}
-}
-
-// observed files an Observation under scores, risks or findings.
-func (s *Service) observed(v *View, n *fhir.Node, role string) {
-	value := n.Child("value")
-	text := value.Text("value")
-	if value != nil && value.HasValue() {
-		text = value.Value
-	}
-	date := n.Text("effective")
-	if i := s.Instruments.Of(n); i != nil {
-		better := i.HigherIsBetter
-		v.Scores = append(v.Scores, Score{Instrument: i.Code, Name: i.Name, Value: text, Date: date, Low: i.Low.String(), High: i.High.String(),
-			HigherIsBetter: &better, Change: i.Change, Scoring: i.Scoring(text), Role: role, Observation: "Observation/" + n.Text("id")})
-		return
-	}
-	f := Finding{Codes: codings(n.Child("code")), Text: n.Text("code", "text"), Date: date}
-	switch {
-	case value != nil && value.Name == "valueCodeableConcept":
-		if f.Value = value.Text("text"); f.Value == "" {
-			f.Value = value.Text("coding", "display")
-		}
-	case value != nil && value.Name == "valueQuantity":
-		f.Value = strings.TrimSpace(text + " " + value.Text("unit"))
-	default:
-		f.Value = text
-	}
-	if s.isRisk(f) && f.Value != "false" { // a risk that is denied is a finding
-		v.Risks = append(v.Risks, f)
-		return
-	}
-	v.Findings = append(v.Findings, f)
-}
-
-// isRisk reports whether a code is in our list of risks and safeguarding concerns.
-func (s *Service) isRisk(f Finding) bool {
-	for _, c := range f.Codes {
-		if ok, _ := s.Terminology.ValidateCode(canonical+"/ValueSet/sp-risk", c.System, c.Code); ok {
-			return true
-		}
-	}
-	return false
 }
 
 // need splits a reason into our own need and the sender's codes.

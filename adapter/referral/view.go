@@ -28,11 +28,12 @@ type View struct {
 	Activities        []ActivityView `json:"activities,omitempty"`
 
 	Person         Person     `json:"person"`
+	Headings                  // of the record standard
 	Needs          []Need     `json:"needs"`
 	Scores         []Score    `json:"scores"`
-	Findings       []Finding  `json:"findings"`
-	Risks          []Finding  `json:"risks"`
-	RiskStatement  string     `json:"risk_statement"` // says so when no risk is recorded
+	Findings       []Finding  `json:"findings"`       // those that no heading takes
+	Risks          []Finding  `json:"risks"`          // safeguarding concerns included
+	RiskStatement  string     `json:"risk_statement"` // says in words what risk_state says
 	Notes          []Note     `json:"notes"`          // that the caller may read
 	Attachments    []Attached `json:"attachments"`    // that the caller may read
 	AllowedActions []Action   `json:"allowed_actions"`
@@ -46,31 +47,14 @@ type Party struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Person is the patient, as far as the caller may know.
-type Person struct {
-	NHSNumber string   `json:"nhs_number,omitempty"`
-	Name      string   `json:"name"`
-	BirthDate string   `json:"birth_date,omitempty"`
-	Gender    string   `json:"gender,omitempty"`
-	Telecom   []string `json:"telecom,omitempty"`
-	Address   string   `json:"address,omitempty"`
-	Language  string   `json:"language,omitempty"`
-}
-
 // Need is why the person was referred: the referrer's codes and words, and the need
 // of our own short list where a map gives one.
 type Need struct {
 	Need  string  `json:"need,omitempty"` // code of the need code system, such as loneliness
 	Codes []Coded `json:"codes,omitempty"`
 	Text  string  `json:"text,omitempty"`
-}
 
-// Finding is an Observation that is no score.
-type Finding struct {
-	Codes []Coded `json:"codes,omitempty"`
-	Text  string  `json:"text,omitempty"`
-	Value string  `json:"value,omitempty"`
-	Date  string  `json:"date,omitempty"`
+	Sensitive bool `json:"sensitive,omitempty"` // for whoever supports the person, and nobody else
 }
 
 // Note is a free text with its source.
@@ -80,7 +64,7 @@ type Note struct {
 	Time       string `json:"time,omitempty"`
 	Author     string `json:"author,omitempty"` // ODS code
 	AuthorName string `json:"author_name,omitempty"`
-	Audience   string `json:"audience"` // of Readers
+	Audience   string `json:"audience,omitempty"` // of Readers
 	Replaces   string `json:"replaces,omitempty"`
 	ReplacedBy string `json:"replaced_by,omitempty"` // id of the correction
 }

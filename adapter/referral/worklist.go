@@ -3,6 +3,8 @@ package referral
 import (
 	"context"
 	"slices"
+
+	"spadapter/adapter/fhir"
 )
 
 // Worklist gives the referrals the caller may see, oldest first, without timelines.
@@ -57,18 +59,7 @@ func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (
 			return nil, err
 		}
 	}
-	var later []Version
-	for _, kind := range []string{"Observation", "Flag", "Condition", "DocumentReference"} {
-		found, err := s.Store.Search(ctx, s.scope(c), Query{Type: kind, Page: Page{Count: 500}, Conditions: []Condition{
-			{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: r.ID}}},
-		}})
-		if err != nil {
-			return nil, err
-		}
-		slices.Reverse(found.Versions) // oldest first
-		later = append(later, found.Versions...)
-	}
-	v, err := s.render(c, r, later, events)
+	later, err := s.joined(ctx, s.scope(c), r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +72,10 @@ func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (
 	if err != nil {
 		return nil, err
 	}
-	v.Person = person(patient)
+	v, err := s.render(c, r, patient, later, events, func(reference string) *fhir.Node { return s.organisation(ctx, s.scope(c), reference) })
+	if err != nil {
+		return nil, err
+	}
 	activities, err := s.Store.ActivitiesOf(ctx, r.ID)
 	if err != nil {
 		return nil, err
