@@ -2,15 +2,19 @@ package store
 
 import (
 	"context"
+	"math"
 	"strings"
 )
 
 const (
 	// fewListed is how many candidates are better sorted than found by walking along a list.
-	fewListed = 3000
+	fewListed = 2000
 	// manyListed is how many of one holder are better walked along than those of everybody
 	// in one state.
-	manyListed = 10_000
+	manyListed = 6000
+	// spanListed is how many times as many are better sorted when they lie in a range of time
+	// and the index has what they are sorted by.
+	spanListed = 5
 	// maxWalks bounds the walks that one statement puts together; each is planned by itself.
 	maxWalks = 24
 )
@@ -22,69 +26,103 @@ type lead struct {
 	span int  // index of the span that its index has too, -1 for none
 }
 
-// leadOf chooses where to begin: with no filter but what an index has in order, there;
-// else with what the fewest rows meet, when these are few; else with a walk in the order of
-// the list, along the states when some are asked for and else along the scope.
+// leadOf chooses where to begin: with a walk along an index that has just what is asked for
+// in its order; else with what the fewest rows meet, when these are few; else with a walk in
+// the order of the list, along the states when some are asked for and else along the scope.
 func (s *Store) leadOf(ctx context.Context, w *worklist) (lead, error) {
-	if len(w.parts) == 0 && len(w.spans) == 0 && w.walkable(-1) {
-		return lead{part: -1, walk: true, span: -1}, nil
+	walk := w.walkOf(false)
+	if walk.walk && w.exact(walk) {
+		return walk, nil
 	}
-	if len(w.parts) == 1 && len(w.spans) == 0 && w.scope.keys == nil && w.stages == nil && w.walkable(0) {
-		return lead{part: 0, walk: true, span: -1}, nil
+	if other := w.walkOf(true); other.walk && w.exact(other) {
+		return other, nil
 	}
-	best, most := lead{}, fewListed+1
-	widest := 0 // how many the scope has, up to manyListed+1
-	for i := -1; i < len(w.parts); i++ {
-		for at := -1; at < len(w.spans); at++ {
-			l := lead{part: i, span: at}
-			if !w.leads(l) {
-				continue
-			}
-			limit := most
-			if i < 0 && at < 0 {
-				limit = manyListed + 1
-			}
-			from := w.begin(l)
-			n, err := s.capped(ctx, "SELECT 1 FROM "+from.from+" WHERE "+from.text.String(), from.args, limit)
-			if err != nil {
-				return l, err
-			}
-			if i < 0 && at < 0 {
-				widest = n
-			}
-			if n < most {
-				best, most = l, n
-			}
-			if most == 0 {
-				return best, nil
-			}
+	var best *lead
+	most, wide := math.MaxInt, false
+	for _, l := range w.leads() {
+		limit := min(most, s.options.few+1)
+		scope := l.part < 0 && l.span < 0
+		switch {
+		case l.span >= 0 && w.spans[l.span].column != w.column:
+			// whoever asks what has changed asks for what is last in the other orders
+			limit = min(most, spanListed*s.options.few+1)
+		case scope && best == nil && w.walkOf(true).part != walk.part:
+			limit = s.options.many + 1
+		}
+		from := w.begin(l)
+		n, err := s.capped(ctx, "SELECT 1 FROM "+from.from+" WHERE "+from.text.String(), from.args, limit)
+		if err != nil {
+			return l, err
+		}
+		wide = scope && n > s.options.many
+		if n < limit && (!scope || n <= s.options.few) {
+			best, most = &l, n
+		}
+		if n == 0 {
+			break
 		}
 	}
-	if most <= fewListed {
-		return best, nil
+	if best != nil {
+		return *best, nil
 	}
-	return w.walkOf(widest), nil
+	return w.walkOf(wide || w.scope.keys == nil), nil
 }
 
-// walkOf chooses the walk when whatever is asked for holds for many.
-func (w *worklist) walkOf(widest int) lead {
-	span := -1
-	for i, s := range w.spans {
-		if s.column == w.column {
-			span = i
+// leads are the beginnings that an index serves and whose rows can be counted, the scope
+// last: it is met by the most.
+func (w *worklist) leads() (list []lead) {
+	for i := len(w.parts) - 1; i >= -1; i-- {
+		p := w.at(i)
+		everybody := i < 0 && p.keys == nil
+		for at := range w.spans {
+			if p.staged || everybody {
+				list = append(list, lead{part: i, span: at})
+			}
+		}
+		if p.whole.text.Len() > 0 || everybody && w.stages != nil {
+			list = append(list, lead{part: i, span: -1})
 		}
 	}
-	best := lead{part: -1, walk: true, span: span}
-	for i := range w.parts {
-		if p := w.parts[i]; w.walkable(i) && (p.staged || widest > manyListed) {
+	return list
+}
+
+// walkOf chooses a walk: along one holder or practice that is asked for, along the states
+// when the scope is wide, else along the scope. Where that has more pieces than one
+// statement should have, all of it is sorted.
+func (w *worklist) walkOf(wide bool) lead {
+	best := lead{part: -1, walk: true, span: -1}
+	for i, s := range w.spans {
+		if s.column == w.column {
+			best.span = i
+		}
+	}
+	for i, p := range w.parts {
+		if inside := p.inside || w.scope.keys == nil; w.walkable(i) && (p.staged && inside || !p.staged && wide) {
 			best.part = i
 			break
 		}
 	}
-	if !w.walkable(best.part) {
-		best.walk = false // more pieces than one statement should have
-	}
+	best.walk = w.walkable(best.part)
 	return best
+}
+
+// exact reports whether all that a walk meets is on the list.
+func (w *worklist) exact(l lead) bool {
+	for i := range w.parts {
+		if i != l.part {
+			return false
+		}
+	}
+	for i := range w.spans {
+		if i != l.span {
+			return false
+		}
+	}
+	if l.part < 0 {
+		return true
+	}
+	p := w.parts[l.part]
+	return (p.inside || w.scope.keys == nil) && (p.staged || w.stages == nil)
 }
 
 // walkable reports whether an index has the rows of a part in the order of the list.
@@ -115,19 +153,6 @@ func (w *worklist) stagesOf(i int) []int64 {
 	return w.stages
 }
 
-// leads reports whether an index serves a lead, so that it can be counted.
-func (w *worklist) leads(l lead) bool {
-	p := w.at(l.part)
-	everybody := l.part < 0 && p.keys == nil
-	switch {
-	case everybody:
-		return l.span >= 0 || w.stages != nil
-	case l.span >= 0:
-		return p.staged
-	}
-	return p.whole.text.Len() > 0
-}
-
 // begin is the beginning of a statement that sorts: the lead and the stage with it.
 func (w *worklist) begin(l lead) *clause {
 	c := &clause{from: "referral f"}
@@ -154,27 +179,33 @@ func (w *worklist) begin(l lead) *clause {
 	return c
 }
 
-// rest adds every condition but the lead, spelled so that no index serves it.
+// rest adds every condition but the lead, in a CASE: no index serves that, and PostgreSQL
+// takes it for true of every second row, where it would take several conditions for true of
+// nearly none, and sort a list of which it must walk along the beginning.
 func (w *worklist) rest(c *clause, l lead) {
+	var rest clause
 	if l.part >= 0 {
-		c.and(w.scope.check.text.String(), w.scope.check.args...)
+		rest.and(w.scope.check.text.String(), w.scope.check.args...)
 	}
-	for i := range w.parts {
+	for i, p := range w.parts {
 		if i != l.part {
-			c.and(w.parts[i].check.text.String(), w.parts[i].check.args...)
+			rest.and(p.check.text.String(), p.check.args...)
 		}
 	}
 	if p := w.at(l.part); !p.staged && !(l.part < 0 && p.keys == nil) && w.stages != nil {
-		text, args := stageIn("("+stage+" + 0)", w.stages)
-		c.and(text, args...)
+		text, args := stageIn(stage, w.stages)
+		rest.and(text, args...)
 	}
 	for i, s := range w.spans {
 		if i != l.span {
-			c.and("f."+s.column+" + 0 "+s.operator+" ?", s.value)
+			rest.and("f."+s.column+" "+s.operator+" ?", s.value)
 		}
 	}
 	if w.after != nil && !l.walk {
-		c.and("(f."+w.column+" + 0, f.id || '') > (?, ?)", w.after.Time, w.after.ID)
+		rest.and("(f."+w.column+", f.id) > (?, ?)", w.after.Time, w.after.ID)
+	}
+	if rest.text.Len() > 0 {
+		c.and("CASE WHEN "+rest.text.String()+" THEN TRUE ELSE FALSE END", rest.args...)
 	}
 }
 

@@ -17,21 +17,21 @@ var everyStage = []int64{0, 1, 2}
 // never is the deadline of a referral without one: behind every time.
 const never = 9_000_000_000_000_000_000
 
-// Each column has two spellings: one that an index begins with, and one that no index
-// serves, in which the database can only check a row that it has found otherwise. So it is
-// this program that chooses where a statement begins: SQLite knows nothing of its tables,
-// PostgreSQL nothing for the first minute, and neither that the new referrals are those
-// which nobody has accepted.
+// It is this program that chooses where a statement begins: SQLite knows nothing of its
+// tables, PostgreSQL nothing for the first minute, and neither that the new referrals are
+// those which nobody has accepted. So one condition stands where an index serves it, and all
+// others in a CASE, where none does (see rest).
 
 // part is one condition of a worklist.
 type part struct {
-	check clause    // the whole of it, in a spelling that no index serves
-	whole clause    // the same, in a spelling that an index begins with; empty when none does
+	check clause    // for a row that is at hand
+	whole clause    // the same, as an index has it; empty when none does
 	keys  []*clause // the same in pieces, of which no two hold for one row; each is the beginning of an index
 
 	join    string // "need": what the index is on when it is not referral
 	staged  bool   // next in the index of each key is the stage
 	ordered bool   // and then come the columns of every order
+	inside  bool   // whatever meets it is in the scope
 }
 
 // worklist is a filter in a scope, as conditions.
@@ -56,9 +56,8 @@ type span struct {
 func list(column string, values []string) *part {
 	values = slices.Compact(slices.Sorted(slices.Values(values)))
 	p := &part{}
-	text, args := in("("+column+" || '')", values)
+	text, args := in(column, values)
 	p.check.and(text, args...)
-	text, args = in(column, values)
 	p.whole.and(text, args...)
 	for _, a := range args {
 		key := &clause{}
@@ -113,15 +112,15 @@ func newWorklist(scope referral.Scope, f referral.Filter) (*worklist, error) {
 	w.needs(f.Needs)
 	switch f.Risk {
 	case referral.Yes:
-		add(fixed("f.risk + 0 = 1", "f.risk = 1"), false)
+		add(fixed("f.risk = 1", "f.risk = 1"), false)
 	case referral.No:
-		add(fixed("f.risk + 0 = 0", ""), false)
+		add(fixed("f.risk = 0", ""), false)
 	}
 	switch f.Asked {
 	case referral.Yes:
-		add(fixed("f.former || '' <> ''", "f.former <> ''"), false)
+		add(fixed("f.former <> ''", "f.former <> ''"), false)
 	case referral.No:
-		add(fixed("f.former || '' = ''", ""), false)
+		add(fixed("f.former = ''", ""), false)
 	}
 	w.stage(f)
 	if !f.Since.IsZero() {
@@ -149,7 +148,9 @@ func (w *worklist) within(scope referral.Scope, owner string) {
 		if owner != "" {
 			some := slices.DeleteFunc(slices.Clone(mine), func(h string) bool { return owner == "-" && h[0] != '/' || owner != "-" && h != owner })
 			w.empty = len(some) == 0
-			owned(list(holder, some))
+			p := list(holder, some)
+			p.inside = true
+			owned(p)
 		}
 		w.scope.staged, w.scope.ordered = true, true
 		return
@@ -165,8 +166,9 @@ func (w *worklist) within(scope referral.Scope, owner string) {
 	switch owner {
 	case "":
 	case "-":
-		// the pools are the holders that begin with a slash, which comes before 0
-		w.parts = append(w.parts, fixed("f.owner || '' = ''", holder+" >= '/' AND "+holder+" < '0'"))
+		p := fixed("f.owner = ''", "f.owner = ''")
+		p.keys = []*clause{&p.whole}
+		owned(p)
 	default:
 		owned(list(holder, []string{clean(owner)}))
 	}
@@ -196,7 +198,9 @@ func (w *worklist) needs(codes []string) {
 	}
 	text, args := in("n.code", named)
 	p := &part{join: "need"}
-	p.check.and("EXISTS (SELECT 1 FROM need n WHERE "+text+" AND n.created = f.created AND n.referral = f.id)", args...)
+	// a scalar, which is asked for each row that is walked past: of an EXISTS PostgreSQL may
+	// make a join with all that have the need
+	p.check.and("(SELECT 1 FROM need n WHERE "+text+" AND n.created = f.created AND n.referral = f.id LIMIT 1) = 1", args...)
 	p.whole.and(text, args...)
 	w.parts = append(w.parts, p)
 }

@@ -27,16 +27,18 @@ CREATE TABLE need (
 -- Who has a referral on its list: the owner, or whoever works the pool it waits in. No
 -- organisation has a name that begins with a slash. And where it is: 0 closed, 1 open,
 -- 2 overdue. The statements spell both like this (see holder and stage in worklist.go).
--- Three orders of lists, each for the holder, the practice and the operator.
+-- Three orders of lists, each for the holder, the practice and the operator. Behind a time
+-- that is asked for by a range come the other times, so that what lies in the range is
+-- sorted by them without a look at each row.
 CREATE INDEX worklist_holder_created ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), created, id);
-CREATE INDEX worklist_holder_due ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), deadline, id);
-CREATE INDEX worklist_holder_updated ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), updated, id);
+CREATE INDEX worklist_holder_due ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), deadline, id, created, updated);
+CREATE INDEX worklist_holder_updated ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), updated, id, created, deadline);
 CREATE INDEX worklist_practice_created ON referral (organisation, (open * (1 + overdue)), created, id);
-CREATE INDEX worklist_practice_due ON referral (organisation, (open * (1 + overdue)), deadline, id);
-CREATE INDEX worklist_practice_updated ON referral (organisation, (open * (1 + overdue)), updated, id);
+CREATE INDEX worklist_practice_due ON referral (organisation, (open * (1 + overdue)), deadline, id, created, updated);
+CREATE INDEX worklist_practice_updated ON referral (organisation, (open * (1 + overdue)), updated, id, created, deadline);
 CREATE INDEX worklist_created ON referral ((open * (1 + overdue)), created, id);
-CREATE INDEX worklist_due ON referral ((open * (1 + overdue)), deadline, id);
-CREATE INDEX worklist_updated ON referral ((open * (1 + overdue)), updated, id);
+CREATE INDEX worklist_due ON referral ((open * (1 + overdue)), deadline, id, created, updated);
+CREATE INDEX worklist_updated ON referral ((open * (1 + overdue)), updated, id, created, deadline);
 
 -- States come and go with time: whoever is new was created last. So these are in order too.
 CREATE INDEX worklist_status_created ON referral (status, created, id);
@@ -45,6 +47,11 @@ CREATE INDEX worklist_status_updated ON referral (status, updated, id);
 CREATE INDEX worklist_business_created ON referral (business_status, created, id);
 CREATE INDEX worklist_business_due ON referral (business_status, deadline, id);
 CREATE INDEX worklist_business_updated ON referral (business_status, updated, id);
+
+-- What nobody has claimed, which is what is new.
+CREATE INDEX worklist_unclaimed_created ON referral ((open * (1 + overdue)), created, id) WHERE owner = '';
+CREATE INDEX worklist_unclaimed_due ON referral ((open * (1 + overdue)), deadline, id) WHERE owner = '';
+CREATE INDEX worklist_unclaimed_updated ON referral ((open * (1 + overdue)), updated, id) WHERE owner = '';
 
 -- What few referrals have.
 CREATE INDEX worklist_priority ON referral (priority, created, id) WHERE priority <> 'routine' AND priority <> '';
