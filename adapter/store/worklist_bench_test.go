@@ -86,6 +86,12 @@ func many(t testing.TB, s *store.Store, n int, content []byte) (list []*referral
 			{ID: s.NewID(), Referral: r.ID, Move: "T02", To: "requested", Role: auth.RoleRequester, At: created},
 			{ID: s.NewID(), Referral: r.ID, Move: "T03", From: "requested", To: "received", At: created},
 		}
+		c.Message = &referral.Message{ID: s.NewID(), Client: "gp", Dialect: "ukcore-r4", ContentType: "application/fhir+json", Body: padded("{}", 40), SHA256: "0"}
+		c.Keys = []referral.Key{{Kind: referral.KeyNatural, Scope: r.Organisation, Value: r.ID, Hash: "0"}}
+		c.Response = &referral.Response{Status: 201, Body: padded("{}", 40)}
+		if i%4 == 0 {
+			c.Deliveries = []referral.Delivery{notice(s, r.ID, r.Organisation, created)}
+		}
 		room <- struct{}{}
 		group.Go(func() {
 			defer func() { <-room }()

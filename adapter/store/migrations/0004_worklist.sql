@@ -60,6 +60,10 @@ CREATE INDEX worklist_asked ON referral (created, id) WHERE former <> '';
 CREATE INDEX worklist_registered ON referral (registered, created, id) WHERE registered <> '';
 CREATE INDEX worklist_seen ON referral (id) WHERE seen = 0;
 
+-- The outbox is listed by its ids: what still has to go is found without walking over what
+-- went long ago.
+CREATE INDEX delivery_open ON delivery (state, id) WHERE open = 1;
+
 DROP INDEX referral_created;
 DROP INDEX referral_open;
 DROP INDEX referral_owner;
