@@ -97,7 +97,7 @@ func (w *worklist) walkOf(wide bool) lead {
 		}
 	}
 	for i, p := range w.parts {
-		if inside := p.inside || w.scope.keys == nil; w.walkable(i) && (p.staged && inside || !p.staged && wide) {
+		if inside := p.inside || w.scope.keys == nil; w.walkable(i) && (p.staged && inside || (p.late || !p.staged) && wide) {
 			best.part = i
 			break
 		}

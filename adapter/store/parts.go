@@ -32,6 +32,7 @@ type part struct {
 	staged  bool   // next in the index of each key is the stage
 	ordered bool   // and then come the columns of every order
 	inside  bool   // whatever meets it is in the scope
+	late    bool   // what meets it is at the end of the order as a rule
 }
 
 // worklist is a filter in a scope, as conditions.
@@ -167,7 +168,7 @@ func (w *worklist) within(scope referral.Scope, owner string) {
 	case "":
 	case "-":
 		p := fixed("f.owner = ''", "f.owner = ''")
-		p.keys = []*clause{&p.whole}
+		p.keys, p.late = []*clause{&p.whole}, true
 		owned(p)
 	default:
 		owned(list(holder, []string{clean(owner)}))
@@ -205,10 +206,10 @@ func (w *worklist) needs(codes []string) {
 	w.parts = append(w.parts, p)
 }
 
-// stage limits the list to where referrals are.
+// stage limits the list to where referrals are. What is closed is due at no time.
 func (w *worklist) stage(f referral.Filter) {
 	w.stages = slices.DeleteFunc(slices.Clone(everyStage), func(n int64) bool {
-		return f.Open && n == 0 || f.Overdue == referral.Yes && n != 2 || f.Overdue == referral.No && n == 2
+		return (f.Open || !f.DueBefore.IsZero()) && n == 0 || f.Overdue == referral.Yes && n != 2 || f.Overdue == referral.No && n == 2
 	})
 	if len(w.stages) == len(everyStage) {
 		w.stages = nil

@@ -27,16 +27,16 @@ CREATE TABLE need (
 -- Who has a referral on its list: the owner, or whoever works the pool it waits in. No
 -- organisation has a name that begins with a slash. And where it is: 0 closed, 1 open,
 -- 2 overdue. The statements spell both like this (see holder and stage in worklist.go).
--- Three orders of lists, each for the holder, the practice and the operator. Behind a time
--- that is asked for by a range come the other times, so that what lies in the range is
--- sorted by them without a look at each row.
-CREATE INDEX worklist_holder_created ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), created, id);
+-- Three orders of lists, each for the holder, the practice and the operator. Behind the
+-- time that it is sorted by come the other times, so that a range of them is looked for, or
+-- sorted by another, without a look at each row.
+CREATE INDEX worklist_holder_created ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), created, id, updated, deadline);
 CREATE INDEX worklist_holder_due ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), deadline, id, created, updated);
 CREATE INDEX worklist_holder_updated ON referral ((CASE WHEN owner <> '' THEN owner ELSE '/' || pool END), (open * (1 + overdue)), updated, id, created, deadline);
-CREATE INDEX worklist_practice_created ON referral (organisation, (open * (1 + overdue)), created, id);
+CREATE INDEX worklist_practice_created ON referral (organisation, (open * (1 + overdue)), created, id, updated, deadline);
 CREATE INDEX worklist_practice_due ON referral (organisation, (open * (1 + overdue)), deadline, id, created, updated);
 CREATE INDEX worklist_practice_updated ON referral (organisation, (open * (1 + overdue)), updated, id, created, deadline);
-CREATE INDEX worklist_created ON referral ((open * (1 + overdue)), created, id);
+CREATE INDEX worklist_created ON referral ((open * (1 + overdue)), created, id, updated, deadline);
 CREATE INDEX worklist_due ON referral ((open * (1 + overdue)), deadline, id, created, updated);
 CREATE INDEX worklist_updated ON referral ((open * (1 + overdue)), updated, id, created, deadline);
 
