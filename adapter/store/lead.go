@@ -12,9 +12,9 @@ const (
 	// manyListed is how many of one holder are better walked along than those of everybody
 	// in one state.
 	manyListed = 6000
-	// spanListed is how many times as many are better sorted when they lie in a range of time
-	// and the index has what they are sorted by.
-	spanListed = 5
+	// lateListed is how many times as many are better sorted when the walk would be a long
+	// one: past what did not change to what did, or past all that meet one condition of many.
+	lateListed = 5
 	// maxWalks bounds the walks that one statement puts together; each is planned by itself.
 	maxWalks = 24
 )
@@ -39,15 +39,19 @@ func (s *Store) leadOf(ctx context.Context, w *worklist) (lead, error) {
 	}
 	var best *lead
 	most, wide := math.MaxInt, false
+	few := s.options.few
+	if len(w.parts)+len(w.spans) > 2 {
+		few *= lateListed // a walk past rows of which three things must hold is a long one
+	}
 	for _, l := range w.leads() {
-		limit := min(most, s.options.few+1)
+		limit := min(most, few+1)
 		scope := l.part < 0 && l.span < 0
 		switch {
-		case l.span >= 0 && w.spans[l.span].column != w.column:
+		case l.span >= 0 && w.spans[l.span].column == "updated" && w.column != "updated":
 			// whoever asks what has changed asks for what is last in the other orders
-			limit = min(most, spanListed*s.options.few+1)
+			limit = min(most, lateListed*s.options.few+1)
 		case scope && best == nil && w.walkOf(true).part != walk.part:
-			limit = s.options.many + 1
+			limit = max(s.options.many, few) + 1
 		}
 		from := w.begin(l)
 		n, err := s.capped(ctx, "SELECT 1 FROM "+from.from+" WHERE "+from.text.String(), from.args, limit)
@@ -55,7 +59,7 @@ func (s *Store) leadOf(ctx context.Context, w *worklist) (lead, error) {
 			return l, err
 		}
 		wide = scope && n > s.options.many
-		if n < limit && (!scope || n <= s.options.few) {
+		if n < limit && (!scope || n <= few) {
 			best, most = &l, n
 		}
 		if n == 0 {
