@@ -108,6 +108,11 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Reachable: c.reachable(),
 	})
 	validator.intake = service
+	if n, err := service.Learn(ctx); err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	} else if n > 0 {
+		log.Info("worklist_learned", "referrals", n)
+	}
 	observe := observeDeliveries(registry)
 	if a.worker, err = a.newWorker(observe, service.Fresh); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))

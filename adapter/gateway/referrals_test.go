@@ -62,6 +62,79 @@ func TestWorklistRefuses(t *testing.T) {
 	}
 }
 
+// TestFilter: every parameter, in the words of the items it filters by.
+func TestFilter(t *testing.T) {
+	codes := func(system string) []string {
+		return map[string][]string{referral.SystemNeed: {"loneliness", "housing"}, referral.SystemBusinessStatus: {"allocated", "waiting-list"}}[system]
+	}
+	page := referral.Page{Count: pageDefault}
+	for query, want := range map[string]referral.Filter{
+		"":                           {},
+		"need=loneliness,housing":    {Needs: []string{"loneliness", "housing"}},
+		"business_status=allocated":  {Business: []string{"allocated"}},
+		"priority=urgent,stat":       {Priority: []string{"urgent", "stat"}},
+		"practice=y99001,Y99002":     {Practices: []string{"Y99001", "Y99002"}},
+		"risk=true&overdue=false":    {Risk: referral.Yes, Overdue: referral.No},
+		"cancellation_asked=true":    {Asked: referral.Yes},
+		"open=false":                 {},
+		"due_before=2026-02-17":      {DueBefore: day(2026, 2, 17)},
+		"sort=due&owner=-":           {Sort: referral.SortDue, Owner: "-"},
+		"sort=updated&_format=json":  {Sort: referral.SortUpdated},
+		"since=2026-02&sort=created": {Since: day(2026, 2, 1), Sort: referral.SortCreated},
+	} {
+		params, err := splitQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Page = page
+		got, err := parseFilter(params, codes)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", query, err, diff)
+		}
+	}
+	for query, want := range map[string]string{ // what the sender is told, and where
+		"need=lonelyness":                  "http.need need must be codes of need with commas between: loneliness, housing; did you mean loneliness?",
+		"need=":                            "http.need need must be codes of need with commas between: loneliness, housing",
+		"need=housing,,loneliness":         "http.need need must be codes of need with commas between: loneliness, housing",
+		"business_status=waiting_list":     "http.business_status business_status must be codes of business-status with commas between: allocated, waiting-list; did you mean waiting-list?",
+		"priority=urgnet":                  "http.priority priority must be codes of ServiceRequest.priority with commas between: asap, routine, stat, urgent; did you mean urgent?",
+		"risk=yes":                         "http.risk risk must be true or false",
+		"overdue=1":                        "http.overdue overdue must be true or false",
+		"cancellation_asked=":              "http.cancellation_asked cancellation_asked must be true or false",
+		"sort=update":                      "http.sort sort must be one of created, due, updated; did you mean updated?",
+		"practice=,Y99001":                 "http.practice practice must be ODS codes of practices with commas between; leave the parameter out for all",
+		"due_before=soon":                  "http.due_before due_before must be a date or dateTime such as 2026-02, 2026-02-17 or 2026-02-17T09:30:00Z; write the + of an offset as %2B",
+		"needs=housing":                    " the worklist takes NAMES; did you mean need?",
+		"due-before=2026":                  " the worklist takes NAMES; did you mean due_before?",
+		"need:not=housing":                 " the worklist takes NAMES",
+		"nhs_number=9990000000":            " the worklist takes NAMES",
+		"risk=true&risk=true":              "http.risk a parameter may be given once",
+		"need=" + strings.Repeat(",", 200): "http.need need names too many codes",
+	} {
+		params, err := splitQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = parseFilter(params, codes)
+		names := "status, business_status, owner, practice, patient, need, priority, risk, open, overdue, cancellation_asked, due_before, since, sort, count, cursor"
+		for _, e := range issue.All(err) {
+			if got := e.Expression + " " + strings.ReplaceAll(e.Details, names, "NAMES"); got != want || !e.Type.Within(issue.Invalid) {
+				t.Errorf("%s: got %q, want %q", query, got, want)
+			}
+			if strings.Contains(e.Details, "9990000000") {
+				t.Errorf("%s: the value is in the details", query)
+			}
+		}
+		if len(issue.All(err)) != 1 {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	params, _ := splitQuery("need=anything")
+	if _, err := parseFilter(params, func(string) []string { return nil }); err != nil {
+		t.Errorf("a code system that nobody loaded refuses: %v", err)
+	}
+}
+
 func TestViewHasItsVersion(t *testing.T) {
 	rec := newWorld(t, nil).do("GET", "/api/v1/referrals/abc", "", "as lw")
 	wants(t, rec, 200, "")

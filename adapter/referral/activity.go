@@ -380,6 +380,11 @@ func (s *Service) Activities(ctx context.Context, c Call, open bool, p Page) (li
 
 // activityView renders a sub-Task for a caller.
 func (s *Service) activityView(ctx context.Context, c Call, a *Activity, r *Record) (*ActivityView, error) {
+	return s.activityWith(ctx, c, a, r, nil)
+}
+
+// activityWith is activityView with the current version of its Task, where that was read.
+func (s *Service) activityWith(ctx context.Context, c Call, a *Activity, r *Record, stored *Version) (*ActivityView, error) {
 	v := &ActivityView{
 		ID: a.ID, Version: a.Version, Name: a.Name, Status: a.Status, BusinessStatus: a.BusinessStatus, Sessions: a.Sessions,
 		Created: a.Created, Updated: a.Updated, Task: "Task/" + a.ID, AllowedActions: []Action{},
@@ -398,9 +403,11 @@ func (s *Service) activityView(ctx context.Context, c Call, a *Activity, r *Reco
 		}
 		v.Person = person
 	}
-	stored, err := s.Store.ReadVersion(ctx, Scope{Role: auth.RoleOperator}, "Task", a.ID, a.Version)
-	if err != nil {
-		return nil, err
+	if stored == nil || stored.Number != a.Version {
+		var err error
+		if stored, err = s.Store.ReadVersion(ctx, Scope{Role: auth.RoleOperator}, "Task", a.ID, a.Version); err != nil {
+			return nil, err
+		}
 	}
 	var task struct{ Description string }
 	if err := json.Unmarshal(stored.Body, &task); err != nil {

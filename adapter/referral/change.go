@@ -93,6 +93,15 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 	for _, o := range withdrawn {
 		change.Versions = append(change.Versions, o.version)
 	}
+	var observed []Version
+	for _, o := range append(slices.Clone(recorded), withdrawn...) {
+		if o.kind == "Observation" {
+			observed = append(observed, o.version)
+		}
+	}
+	if err := s.weigh(ctx, r, content, observed, len(withdrawn) > 0); err != nil {
+		return err
+	}
 	if st.move.Proof {
 		proof, err := st.provenance(append(slices.Clone(recorded), withdrawn...), withdrawn)
 		if err != nil {

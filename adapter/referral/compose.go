@@ -47,6 +47,7 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 			return nil, nil, err
 		}
 	}
+	change.Registered = in.registrations(ctx) // references lead to the message itself, until they are linked
 	in.link(in.root, fhir.NewIndex(in.root))
 	for _, it := range in.items {
 		if it.number == 0 {
@@ -116,6 +117,15 @@ func (in *intake) joined(ctx context.Context, change *Change) error {
 			task.Input = append(task.Input, input)
 		}
 	}
+	if !r.Risk {
+		var later []*fhir.Node
+		for _, it := range in.items {
+			if it.number > 0 {
+				later = append(later, it.node)
+			}
+		}
+		r.Risk = in.s.risky(later)
+	}
 	r.Version, r.Updated = r.Version+1, in.at
 	task.LastModified = fhir.NewDateTime(in.at)
 	next, err := fhir.FromTyped(&task)
@@ -151,6 +161,7 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		Sharing: in.s.Sharing, Dialect: in.s.Dialect(in.sender).Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
 	}
 	r.Due = in.s.Rules.due(r.Status, r.BusinessStatus, false, in.at, "")
+	in.s.glance(r, content)
 	change.Referral = r
 	task, err := fhir.FromTyped(in.s.newTask(r, in.request.node))
 	if err != nil {

@@ -36,11 +36,11 @@ func (s *Service) contact(ctx context.Context, c Call, a *Activity, r *Record) (
 	if Terminal(a.Status) {
 		return out, nil // it is over: there is nothing left to know
 	}
-	later, err := s.joined(ctx, everything, r.ID)
+	joined, err := s.Store.Joined(ctx, everything, []string{r.ID})
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.render(c, r, patient, later, nil, nil)
+	v, err := s.render(c, r, patient, joined[r.ID], nil, nil)
 	if err != nil {
 		return nil, err
 	}

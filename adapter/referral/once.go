@@ -1,6 +1,7 @@
 package referral
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -97,38 +98,50 @@ func (f *foresight) ReadVersion(ctx context.Context, s Scope, resourceType, id s
 	return f.Store.ReadVersion(ctx, s, resourceType, id, number)
 }
 
-// Search knows of the conditions only what belongs to a referral.
-func (f *foresight) Search(ctx context.Context, s Scope, q Query) (Found, error) {
-	found, err := f.Store.Search(ctx, s, q)
+func (f *foresight) ReadAll(ctx context.Context, s Scope, resourceType string, ids []string) (map[string]*Version, error) {
+	all, err := f.Store.ReadAll(ctx, s, resourceType, ids)
 	if err != nil {
-		return found, err
+		return nil, err
 	}
-	asked := Term{}
-	for _, c := range q.Conditions {
-		asked = Term{Param: c.Param, Value: c.Values[0].Text}
-	}
-	var fresh []Version
-	for i := range f.change.Versions {
-		v := &f.change.Versions[i]
-		if v.Type != q.Type {
-			continue
-		}
-		found.Versions = slices.DeleteFunc(slices.Clone(found.Versions), func(w Version) bool { return w.ID == v.ID })
-		if f.sees(s, v) && slices.Contains(v.Terms, asked) {
-			fresh = append([]Version{*v}, fresh...) // the newest first
+	for _, id := range ids {
+		if v := f.find(s, resourceType, id, 0); v != nil {
+			all[id] = v
 		}
 	}
-	found.Versions = append(fresh, found.Versions...)
-	return found, nil
+	return all, nil
 }
 
-func (f *foresight) ActivitiesOf(ctx context.Context, id string) ([]Activity, error) {
-	list, err := f.Store.ActivitiesOf(ctx, id)
+func (f *foresight) Joined(ctx context.Context, s Scope, ids []string) (map[string][]Version, error) {
+	all, err := f.Store.Joined(ctx, s, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range f.change.Versions {
+		v := &f.change.Versions[i]
+		if !slices.Contains(Joining, v.Type) {
+			continue
+		}
+		for _, id := range ids {
+			list := slices.DeleteFunc(all[id], func(w Version) bool { return w.Type == v.Type && w.ID == v.ID })
+			if f.sees(s, v) && slices.Contains(v.Terms, referralTerm(id)) {
+				list = append(list, *v)
+			}
+			slices.SortStableFunc(list, func(a, b Version) int {
+				return cmp.Compare(slices.Index(Joining, a.Type), slices.Index(Joining, b.Type))
+			})
+			all[id] = list
+		}
+	}
+	return all, nil
+}
+
+func (f *foresight) ActivitiesOf(ctx context.Context, referrals ...string) ([]Activity, error) {
+	list, err := f.Store.ActivitiesOf(ctx, referrals...)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range f.change.Activities {
-		if a.Referral != id {
+		if !slices.Contains(referrals, a.Referral) {
 			continue
 		}
 		if at := slices.IndexFunc(list, func(b Activity) bool { return a.ID == b.ID }); at >= 0 {

@@ -32,6 +32,13 @@ type Record struct {
 	Overdue        bool      // that time is over, and nobody has acted since (T21)
 	Created        time.Time
 	Updated        time.Time
+	Risk           bool   // the content, or what joined it, holds a risk
+	Priority       string // of the request, "routine" when it has none
+	Registered     string // ODS code of the practice where the person is registered, "" when that is the requester
+
+	// Needs are codes of the need code system, each once. They are written once, like
+	// Content, and not read back.
+	Needs []string
 
 	// Content is the normalised referral, an R4 collection Bundle in JSON. It is written
 	// once: Commit ignores it when Version is not 1.

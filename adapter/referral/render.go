@@ -1,33 +1,12 @@
 package referral
 
 import (
-	"context"
 	"encoding/json"
 	"slices"
 	"time"
 
 	"spadapter/adapter/fhir"
 )
-
-// joining are the types of what may join a referral after its request.
-var joining = []string{"Observation", "Flag", "Condition", "Consent", "DocumentReference", "QuestionnaireResponse", "RelatedPerson"}
-
-// joined reads what was sent for a referral or recorded for it after its request, the
-// oldest first of each type.
-func (s *Service) joined(ctx context.Context, scope Scope, referral string) ([]Version, error) {
-	var later []Version
-	for _, kind := range joining {
-		found, err := s.Store.Search(ctx, scope, Query{Type: kind, Page: Page{Count: 500}, Conditions: []Condition{
-			{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: referral}}},
-		}})
-		if err != nil {
-			return nil, err
-		}
-		slices.Reverse(found.Versions) // oldest first
-		later = append(later, found.Versions...)
-	}
-	return later, nil
-}
 
 // render makes a View of a record, its content, the person as known now, and what came
 // later. find reads a stored Organization that the content does not have; it may be nil.

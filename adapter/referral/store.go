@@ -39,13 +39,27 @@ type Store interface {
 
 	// Referral gives one referral with its content.
 	Referral(ctx context.Context, s Scope, id string) (*Record, error)
-	// Referrals gives the worklist, oldest first, with content. next is "" on the last page.
+	// Referrals gives the worklist, with content and without Needs. next is "" on the last page.
 	Referrals(ctx context.Context, s Scope, f Filter) (list []Record, next string, err error)
 	// Events gives the history of one referral in order.
 	Events(ctx context.Context, s Scope, referral string) ([]Event, error)
+	// EventsOf gives the histories of several referrals, each in order, by referral.
+	EventsOf(ctx context.Context, s Scope, referrals []string) (map[string][]Event, error)
+	// Joined gives what joined referrals after their requests, by referral: what is current
+	// of the types of Joining, in their order; of each the oldest first, and the newest 500.
+	Joined(ctx context.Context, s Scope, referrals []string) (map[string][]Version, error)
+	// ReadAll gives the current versions of resources of one type, by id. What is not
+	// found, or was deleted, is left out.
+	ReadAll(ctx context.Context, s Scope, resourceType string, ids []string) (map[string]*Version, error)
+	// Unseen gives at most n referrals whose priority, needs, risk and practice were never
+	// read in their content, with content. It knows no scope.
+	Unseen(ctx context.Context, n int) ([]Record, error)
+	// See stores what was read in the content of referrals, unless they have changed since;
+	// it makes no new version.
+	See(ctx context.Context, list []Record) error
 
-	// ActivitiesOf gives the sub-Tasks of a referral, the oldest first. It knows no scope.
-	ActivitiesOf(ctx context.Context, referral string) ([]Activity, error)
+	// ActivitiesOf gives the sub-Tasks of referrals, the oldest first. It knows no scope.
+	ActivitiesOf(ctx context.Context, referrals ...string) ([]Activity, error)
 	// Activity gives one sub-Task that its provider or the owner of its referral may see.
 	Activity(ctx context.Context, s Scope, id string) (*Activity, error)
 	// Activities gives the sub-Tasks that a provider was sent, the oldest first; open ones
@@ -62,6 +76,9 @@ type Store interface {
 	Feeds
 	Subscribers
 }
+
+// Joining are the types of what may join a referral after its request.
+var Joining = []string{"Observation", "Flag", "Condition", "Consent", "DocumentReference", "QuestionnaireResponse", "RelatedPerson"}
 
 // Scope is whose data a caller may see.
 //
@@ -90,6 +107,13 @@ type Change struct {
 	Deliveries   []Delivery     // the outbox rows this change causes, in the order to send
 	Cancels      []Cancellation // deliveries that become superseded
 	Timer        *Timer         // a timer of a referral that moves nothing, nil when none
+	Registered   []Registration // of Patients that changed; holds for all their referrals
+}
+
+// Registration is where a Patient is registered.
+type Registration struct {
+	Patient  string
+	Practice string // ODS code, "" for the requester's own
 }
 
 // Cancellation names a delivery that must still be queued, after so many tries; or, with
@@ -239,12 +263,43 @@ type Value struct {
 	From, To  time.Time
 }
 
-// Filter selects the worklist. Empty fields do not filter.
+// Filter selects the worklist. Empty fields do not filter; of a list one must hold.
 type Filter struct {
-	Status  []string
-	Owner   string // ODS code; "-" for referrals nobody owns
-	Patient string // id of the Patient
-	Open    bool   // not in a terminal status
-	Since   time.Time
-	Page    Page
+	Status    []string
+	Business  []string // codes of the business-status code system
+	Owner     string   // ODS code; "-" for referrals nobody owns
+	Practices []string // ODS codes: of the requester, or of the practice where the person is registered
+	Patient   string   // id of the Patient
+	Needs     []string // codes of the need code system
+	Priority  []string // codes of ServiceRequest.priority; a request without any is "routine"
+	Open      bool     // not in a terminal status
+	Overdue   Wanted
+	Risk      Wanted    // at least one risk is recorded
+	Asked     Wanted    // the requester has asked to cancel, and nobody has answered
+	Since     time.Time // updated at that time or later
+	DueBefore time.Time // its time is or was over before that one
+	Sort      Sort
+	Page      Page
 }
+
+// Wanted is a filter by something that holds or does not.
+type Wanted uint8
+
+// The values of Wanted.
+const (
+	Either Wanted = iota
+	Yes
+	No
+)
+
+// Sort is the order of a worklist: ascending, and by id where two are equal. A page begins
+// after the last row of the page before: what is new or moves in between shifts nothing, and
+// a row is only missed when it moves to an earlier place itself.
+type Sort string
+
+// The orders.
+const (
+	SortCreated Sort = "created" // the oldest first; also for ""
+	SortDue     Sort = "due"     // what is over for the longest time first, what has no time last
+	SortUpdated Sort = "updated" // what nobody has touched for the longest time first
+)

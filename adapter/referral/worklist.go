@@ -4,19 +4,24 @@ import (
 	"context"
 	"slices"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
 )
 
-// Worklist gives the referrals the caller may see, oldest first, without timelines.
-// Errors: value for a bad cursor.
+// Worklist gives the referrals the caller may see in the order of the filter, without
+// timelines. Errors: value for a bad cursor or order, too-costly for too many alternatives.
 func (s *Service) Worklist(ctx context.Context, c Call, f Filter) (list []View, next string, err error) {
 	records, next, err := s.Store.Referrals(ctx, s.scope(c), f)
 	if err != nil {
 		return nil, "", err
 	}
+	around, err := s.around(ctx, c, records, nil)
+	if err != nil {
+		return nil, "", err
+	}
 	list = make([]View, 0, len(records))
 	for i := range records {
-		v, err := s.view(ctx, c, &records[i], nil)
+		v, err := s.viewOf(ctx, c, &records[i], around)
 		if err != nil {
 			return nil, "", err
 		}
@@ -37,11 +42,7 @@ func (s *Service) View(ctx context.Context, c Call, id string) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	events, err := s.Store.Events(ctx, s.scope(c), id)
-	if err != nil {
-		return nil, err
-	}
-	v, err := s.view(ctx, c, r, events)
+	v, err := s.view(ctx, c, r, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -50,38 +51,86 @@ func (s *Service) View(ctx context.Context, c Call, id string) (*View, error) {
 	return v, s.record(ctx, a)
 }
 
-// view renders one referral with what joined it after the request, and the person as
-// known now. events is nil when they are still to be read.
+// view renders one referral. events is nil when they are still to be read.
 func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (*View, error) {
-	if events == nil {
-		var err error
-		if events, err = s.Store.Events(ctx, s.scope(c), r.ID); err != nil {
-			return nil, err
+	around, err := s.around(ctx, c, []Record{*r}, events)
+	if err != nil {
+		return nil, err
+	}
+	return s.viewOf(ctx, c, r, around)
+}
+
+// surroundings are what belongs to some referrals and stands beside them, by referral; the
+// patients and the Tasks of activities by id.
+type surroundings struct {
+	events     map[string][]Event
+	joined     map[string][]Version
+	activities map[string][]Activity
+	patients   map[string]*Version
+	tasks      map[string]*Version
+}
+
+// around reads what belongs to some referrals, with one question for each kind. events are
+// those of the only one, nil when they are still to be read.
+func (s *Service) around(ctx context.Context, c Call, list []Record, events []Event) (a *surroundings, err error) {
+	if len(list) == 0 {
+		return &surroundings{}, nil
+	}
+	scope := s.scope(c)
+	a = &surroundings{activities: map[string][]Activity{}}
+	var ids, people, tasks []string
+	for i := range list {
+		ids = append(ids, list[i].ID)
+		if !slices.Contains(people, list[i].Patient) {
+			people = append(people, list[i].Patient)
 		}
 	}
-	later, err := s.joined(ctx, s.scope(c), r.ID)
+	if events != nil {
+		a.events = map[string][]Event{ids[0]: events}
+	} else if a.events, err = s.Store.EventsOf(ctx, scope, ids); err != nil {
+		return nil, err
+	}
+	if a.joined, err = s.Store.Joined(ctx, scope, ids); err != nil {
+		return nil, err
+	}
+	if a.patients, err = s.Store.ReadAll(ctx, scope, "Patient", people); err != nil {
+		return nil, err
+	}
+	activities, err := s.Store.ActivitiesOf(ctx, ids...)
 	if err != nil {
 		return nil, err
 	}
+	for _, one := range activities {
+		a.activities[one.Referral] = append(a.activities[one.Referral], one)
+		tasks = append(tasks, one.ID)
+	}
+	a.tasks, err = s.Store.ReadAll(ctx, Scope{Role: auth.RoleOperator}, "Task", tasks)
+	return a, err
+}
+
+// viewOf renders one referral with what joined it after the request, and the person as
+// known now.
+func (s *Service) viewOf(ctx context.Context, c Call, r *Record, around *surroundings) (*View, error) {
+	events := around.events[r.ID]
 	// a corrected telephone number must reach the link worker
-	current, err := s.Store.Read(ctx, s.scope(c), "Patient", r.Patient)
-	if err != nil {
-		return nil, err
+	current := around.patients[r.Patient]
+	if current == nil { // say what became of it
+		var err error
+		if current, err = s.Store.Read(ctx, s.scope(c), "Patient", r.Patient); err != nil {
+			return nil, err
+		}
 	}
 	patient, err := parse(current.Body)
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.render(c, r, patient, later, events, func(reference string) *fhir.Node { return s.organisation(ctx, s.scope(c), reference) })
+	v, err := s.render(c, r, patient, around.joined[r.ID], events, func(reference string) *fhir.Node { return s.organisation(ctx, s.scope(c), reference) })
 	if err != nil {
 		return nil, err
 	}
-	activities, err := s.Store.ActivitiesOf(ctx, r.ID)
-	if err != nil {
-		return nil, err
-	}
+	activities := around.activities[r.ID]
 	for i := range activities {
-		a, err := s.activityView(ctx, c, &activities[i], r)
+		a, err := s.activityWith(ctx, c, &activities[i], r, around.tasks[activities[i].ID])
 		if err != nil {
 			return nil, err
 		}
@@ -107,4 +156,17 @@ func (s *Service) offers(c Call, sit situation) []Action {
 		out = append(out, m.offer("/api/v1/referrals/"+r.ID))
 	}
 	return out
+}
+
+// registrations are where the Patients of a message that are new versions are registered
+// now.
+func (in *intake) registrations(ctx context.Context) []Registration {
+	var list []Registration
+	scope, index := Scope{Role: auth.RoleRequester, Organisations: []string{in.sender}}, fhir.NewIndex(in.root)
+	for _, it := range in.items {
+		if it.node.ResourceType() == "Patient" && it.number > 1 {
+			list = append(list, Registration{it.id, in.practice(ctx, scope, index, it.node)})
+		}
+	}
+	return list
 }

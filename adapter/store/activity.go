@@ -1,11 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/referral"
@@ -25,21 +28,24 @@ func scanActivity(rows *sql.Rows) (a referral.Activity, err error) {
 	return a, err
 }
 
-// ActivitiesOf gives the sub-Tasks of a referral, the oldest first. It knows no scope.
+// ActivitiesOf gives the sub-Tasks of referrals, the oldest first. It knows no scope.
 // Errors: transient.
-func (s *Store) ActivitiesOf(ctx context.Context, id string) ([]referral.Activity, error) {
-	rows, err := s.db.query(ctx, selectActivity+"a.referral = ? ORDER BY a.created, a.id", clean(id))
-	if err != nil {
-		return nil, fault(err)
-	}
-	list, err := all(rows, scanActivity)
+func (s *Store) ActivitiesOf(ctx context.Context, ids ...string) (list []referral.Activity, err error) {
+	err = inSteps(ctx, s.db.query, selectActivity+"a.referral IN (", cleanAll(ids), func(rows *sql.Rows) error {
+		a, err := scanActivity(rows)
+		list = append(list, a)
+		return err
+	})
+	slices.SortFunc(list, func(a, b referral.Activity) int {
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
+	})
 	return list, fault(err)
 }
 
 // activityScope is the condition for rows of activity, named a: a provider sees what was
 // sent to it, others what belongs to the referrals they see.
 func activityScope(s referral.Scope) (string, []any) {
-	own, args := referralScope(s, "f")
+	own, args := besideScope(s, "f")
 	text := "EXISTS (SELECT 1 FROM referral f WHERE f.id = a.referral AND " + own + ")"
 	if s.Role != auth.RoleOwner {
 		return text, args

@@ -22,6 +22,7 @@ type prepared struct {
 	supersedes   []string         // deliveries
 	cancels      []referral.Cancellation
 	timer        *referral.Timer
+	registered   []referral.Registration
 	activities   []referral.Activity // new states of sub-Tasks that exist
 	rows         batch
 	size         int  // bytes of bodies
@@ -145,7 +146,7 @@ func (p *prepared) prepareVersions(c *referral.Change) error {
 }
 
 func (p *prepared) prepareReferral(c *referral.Change, message string) error {
-	p.cancels, p.timer = c.Cancels, c.Timer
+	p.cancels, p.timer, p.registered = c.Cancels, c.Timer, c.Registered
 	for i, r := range []*referral.Record{c.Referral, c.Successor} {
 		switch {
 		case r == nil:
@@ -178,9 +179,27 @@ func (p *prepared) addReferral(r *referral.Record, c *referral.Change, message s
 	updated := orTime(r.Updated, created)
 	p.rows.add(tableReferral, r.ID, organisation, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)),
 		r.BusinessStatus, r.Patient, r.ServiceRequest, r.Filler, r.Sharing, r.Dialect, int64(r.Attempts),
-		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue))
+		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue),
+		r.Priority, flag(r.Risk), r.Registered, deadline(r), int64(1))
+	p.rows.addNeeds(r.Needs, milli(created), r.ID, organisation)
 	p.rows.add(tableContent, r.ID, organisation, string(r.Content))
 	p.size += len(r.Content)
+}
+
+// deadline is when the time for the state is over, and never when none counts.
+func deadline(r *referral.Record) int64 {
+	if r.Due.IsZero() {
+		return never
+	}
+	return milli(r.Due)
+}
+
+func (b *batch) addNeeds(codes []string, created int64, id, organisation string) {
+	for i, code := range codes {
+		if code != "" && !slices.Contains(codes[:i], code) {
+			b.add(tableNeed, short(code), created, id, organisation)
+		}
+	}
 }
 
 func (p *prepared) prepareDeliveries(c *referral.Change) error {

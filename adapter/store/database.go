@@ -29,6 +29,8 @@ type database struct {
 
 	listening *pgx.ConnConfig // PostgreSQL: how to connect to be told of events
 
+	trace func(text string, args []any) // for tests: sees each statement that reads; nil for nobody
+
 	reading   statements
 	spelled   sync.Map // PostgreSQL: text → text with its placeholders numbered
 	spellings atomic.Int64
@@ -109,6 +111,8 @@ func connectPostgres(ctx context.Context, rawURL string, o *options) (*database,
 	// Statements are planned once, often while a table is still empty and a sequential
 	// scan looks cheap; every statement here has an index to go by.
 	config.RuntimeParams["enable_seqscan"] = "off"
+	// Statements here end within milliseconds; to compile one takes many times as long.
+	config.RuntimeParams["jit"] = "off"
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "spadapter"
 	}
@@ -212,6 +216,9 @@ func (db *database) skipLocked() string {
 
 // query reads outside any transaction.
 func (db *database) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if db.trace != nil {
+		db.trace(text, args)
+	}
 	if db.postgres { // pgx keeps prepared statements itself
 		return db.read.QueryContext(ctx, db.text(text), args...)
 	}

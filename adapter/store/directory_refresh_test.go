@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -427,15 +428,29 @@ func count(t *testing.T, url, query string) (n int) {
 // explainPlan gives the plan of a statement, as the connections of the store have it.
 func explainPlan(t *testing.T, url, text string, args []any) string {
 	t.Helper()
-	db := administrator(t, url)
+	db := planning(t, url)
 	defer db.Close()
+	return planOf(t, db, url, text, args)
+}
+
+// planning opens a database for explaining, as the connections of the store have it.
+func planning(t *testing.T, url string) *sql.DB {
+	t.Helper()
+	db := administrator(t, url)
 	db.SetMaxOpenConns(1)
-	word := "EXPLAIN QUERY PLAN "
 	if strings.HasPrefix(url, "postgres") {
-		word = "EXPLAIN "
 		if _, err := db.Exec("SET enable_seqscan = off; SET plan_cache_mode = force_custom_plan"); err != nil {
 			t.Fatal(err)
 		}
+	}
+	return db
+}
+
+func planOf(t *testing.T, db *sql.DB, url, text string, args []any) string {
+	t.Helper()
+	word := "EXPLAIN QUERY PLAN "
+	if strings.HasPrefix(url, "postgres") {
+		word = "EXPLAIN "
 	}
 	rows, err := db.Query(word+text, args...)
 	if err != nil {

@@ -19,6 +19,7 @@ const (
 	tableTerm
 	tableReferral
 	tableContent
+	tableNeed
 	tableEvent
 	tableWaiting
 	tableAudit
@@ -37,8 +38,9 @@ var tableColumns = [tables]struct{ name, columns string }{
 	tableResponse: {"response", "id, organisation, at, status, content_type, location, etag, body"},
 	tableResource: {"resource", "id, number, type, organisation, updated, current, deleted, hidden, referral, patient, since, until, body"},
 	tableTerm:     {"term", "id, type, param, system, value, organisation"},
-	tableReferral: {"referral", "id, organisation, owner, pool, version, status, open, business_status, patient, service_request, filler, sharing, dialect, attempts, created, updated, message, former, follows, root, unfiled, since, due, overdue"},
+	tableReferral: {"referral", "id, organisation, owner, pool, version, status, open, business_status, patient, service_request, filler, sharing, dialect, attempts, created, updated, message, former, follows, root, unfiled, since, due, overdue, priority, risk, registered, deadline, seen"},
 	tableContent:  {"content", "referral, organisation, body"},
+	tableNeed:     {"need", "code, created, referral, organisation"},
 	tableEvent:    {"event", "id, referral, organisation, move, from_status, to_status, business_status, reason, actor, role, at, data, activity"},
 	tableWaiting:  {"waiting", "audiences, body"},
 	tableAudit:    {"audit", "id, organisation, at, client, actor, role, action, interaction, outcome, entity, patient, request_id, query, issue"},
@@ -51,7 +53,7 @@ var tableColumns = [tables]struct{ name, columns string }{
 	tableActivity:     {"activity", activityColumns},
 }
 
-// maxRows is the most rows of one INSERT. With 24 columns that is 1,536 parameters,
+// maxRows is the most rows of one INSERT. With 29 columns that is 1,856 parameters,
 // far below the 32,766 of SQLite and the 65,535 of PostgreSQL.
 const maxRows = 64
 

@@ -9,10 +9,12 @@ const (
 	deleteTerms    = "DELETE FROM term WHERE id = ?"
 	updateReferral = `
 UPDATE referral SET owner = ?, pool = ?, version = ?, status = ?, open = ?, business_status = ?, patient = ?,
-    service_request = ?, filler = ?, sharing = ?, attempts = ?, updated = ?, former = ?, unfiled = ?, since = ?, due = ?, overdue = ?
+    service_request = ?, filler = ?, sharing = ?, attempts = ?, updated = ?, former = ?, unfiled = ?, since = ?, due = ?, overdue = ?,
+    deadline = CASE WHEN ? = 1 THEN deadline ELSE ? END, risk = ?
 WHERE id = ? AND version = ?`
-	updateTimer    = "UPDATE referral SET due = 0, overdue = 1 WHERE id = ? AND version = ? AND due = ? AND open = 1"
-	updateActivity = `
+	updateRegistered = "UPDATE referral SET registered = ? WHERE patient = ? AND organisation = ? AND registered <> ?"
+	updateTimer      = "UPDATE referral SET due = 0, overdue = 1 WHERE id = ? AND version = ? AND due = ? AND open = 1"
+	updateActivity   = `
 UPDATE activity SET version = ?, status = ?, open = ?, business_status = ?, sessions = ?, updated = ?
 WHERE id = ? AND version = ?`
 	updateSuperseded = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND open = 1"
@@ -35,7 +37,8 @@ func (g *group) replace(ctx context.Context, c *prepared) error {
 	}
 	if r := c.record; r != nil {
 		err := g.exactlyOne(ctx, updateReferral, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)), r.BusinessStatus,
-			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.Former, r.Unfiled, milli(orTime(r.Since, r.Updated)), milli(r.Due), flag(r.Overdue), r.ID, int64(r.Version-1))
+			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.Former, r.Unfiled, milli(orTime(r.Since, r.Updated)), milli(r.Due), flag(r.Overdue),
+			flag(r.Overdue && r.Due.IsZero()), deadline(r), flag(r.Risk), r.ID, int64(r.Version-1))
 		if err != nil {
 			return err
 		}
@@ -64,6 +67,15 @@ func (g *group) replace(ctx context.Context, c *prepared) error {
 	}
 	if t := c.timer; t != nil {
 		if err := g.exactlyOne(ctx, updateTimer, t.Referral, int64(t.Version), milli(t.Due)); err != nil {
+			return err
+		}
+	}
+	for _, r := range c.registered {
+		practice := r.Practice
+		if practice == c.organisation {
+			practice = ""
+		}
+		if _, err := g.s.exec(ctx, updateRegistered, practice, r.Patient, c.organisation, practice); err != nil {
 			return err
 		}
 	}

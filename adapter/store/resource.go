@@ -17,12 +17,13 @@ SELECT r.type, r.id, r.number, r.organisation, r.updated, r.deleted, r.hidden, r
 
 const selectVersion = selectColumns + "FROM resource r WHERE "
 
-func scanVersion(rows *sql.Rows) (v referral.Version, err error) {
+// scanVersion reads a row of selectColumns, and what follows them into more.
+func scanVersion(rows *sql.Rows, more ...any) (v referral.Version, err error) {
 	var updated int64
 	var since, until sql.NullInt64
 	var deleted, hidden int64
 	var body []byte
-	err = rows.Scan(&v.Type, &v.ID, &v.Number, &v.Organisation, &updated, &deleted, &hidden, &v.Referral, &v.Patient, &since, &until, &body)
+	err = rows.Scan(append([]any{&v.Type, &v.ID, &v.Number, &v.Organisation, &updated, &deleted, &hidden, &v.Referral, &v.Patient, &since, &until, &body}, more...)...)
 	v.Updated, v.Deleted, v.Hidden = fromMilli(updated), deleted == 1, hidden == 1
 	if !v.Deleted {
 		v.Body = body
@@ -30,6 +31,8 @@ func scanVersion(rows *sql.Rows) (v referral.Version, err error) {
 	v.From, v.To = end(since), end(until)
 	return v, err
 }
+
+func justVersion(rows *sql.Rows) (referral.Version, error) { return scanVersion(rows) }
 
 // end reads one end of a range of dates; the zero time when it is open or missing.
 func end(n sql.NullInt64) time.Time {
@@ -61,7 +64,7 @@ func (s *Store) version(ctx context.Context, scope referral.Scope, resourceType,
 	if err != nil {
 		return nil, fault(err)
 	}
-	v, err := one(rows, scanVersion)
+	v, err := one(rows, justVersion)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, notFound("there is no such resource, or none that you may see")
@@ -132,7 +135,7 @@ func (s *Store) page(ctx context.Context, w *clause, order, list string, count i
 	if err != nil {
 		return out, fault(err)
 	}
-	if out.Versions, err = all(rows, scanVersion); err != nil {
+	if out.Versions, err = all(rows, justVersion); err != nil {
 		return out, fault(err)
 	}
 	if len(out.Versions) > count {

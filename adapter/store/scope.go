@@ -36,14 +36,41 @@ func referralScope(s referral.Scope, alias string) (string, []any) {
 	case auth.RoleRequester:
 		return in(alias+".organisation", s.Organisations)
 	case auth.RoleOwner:
-		owned, args := in(alias+".owner", s.Organisations)
-		if len(s.Pools) == 0 {
-			return owned, args
-		}
-		pooled, more := in(alias+".pool", s.Pools)
-		return "(" + owned + " OR (" + alias + ".owner = '' AND " + pooled + "))", append(args, more...)
+		return in(holderOf(alias), holders(s))
 	}
 	return nothing, nil
+}
+
+// holderOf is who has a referral on its list, as 0004_worklist.sql has indexes on it: the
+// owner, or the pool behind a slash.
+func holderOf(alias string) string {
+	return "(CASE WHEN " + alias + ".owner <> '' THEN " + alias + ".owner ELSE '/' || " + alias + ".pool END)"
+}
+
+// holders are the holders whose referrals an owner sees, each once.
+func holders(s referral.Scope) []string {
+	var list []string
+	for _, ods := range s.Organisations {
+		if ods != "" && ods[0] != '/' { // no organisation is a pool
+			list = append(list, ods)
+		}
+	}
+	for _, pool := range s.Pools {
+		if pool != "" {
+			list = append(list, "/"+pool)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// besideScope is referralScope for a row that is found by its key: no index serves it, so
+// that nobody walks through a whole list to check one row.
+func besideScope(s referral.Scope, alias string) (string, []any) {
+	if s.Role == auth.RoleOwner {
+		return in("("+holderOf(alias)+" || '')", holders(s))
+	}
+	return referralScope(s, alias)
 }
 
 // resourceScope is the condition for rows of resource of one type, named r. An owner
@@ -52,7 +79,7 @@ func resourceScope(s referral.Scope, resourceType string) (string, []any) {
 	if s.Role == auth.RoleRequester {
 		return in("r.organisation", s.Organisations)
 	}
-	own, args := referralScope(s, "f")
+	own, args := besideScope(s, "f")
 	if s.Role != auth.RoleOwner || own == nothing {
 		return own, args
 	}

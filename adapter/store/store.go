@@ -33,6 +33,7 @@ type options struct {
 	bytes      int           // bodies in one transaction
 	readers    int           // connections that read
 	patience   time.Duration // how long one transaction may take
+	few, many  int           // see leadOf
 }
 
 // Option changes how a Store works.
@@ -61,7 +62,7 @@ func Readers(n int) Option { return func(o *options) { o.readers = max(n, 1) } }
 // answer, conflict with the rule "migration-changed" when the database was made by
 // other migrations than these.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
-	o := options{committers: 2, group: 64, bytes: 8 << 20, readers: 4, patience: 15 * time.Second}
+	o := options{committers: 2, group: 64, bytes: 8 << 20, readers: 4, patience: 15 * time.Second, few: fewListed, many: manyListed}
 	for _, opt := range opts {
 		opt(&o)
 	}

@@ -10,31 +10,34 @@ import (
 	"spadapter/adapter/referral"
 )
 
-const selectReferral = `
+const referralColumns = `
 SELECT f.id, f.organisation, f.owner, f.pool, f.version, f.status, f.business_status, f.patient, f.service_request,
-    f.filler, f.sharing, f.dialect, f.attempts, f.created, f.updated, f.former, f.follows, f.root, f.unfiled, f.since, f.due, f.overdue, c.body
-FROM %s f JOIN content c ON c.referral = f.id
-WHERE %s`
+    f.filler, f.sharing, f.dialect, f.attempts, f.created, f.updated, f.former, f.follows, f.root, f.unfiled, f.since, f.due, f.overdue,
+    f.risk, f.priority, f.registered, c.body`
 
-func scanReferral(rows *sql.Rows) (r referral.Record, err error) {
-	var created, updated, since, due, overdue int64
-	err = rows.Scan(&r.ID, &r.Organisation, &r.Owner, &r.Pool, &r.Version, &r.Status, &r.BusinessStatus, &r.Patient, &r.ServiceRequest,
-		&r.Filler, &r.Sharing, &r.Dialect, &r.Attempts, &created, &updated, &r.Former, &r.Follows, &r.Root, &r.Unfiled, &since, &due, &overdue, &r.Content)
-	r.Created, r.Updated, r.Since, r.Due, r.Overdue = fromMilli(created), fromMilli(updated), fromMilli(since), fromMilli(due), overdue == 1
+const selectReferral = referralColumns + `
+FROM referral f JOIN content c ON c.referral = f.id
+WHERE `
+
+// scanReferral reads a row of referralColumns, and what follows them into more.
+func scanReferral(rows *sql.Rows, more ...any) (r referral.Record, err error) {
+	var created, updated, since, due, overdue, risk int64
+	err = rows.Scan(append([]any{&r.ID, &r.Organisation, &r.Owner, &r.Pool, &r.Version, &r.Status, &r.BusinessStatus, &r.Patient, &r.ServiceRequest,
+		&r.Filler, &r.Sharing, &r.Dialect, &r.Attempts, &created, &updated, &r.Former, &r.Follows, &r.Root, &r.Unfiled, &since, &due, &overdue,
+		&risk, &r.Priority, &r.Registered, &r.Content}, more...)...)
+	r.Created, r.Updated, r.Since, r.Due = fromMilli(created), fromMilli(updated), fromMilli(since), fromMilli(due)
+	r.Overdue, r.Risk = overdue == 1, risk == 1
 	return r, err
 }
 
 // Referral gives one referral with its content. Errors: not-found, transient.
 func (s *Store) Referral(ctx context.Context, scope referral.Scope, id string) (*referral.Record, error) {
-	var w clause
-	w.and("f.id = ?", clean(id))
-	own, args := referralScope(scope, "f")
-	w.and(own, args...)
-	rows, err := s.db.query(ctx, fmt.Sprintf(selectReferral, "referral", w.text.String()), w.args...)
+	own, args := besideScope(scope, "f")
+	rows, err := s.db.query(ctx, selectReferral+"f.id = ? AND "+own, append([]any{clean(id)}, args...)...)
 	if err != nil {
 		return nil, fault(err)
 	}
-	r, err := one(rows, scanReferral)
+	r, err := one(rows, func(rows *sql.Rows) (referral.Record, error) { return scanReferral(rows) })
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, notFound("there is no such referral, or none that you may see")
@@ -44,96 +47,52 @@ func (s *Store) Referral(ctx context.Context, scope referral.Scope, id string) (
 	return &r, nil
 }
 
-// Referrals gives the worklist, the oldest first, with content. next is "" on the last
-// page; it belongs to this filter. Errors: value for a bad cursor, too-costly for more
-// than maxValues statuses, transient.
+// Referrals gives the worklist in the order of the filter, with content. next is "" on the
+// last page; it belongs to this filter and scope. Errors: value for a bad cursor or an
+// unknown order, too-costly for more than maxValues alternatives, transient.
 func (s *Store) Referrals(ctx context.Context, scope referral.Scope, f referral.Filter) (list []referral.Record, next string, err error) {
-	if err := affordable(len(f.Status)); err != nil {
+	if err := affordable(len(f.Status) + len(f.Business) + len(f.Needs) + len(f.Priority) + len(f.Practices)); err != nil {
 		return nil, "", err
 	}
-	var w clause
-	own, args := referralScope(scope, "f")
-	w.and(own, args...)
-	w.filter(f)
-	name := fmt.Sprintf("referrals %s %q", w.text.String(), w.args)
-	after, more, err := decodeCursor(name, f.Page.After)
-	if err != nil || f.Page.Count <= 0 {
+	w, err := newWorklist(scope, f)
+	if err != nil {
+		return nil, "", err
+	}
+	page := f.Page
+	f.Page = referral.Page{}
+	name := fmt.Sprintf("referrals %v %q %+v", scope.Role, w.scope.check.args, f)
+	after, more, err := decodeCursor(name, page.After)
+	if err != nil || page.Count <= 0 || w.empty {
 		return nil, "", err
 	}
 	if more {
-		w.and("(f.created, f.id) > (?, ?)", after.Time, after.ID)
+		w.after = &after
 	}
-	limit := int64(min(f.Page.Count, math.MaxInt32)) + 1
+	w.limit = int64(min(page.Count, math.MaxInt32)) + 1 // one more tells whether there is a next page
+	lead, err := s.leadOf(ctx, w)
+	if err != nil {
+		return nil, "", err
+	}
+	text, args := w.statement(lead)
 	// The contents are read for the rows on the page, not for all that are sorted.
-	inner := "(SELECT * FROM referral f WHERE " + w.text.String() + " ORDER BY f.created, f.id LIMIT CAST(? AS BIGINT))"
-	rows, err := s.db.query(ctx, fmt.Sprintf(selectReferral, inner, "1 = 1 ORDER BY f.created, f.id"), append(w.args, limit)...)
+	rows, err := s.db.query(ctx, referralColumns+", p.k\nFROM ("+text+") p CROSS JOIN referral f CROSS JOIN content c\n"+
+		"WHERE f.id = p.id AND c.referral = p.id ORDER BY p.k, p.id", args...)
 	if err != nil {
 		return nil, "", fault(err)
 	}
-	if list, err = all(rows, scanReferral); err != nil {
-		return nil, "", fault(err)
-	}
-	if len(list) > f.Page.Count {
-		list = list[:f.Page.Count]
-		last := list[len(list)-1]
-		next = cursor{Time: milli(last.Created), ID: last.ID}.encode(name)
-	}
-	return list, next, nil
-}
-
-func (w *clause) filter(f referral.Filter) {
-	if len(f.Status) > 0 {
-		text, args := in("f.status", cleanAll(f.Status))
-		w.and(text, args...)
-	}
-	switch f.Owner {
-	case "":
-	case "-":
-		w.and("f.owner = ''")
-	default:
-		w.and("f.owner = ?", clean(f.Owner))
-	}
-	if f.Patient != "" {
-		w.and("f.patient = ?", clean(f.Patient))
-	}
-	if f.Open {
-		w.and("f.open = 1")
-	}
-	if !f.Since.IsZero() {
-		w.and("f.updated >= ?", f.Since.UnixMilli())
-	}
-}
-
-const selectEvents = `
-SELECT e.id, e.referral, e.organisation, e.move, e.from_status, e.to_status, e.business_status, e.reason, e.actor, e.role, e.at, e.data, e.activity
-FROM event e JOIN referral f ON f.id = e.referral
-WHERE e.referral = ? AND `
-
-// Events gives the history of one referral in order. Errors: not-found, transient.
-func (s *Store) Events(ctx context.Context, scope referral.Scope, id string) ([]referral.Event, error) {
-	own, args := referralScope(scope, "f")
-	rows, err := s.db.query(ctx, selectEvents+own+" ORDER BY e.at, e.id", append([]any{clean(id)}, args...)...)
-	if err != nil {
-		return nil, fault(err)
-	}
-	list, err := all(rows, func(rows *sql.Rows) (e referral.Event, err error) {
-		var at int64
-		err = rows.Scan(&e.ID, &e.Referral, &e.Organisation, &e.Move, &e.From, &e.To, &e.BusinessStatus, &e.Reason, &e.Actor, &e.Role, &at, &e.Data, &e.Activity)
-		e.At = fromMilli(at)
-		if len(e.Data) == 0 {
-			e.Data = nil
-		}
-		return e, err
+	var key, last int64
+	list, err = all(rows, func(rows *sql.Rows) (referral.Record, error) {
+		last = key // of the row before
+		return scanReferral(rows, &key)
 	})
 	if err != nil {
-		return nil, fault(err)
+		return nil, "", fault(err)
 	}
-	if len(list) == 0 { // every referral has its first event, unless the caller may not see it
-		if _, err := s.Referral(ctx, scope, id); err != nil {
-			return nil, err
-		}
+	if len(list) > page.Count {
+		list = list[:page.Count]
+		next = cursor{Time: last, ID: list[page.Count-1].ID}.encode(name)
 	}
-	return list, nil
+	return list, next, nil
 }
 
 const selectOriginal = `
@@ -144,7 +103,7 @@ WHERE f.id = ? AND `
 // Original gives the message that a referral began with, as it was received. Errors:
 // not-found, also for a referral that began without one, transient.
 func (s *Store) Original(ctx context.Context, scope referral.Scope, id string) (*referral.Message, error) {
-	own, args := referralScope(scope, "f")
+	own, args := besideScope(scope, "f")
 	rows, err := s.db.query(ctx, selectOriginal+own, append([]any{clean(id)}, args...)...)
 	if err != nil {
 		return nil, fault(err)

@@ -1,0 +1,155 @@
+package referral
+
+import (
+	"context"
+	"slices"
+
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
+)
+
+// glance reads in a normalised referral what the worklist finds it by: as render shows it,
+// so that a list by need or by risk holds what its items say.
+func (s *Service) glance(r *Record, content *fhir.Node, later ...*fhir.Node) {
+	r.Priority, r.Needs = "routine", nil // a request without priority is a routine one
+	shown := &View{}
+	h := s.newSheet(shown)
+	for _, entry := range content.All("entry") {
+		n := entry.Child("resource")
+		if n.ResourceType() != "ServiceRequest" {
+			h.show(n, RoleBaseline)
+			continue
+		}
+		if n.Text("id") != r.Filler {
+			continue
+		}
+		h.request(n, r.Organisation)
+		if shown.Priority != "" {
+			r.Priority = shown.Priority
+		}
+		for _, need := range shown.Needs {
+			if code := need.Need; code != "" && !slices.Contains(r.Needs, code) {
+				r.Needs = append(r.Needs, code)
+			}
+		}
+	}
+	r.Risk = len(shown.Risks) > 0 || s.risky(later)
+	r.Registered = ""
+	if practice := factsAtIntake(r, content).Practice; practice != r.Organisation {
+		r.Registered = practice
+	}
+}
+
+// risky reports whether one of some resources is shown as a risk.
+func (s *Service) risky(list []*fhir.Node) bool {
+	shown := &View{}
+	h := s.newSheet(shown)
+	for _, n := range list {
+		h.show(n, RoleFollowUp)
+	}
+	return len(shown.Risks) > 0
+}
+
+// weigh settles whether a referral holds a risk after resources of it were recorded or
+// taken back.
+func (s *Service) weigh(ctx context.Context, r *Record, content *fhir.Node, changed []Version, back bool) error {
+	var list []*fhir.Node
+	is := map[string]bool{}
+	for i := range changed {
+		n, err := parse(changed[i].Body)
+		if err != nil {
+			return err
+		}
+		list, is[changed[i].ID] = append(list, n), true
+	}
+	if !back {
+		r.Risk = r.Risk || s.risky(list)
+		return nil
+	}
+	before, err := s.Store.Joined(ctx, Scope{Role: auth.RoleOperator}, []string{r.ID})
+	if err != nil {
+		return err
+	}
+	for _, v := range before[r.ID] {
+		if is[v.ID] {
+			continue
+		}
+		n, err := parse(v.Body)
+		if err != nil {
+			return err
+		}
+		list = append(list, n)
+	}
+	fresh := *r
+	s.glance(&fresh, content, list...)
+	r.Risk = fresh.Risk
+	return nil
+}
+
+// maxLearned is how many referrals are read at once.
+const maxLearned = 100
+
+// Learn reads, in referrals from before the worklist was found by them, priority, needs,
+// risk and the practice where the person is registered. A list by them is whole when it
+// returns; it gives how many it read. Errors: those of the store.
+func (s *Service) Learn(ctx context.Context) (n int, err error) {
+	everything := Scope{Role: auth.RoleOperator}
+	for {
+		list, err := s.Store.Unseen(ctx, maxLearned)
+		if err != nil || len(list) == 0 {
+			return n, err
+		}
+		var ids, people []string
+		for _, r := range list {
+			ids, people = append(ids, r.ID), append(people, r.Patient)
+		}
+		joined, err := s.Store.Joined(ctx, everything, ids)
+		if err != nil {
+			return n, err
+		}
+		patients, err := s.Store.ReadAll(ctx, everything, "Patient", people)
+		if err != nil {
+			return n, err
+		}
+		for i := range list {
+			if err := s.learn(ctx, &list[i], joined[list[i].ID], patients[list[i].Patient]); err != nil {
+				return n, err
+			}
+		}
+		if err := s.Store.See(ctx, list); err != nil {
+			return n, err
+		}
+		n += len(list)
+	}
+}
+
+// learn is glance at a referral as it is now.
+func (s *Service) learn(ctx context.Context, r *Record, joined []Version, patient *Version) error {
+	content, err := r.content()
+	if err != nil {
+		return err
+	}
+	var later []*fhir.Node
+	for _, v := range joined {
+		n, err := parse(v.Body)
+		if err != nil {
+			return err
+		}
+		later = append(later, n)
+	}
+	s.glance(r, content, later...)
+	if patient == nil {
+		return nil
+	}
+	n, err := parse(patient.Body)
+	if err != nil {
+		return err
+	}
+	facts := factsOf(r, n, func(reference string) *fhir.Node {
+		return s.organisation(ctx, Scope{Role: auth.RoleOperator}, reference)
+	})
+	if r.Registered = facts.Practice; facts.Practice == r.Organisation {
+		r.Registered = ""
+	}
+	return nil
+}
