@@ -25,6 +25,7 @@ accepted,in-progress                 LW     contact               T08  in-progre
 in-progress                          LW     plan                  T09  =                 plan-agreed            reached             summary
 in-progress                          LW     signpost              T09  =                 signposted             reached,alive       -
 in-progress                          LW     refer                 T09  =                 referred-onward        reached,alive       -
+accepted,in-progress,on-hold         LW     escalate              T09  in-progress       status                 -                   codes-only
 in-progress                          LW     progress              T09  =                 status                 -                   -
 accepted,in-progress                 LW     hold                  T10  on-hold           reason                 -                   -
 on-hold                              LW     resume                T11  in-progress       support-ongoing        -                   -
@@ -168,6 +169,8 @@ func (w *walk) given(action string, r *referral.Record, draw func(string, []stri
 		return referral.Input{Activity: &referral.ActivityInput{Provider: draw("provider", []string{service2, ""}), Name: "Choir", Consent: true}}
 	case "progress":
 		return referral.Input{Status: draw("status", []string{"assessment-booked", "did-not-attend", "support-ongoing"})}
+	case "escalate":
+		return referral.Input{Status: draw("status", []string{"escalated-to-gp", "crisis", "safeguarding"}), RequestedAction: "Please see her today."}
 	case "hold":
 		in := reason("waiting-list", "patient-request", "unwell")
 		in.ReviewOn = w.now.AddDate(0, 0, 9).Format(time.DateOnly)

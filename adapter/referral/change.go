@@ -172,6 +172,9 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 	if st.move.Proposes != "" && st.move.Proposes != proposed(t) {
 		t.Output = append(t.Output, st.s.output("proposed-status", fhir.NewCode(st.move.Proposes)))
 	}
+	if action := st.in.RequestedAction; action != "" {
+		t.Output = append(t.Output, st.s.output("requested-action", fhir.NewString(action)))
+	}
 	if o := st.in.Outcome; o != nil {
 		t.Output = append(t.Output, st.s.output("outcome", st.s.businessStatus(o.Status)))
 		for _, f := range o.Findings {

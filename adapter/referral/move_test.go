@@ -78,18 +78,18 @@ var expected = map[string]map[Actor]string{
 	},
 	"accepted": {
 		ActorRequester: "cancel:T13>accepted",
-		ActorWorker:    "contact:T08>in-progress hold:T10>on-hold reject:T12>rejected complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
+		ActorWorker:    "contact:T08>in-progress escalate:T09>in-progress hold:T10>on-hold reject:T12>rejected complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
 		ActorOperator:  "transfer:T17>cancelled enter-in-error:T19>entered-in-error",
 	},
 	"in-progress": {
 		ActorRequester: "cancel:T13>in-progress",
-		ActorWorker: "contact:T08>in-progress plan:T09>in-progress signpost:T09>in-progress refer:T09>in-progress progress:T09>in-progress hold:T10>on-hold " +
+		ActorWorker: "contact:T08>in-progress escalate:T09>in-progress plan:T09>in-progress signpost:T09>in-progress refer:T09>in-progress progress:T09>in-progress hold:T10>on-hold " +
 			"reject:T12>rejected complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
 		ActorOperator: "transfer:T17>cancelled enter-in-error:T24>entered-in-error",
 	},
 	"on-hold": {
 		ActorRequester: "cancel:T13>on-hold",
-		ActorWorker:    "resume:T11>in-progress complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
+		ActorWorker:    "resume:T11>in-progress escalate:T09>in-progress complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
 		ActorOperator:  "transfer:T17>cancelled enter-in-error:T24>entered-in-error",
 	},
 	"accepted asked": {
@@ -292,9 +292,11 @@ func inputFor(m *Move) Input {
 		case "result":
 			in.Result = "no-answer"
 		case "status":
-			in.Status = "signposted"
+			in.Status = m.Business[len(m.Business)-1]
 		case "review_on":
 			in.ReviewOn = "2030-01-01"
+		case "requested_action":
+			in.RequestedAction = "Please see her today."
 		case "question":
 			in.Question = "Which language?"
 		case "answer":

@@ -29,6 +29,9 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 	if !r.Due.IsZero() {
 		v.Due = &r.Due
 	}
+	if r.BusinessStatus == "crisis" || r.BusinessStatus == "safeguarding" {
+		v.Advice = phoneFirst
+	}
 	if r.BusinessStatus == "info-requested" {
 		v.Question = asked(events)
 	}
@@ -80,6 +83,10 @@ func (s *Service) render(c Call, r *Record, later []Version, events []Event) (*V
 	}
 	return v, nil
 }
+
+// phoneFirst is said with every answer about a crisis or a safeguarding concern: nobody
+// promises when an inbox is read.
+const phoneFirst = "Telephone the practice now, and 999 when somebody is in danger; for safeguarding follow the local procedure. The message to the practice is the record of it and takes the place of neither."
 
 // asked is the last question to the referrer.
 func asked(events []Event) string {

@@ -268,7 +268,7 @@ func placed(faults []*issue.Error, m *Move) []*issue.Error {
 
 // elementOfField is where in a Task stands what the JSON API calls a field.
 var elementOfField = map[string]string{
-	"reason": "statusReason", "channel": "statusReason", "result": "statusReason", "status": "businessStatus", "review_on": "executionPeriod.end",
+	"reason": "statusReason", "channel": "statusReason", "result": "statusReason", "status": "businessStatus", "review_on": "executionPeriod.end", "requested_action": "output",
 	"question": "note", "answer": "note", "note": "note", "sessions": "output", "outcome": "output",
 }
 
@@ -307,6 +307,12 @@ func (p *proposal) input(m *Move) Input {
 			in.Question, in.Note = in.Note, ""
 		case "answer":
 			in.Answer, in.Note = in.Note, ""
+		case "requested_action":
+			for _, o := range p.outputs {
+				if codeOf(o.Child("type"), SystemTaskOutput) == "requested-action" {
+					in.RequestedAction = o.Text("value")
+				}
+			}
 		case "review_on":
 			in.ReviewOn = p.is.Text("executionPeriod", "end")
 		case "sessions":
