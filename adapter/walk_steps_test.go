@@ -115,36 +115,69 @@ func (w *walk) waits(t *rapid.T) {
 	for _, k := range w.list {
 		before[k.id] = w.look(k.id)
 	}
-	for range rapid.IntRange(1, 2).Draw(t, "processes") {
+	for range 3 { // as several processes, or one that looks again
 		if _, err := w.service.Expire(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, k := range w.list {
-		b, a := before[k.id], w.look(k.id)
-		due := !b.record.Due.IsZero() && !w.now.Before(b.record.Due) && !slices.Contains(ended, b.record.Status)
-		rows := []string{}
-		for _, e := range a.events[len(b.events):] {
-			if e.Activity == "" {
-				rows = append(rows, e.Move)
-			}
-		}
-		switch {
-		case !due:
-			if len(rows) > 0 || a.record.Version != b.record.Version {
-				t.Fatalf("before its time a referral %s has %v", b.record.Status, rows)
-			}
-		case b.record.Former != "":
-			if !slices.Equal(rows, []string{"T14"}) || a.record.Status != "cancelled" {
-				t.Fatalf("a cancellation that nobody answered has %v and is %s", rows, a.record.Status)
-			}
-			w.sent(t, &statute{row: "T14", sends: "codes-only"}, b, a, "T14 by time")
-		default:
-			if !slices.Equal(rows, []string{"T21"}) || a.record.Version != b.record.Version || a.record.Status != b.record.Status || !a.record.Overdue || len(a.outbox) != len(b.outbox) {
-				t.Fatalf("an overdue referral %s has %v and is %s", b.record.Status, rows, a.record.Status)
-			}
+		w.waited(t, before[k.id], w.look(k.id))
+	}
+}
+
+// waited demands of each referral what the time that passed means for it, once.
+func (w *walk) waited(t *rapid.T, b, a glance) {
+	over := func(at time.Time) bool {
+		return !at.IsZero() && !w.now.Before(at) && !slices.Contains(ended, b.record.Status)
+	}
+	var rows []string
+	for _, e := range a.events[len(b.events):] {
+		if e.Activity == "" {
+			rows = append(rows, e.Move)
 		}
 	}
+	rules := w.service.Rules
+	silent := b.record.Status == "received" && b.record.BusinessStatus == "awaiting-triage"
+	var want []string
+	switch {
+	case over(b.record.Due) && b.record.Former != "":
+		want = []string{"T14"}
+	case silent && rules.DeclineDays > 0 && workingDays(b.record.Since, w.now) >= rules.DeclineDays:
+		want = []string{"T06"}
+	default:
+		if over(b.record.Due) {
+			want = append(want, "T21")
+		}
+		if over(b.record.Remind) && silent && rules.NudgeDays > 0 && !slices.ContainsFunc(b.events, func(e referral.Event) bool {
+			return e.Move == "T25" && !e.At.Before(b.record.Since)
+		}) {
+			want = append(want, "T25")
+		}
+	}
+	if !slices.Equal(rows, want) {
+		t.Fatalf("while %s, %s since %s the timers made %v at %s, and not %v", b.record.Status, b.record.BusinessStatus, b.record.Since, rows, w.now, want)
+	}
+	switch {
+	case slices.Contains(want, "T14"), slices.Contains(want, "T06"):
+		if end := map[string]string{"T14": "cancelled", "T06": "rejected"}[want[0]]; a.record.Status != end {
+			t.Fatalf("%s led to %s", want[0], a.record.Status)
+		}
+		w.sent(t, &statute{row: want[0], sends: "codes-only"}, b, a, want[0]+" by time")
+	case a.record.Version != b.record.Version || a.record.Status != b.record.Status || len(a.outbox) != len(b.outbox) || slices.Contains(want, "T21") && !a.record.Overdue:
+		t.Fatalf("%v moved the referral to %s", want, a.record.Status)
+	}
+}
+
+// workingDays counts those that are over; no bank holiday lies in the weeks of a walk but
+// those of Christmas.
+func workingDays(from, to time.Time) (n int) {
+	for at := from.AddDate(0, 0, 1); !at.After(to); at = at.AddDate(0, 0, 1) {
+		day, holiday := at.Weekday(), at.Format("01-02")
+		if day != time.Saturday && day != time.Sunday && !slices.Contains([]string{"12-25", "12-28", "01-01", "03-26", "03-29", "05-03", "05-31"}, holiday) {
+			n++
+		}
+	}
+	return n
 }
 
 // delivers makes a few tries to send, which fail or not: invariant 6.
@@ -220,7 +253,11 @@ func (w *walk) end() {
 		}
 		for _, e := range events {
 			for _, audience := range []string{"operator", "requester:" + k.practice} {
-				if n := strings.Count(strings.Join(w.told[audience], " "), e.ID); n != 1 {
+				want := 1
+				if e.Move == "T25" && audience != "operator" {
+					want = 0 // a reminder is for the service
+				}
+				if n := strings.Count(strings.Join(w.told[audience], " "), e.ID); n != want {
 					w.t.Fatalf("%s is told %d times of %s", audience, n, e.Move)
 				}
 			}

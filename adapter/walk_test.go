@@ -64,10 +64,11 @@ func TestAnyWalkKeepsTheLaw(t *testing.T) {
 			read: map[string]int64{}, told: map[string][]string{}, sharing: rapid.SampledFrom([]string{"full", "summary", "codes-only", "none"}).Draw(rt, "sharing")}
 		w.aside = openAside(rt, filepath.Join(dir, strconv.Itoa(run)+".db"))
 		defer w.aside.Close()
+		nudge, decline := rapid.SampledFrom([]int{0, 3}).Draw(rt, "nudge"), rapid.SampledFrom([]int{0, 0, 6}).Draw(rt, "decline")
 		w.service = referral.NewService(referral.Config{
 			Store: s, Partners: partners, Instruments: compiled.instruments, Terminology: compiled.codes, Dialect: compiled.dialect,
 			Base: publicURL + "/fhir/R4/", Invariants: compiled.invariants.Validate, Conforms: compiled.conforms, Sharing: w.sharing,
-			Rules: referral.Rules{MinAttempts: 2}, Now: func() time.Time { return w.now },
+			Rules: referral.Rules{MinAttempts: 2, NudgeDays: nudge, DeclineDays: decline}, Now: func() time.Time { return w.now },
 		})
 		w.refers(rt)
 		rt.Repeat(map[string]func(*rapid.T){

@@ -151,6 +151,7 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		Sharing: in.s.Sharing, Dialect: in.s.Dialect(in.sender).Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
 	}
 	r.Due = in.s.Rules.due(r.Status, r.BusinessStatus, false, in.at, "")
+	r.Remind = in.s.Rules.looks(r.Status, r.BusinessStatus, in.at, in.at)
 	change.Referral = r
 	task, err := fhir.FromTyped(in.s.newTask(r, in.request.node))
 	if err != nil {

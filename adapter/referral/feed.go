@@ -29,7 +29,7 @@ type Happening struct {
 	Source      string        `json:"source,omitempty"` // base URL of the adapter
 	SpecVersion string        `json:"specversion"`
 	ID          string        `json:"id"`
-	Type        string        `json:"type"`    // referral.moved, referral.observation, referral.activity, referral.overdue or test
+	Type        string        `json:"type"`    // referral.moved, referral.observation, referral.activity, referral.overdue, referral.reminder or test
 	Subject     string        `json:"subject"` // "Task/0190…"
 	Time        time.Time     `json:"time"`    // when it was recorded
 	Data        HappeningData `json:"data"`
@@ -70,7 +70,10 @@ func (s *Service) announce(c *Change) {
 
 // tellOf makes what followers of a referral are told of one event.
 func (s *Service) tellOf(e *Event, r *Record, at time.Time) {
-	audiences := []string{audience(auth.RoleRequester, r.Organisation)}
+	var audiences []string
+	if e.Move != row("T25").ID { // a reminder is for the service alone
+		audiences = append(audiences, audience(auth.RoleRequester, r.Organisation))
+	}
 	if r.Owner != "" {
 		audiences = append(audiences, audience(auth.RoleOwner, r.Owner))
 	} else {
@@ -87,6 +90,8 @@ func (s *Service) tellOf(e *Event, r *Record, at time.Time) {
 		h.Type = "referral.observation"
 	case e.Move == row("T21").ID:
 		h.Type = "referral.overdue"
+	case e.Move == row("T25").ID:
+		h.Type = "referral.reminder"
 	case e.Activity != "":
 		h.Type, h.Subject = "referral.activity", "Task/"+e.Activity
 	}

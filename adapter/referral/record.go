@@ -29,6 +29,7 @@ type Record struct {
 	Since          time.Time // when it last moved
 	Due            time.Time // when the time for its state is over, zero for never
 	Overdue        bool      // that time is over, and nobody has acted since (T21)
+	Remind         time.Time // when a timer looks at it beside Due (T25, T06), zero for never
 	Created        time.Time
 	Updated        time.Time
 

@@ -38,6 +38,9 @@ var Table = []Move{
 	{ID: "T06", Action: "reject", Name: "reject", From: []string{StatusReceived}, To: StatusRejected, Actors: workers,
 		Business: []string{"not-eligible", "no-capacity", "wrong-service", "duplicate"}, Reason: true,
 		Proposes: "revoked", Writes: WriteClosure, Least: SharingCodes},
+	{ID: "T06", Name: "reject, because nobody answered in time; only where the deployment says so", From: []string{StatusReceived}, To: StatusRejected, Actors: []Actor{ActorTimer},
+		Business: []string{"unanswered"}, Reason: true, Guards: []Guard{unanswered},
+		Proposes: "revoked", Writes: WriteClosure, Least: SharingCodes},
 	{ID: "T07", Action: "cancel", Name: "cancel before it is accepted", From: untouched, To: StatusCancelled, Actors: requesters,
 		Business: []string{"cancellation-requested", "declined-by-patient", "consent-withdrawn", "moved-away", "deceased"}, Reason: true, Proposes: "revoked"},
 	{ID: "T08", Action: "contact", Name: "record a contact or an attempt", From: []string{StatusAccepted, StatusInProgress}, To: StatusInProgress,
@@ -99,6 +102,7 @@ var Table = []Move{
 	{ID: "T20", Action: "correct", Name: "correct the outcome", From: []string{StatusCompleted}, To: StatusCompleted, Actors: workers,
 		Outcomes: outcomes, Requires: []string{"outcome", "note"}, Guards: []Guard{hasOutcome}, Proposes: "completed", Writes: WriteCorrection, Least: SharingCodes, Proof: true},
 	{ID: "T21", Name: "overdue", From: unfinished, During: Whichever, Actors: []Actor{ActorTimer}, Guards: []Guard{expired}},
+	{ID: "T25", Name: "remind the service", From: []string{StatusReceived}, Actors: []Actor{ActorTimer}, Guards: []Guard{halfway}},
 	{ID: "T02", Action: "reopen", Name: "open again, as a new Task", From: []string{StatusRejected, StatusCancelled, StatusCompleted, StatusFailed},
 		Actors: []Actor{ActorRequester, ActorWorker}, Guards: []Guard{reopenable}, Opens: OpensSuccessor, Proposes: "active"},
 }

@@ -178,7 +178,7 @@ func (p *prepared) addReferral(r *referral.Record, c *referral.Change, message s
 	updated := orTime(r.Updated, created)
 	p.rows.add(tableReferral, r.ID, organisation, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)),
 		r.BusinessStatus, r.Patient, r.ServiceRequest, r.Filler, r.Sharing, r.Dialect, int64(r.Attempts),
-		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue))
+		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue), milli(r.Remind))
 	p.rows.add(tableContent, r.ID, organisation, string(r.Content))
 	p.size += len(r.Content)
 }

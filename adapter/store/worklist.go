@@ -12,15 +12,15 @@ import (
 
 const selectReferral = `
 SELECT f.id, f.organisation, f.owner, f.pool, f.version, f.status, f.business_status, f.patient, f.service_request,
-    f.filler, f.sharing, f.dialect, f.attempts, f.created, f.updated, f.former, f.follows, f.root, f.unfiled, f.since, f.due, f.overdue, c.body
+    f.filler, f.sharing, f.dialect, f.attempts, f.created, f.updated, f.former, f.follows, f.root, f.unfiled, f.since, f.due, f.overdue, f.remind, c.body
 FROM %s f JOIN content c ON c.referral = f.id
 WHERE %s`
 
 func scanReferral(rows *sql.Rows) (r referral.Record, err error) {
-	var created, updated, since, due, overdue int64
+	var created, updated, since, due, overdue, remind int64
 	err = rows.Scan(&r.ID, &r.Organisation, &r.Owner, &r.Pool, &r.Version, &r.Status, &r.BusinessStatus, &r.Patient, &r.ServiceRequest,
-		&r.Filler, &r.Sharing, &r.Dialect, &r.Attempts, &created, &updated, &r.Former, &r.Follows, &r.Root, &r.Unfiled, &since, &due, &overdue, &r.Content)
-	r.Created, r.Updated, r.Since, r.Due, r.Overdue = fromMilli(created), fromMilli(updated), fromMilli(since), fromMilli(due), overdue == 1
+		&r.Filler, &r.Sharing, &r.Dialect, &r.Attempts, &created, &updated, &r.Former, &r.Follows, &r.Root, &r.Unfiled, &since, &due, &overdue, &remind, &r.Content)
+	r.Created, r.Updated, r.Since, r.Due, r.Overdue, r.Remind = fromMilli(created), fromMilli(updated), fromMilli(since), fromMilli(due), overdue == 1, fromMilli(remind)
 	return r, err
 }
 
