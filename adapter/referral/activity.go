@@ -116,10 +116,12 @@ func (s *Service) moveActivity(change *Change, by turn, a *Activity, t *fhir.Tas
 	}
 	change.Versions = append(change.Versions, v)
 	change.Activities = append(change.Activities, *a)
-	change.Events = append(change.Events, Event{
+	e := Event{
 		ID: s.Store.NewID(), Referral: a.Referral, Activity: a.ID, Move: m.ID, From: by.from, To: a.Status, BusinessStatus: a.BusinessStatus,
 		Reason: reason, Actor: by.party, Role: by.role, At: by.when, Data: mustJSON(in),
-	})
+	}
+	s.tellProvider(&e, a, r, change.At)
+	change.Events = append(change.Events, e)
 	return nil
 }
 

@@ -36,6 +36,9 @@ type Happening struct {
 }
 
 // HappeningData is what happened.
+//
+// The provider of an activity is told of its sub-Task as others are of a referral: Referral
+// is the id of the sub-Task, and Requester the service that sent it.
 type HappeningData struct {
 	Referral       string      `json:"referral"`
 	Version        int         `json:"version"` // of its Task, after the change
@@ -96,6 +99,19 @@ func (s *Service) tellOf(e *Event, r *Record, at time.Time) {
 		h.Type, h.Subject = "referral.activity", "Task/"+e.Activity
 	}
 	e.Public, e.Audiences = mustJSON(h), audiences
+}
+
+// tellProvider makes what the provider of a sub-Task is told of one of its moves, where it
+// works here itself: of the sub-Task alone, in place of the referral, which it does not see.
+func (s *Service) tellProvider(e *Event, a *Activity, r *Record, at time.Time) {
+	to := audience(auth.RoleOwner, a.Owner)
+	if a.Owner == "" || a.Owner == r.Owner {
+		return
+	}
+	e.AsideTo, e.Aside = to, mustJSON(Happening{SpecVersion: "1.0", ID: e.ID, Type: "referral.activity", Subject: "Task/" + a.ID, Time: at, Data: HappeningData{
+		Referral: a.ID, Version: a.Version, Move: e.Move, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
+		Requester: r.Owner, Owner: a.Owner, Actor: ActingParty{e.Actor, e.Role},
+	}})
 }
 
 // Numbered is one event of a feed: its number there, and a Happening in JSON without

@@ -79,6 +79,8 @@ type Event struct {
 	// person, and who may read it. See Public. Nil for an event that nobody is told of.
 	Public    []byte
 	Audiences []string
+	Aside     []byte // what the provider of a sub-Task is told in its place, nil when nobody is
+	AsideTo   string // the audience that is
 }
 
 // Audit is one record of an access, successful or refused. Records are append-only.

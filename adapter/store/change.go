@@ -57,7 +57,11 @@ func prepare(c *referral.Change) (*prepared, error) {
 		p.rows.add(tableEvent, orNew(e.ID), e.Referral, or(e.Organisation, c.Organisation), e.Move, e.From, e.To,
 			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data), e.Activity)
 		if e.Public != nil {
-			p.rows.add(tableWaiting, strings.Join(e.Audiences, " "), string(e.Public))
+			audiences, body := strings.Join(e.Audiences, " "), string(e.Public)
+			if e.Aside != nil { // one row, so that both are numbered in one pass
+				audiences, body = audiences+" "+asideMark+e.AsideTo, body+"\n"+string(e.Aside)
+			}
+			p.rows.add(tableWaiting, audiences, body)
 			p.tells = true
 		}
 	}
