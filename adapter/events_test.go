@@ -49,7 +49,7 @@ func movesOf(list []referral.Happening) (out []string) {
 
 // Each organisation is told of the referrals it may see, and of no other, with numbers
 // of its own that begin at 1 and have no gaps (RC14, R21).
-func TestEveryReaderHasAFeedOfItsOwnWithoutGaps(t *testing.T) {
+func TestRC14EveryReaderHasAFeedOfItsOwnWithoutGaps(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		a := w.start()
