@@ -89,7 +89,6 @@ type knows struct {
 	attempts     map[string]bool // days on which nobody answered
 	followed     bool            // another Task has taken its place
 	task         []byte          // the Task as it was at the last look
-	levels       []string
 }
 
 // finds gives the row of the law for a move, and whether it may be made; nil where the
