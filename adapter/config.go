@@ -48,6 +48,9 @@ type Config struct {
 	ContactDays int           `help:"Working days from accepting to the first contact." env:"ADAPTER_CONTACT_DAYS" name:"contact-days" default:"10"`
 	SupportDays int           `help:"Working days that support may go on without any step recorded." env:"ADAPTER_SUPPORT_DAYS" name:"support-days" default:"20"`
 	ConfirmDays int           `help:"Working days until a cancellation that the referrer asked for counts as confirmed; below zero it waits for an answer." env:"ADAPTER_CONFIRM_DAYS" name:"confirm-days" default:"5"`
+	NudgeDays   int           `help:"Working days until a service that has not decided is reminded, once; 0 never." env:"ADAPTER_NUDGE_DAYS" name:"nudge-days" default:"5"`
+	DeclineDays int           `help:"Working days until a service that has not decided counts as declining, and the practice is told; 0 never." env:"ADAPTER_AUTO_DECLINE_DAYS" name:"auto-decline-days" default:"0"`
+	ClosedDays  []string      `help:"Days without work beside weekends and the bank holidays of England, such as 2027-01-04, with commas between." env:"ADAPTER_CLOSED_DAYS" name:"closed-days"`
 	ReopenFor   time.Duration `help:"How long after its end a referral can be opened again." env:"ADAPTER_REOPEN_FOR" name:"reopen-for" default:"2160h"`
 	TimersEvery time.Duration `help:"How often is looked for times that are over." env:"ADAPTER_TIMERS_EVERY" name:"timers-every" default:"1m"`
 
@@ -91,6 +94,9 @@ func (c *Config) complete() error {
 	if c.TriageDays < 0 || c.AnswerDays < 0 || c.ContactDays < 0 || c.SupportDays < 0 || c.ReopenFor < 0 || c.TimersEvery < 0 {
 		return errors.New("the working days of the life cycle, ADAPTER_REOPEN_FOR and ADAPTER_TIMERS_EVERY are above zero")
 	}
+	if _, err := c.closed(); err != nil || c.NudgeDays < 0 || c.DeclineDays < 0 {
+		return errors.New("ADAPTER_CLOSED_DAYS are dates such as 2027-01-04 with commas between, and ADAPTER_NUDGE_DAYS and ADAPTER_AUTO_DECLINE_DAYS are not below zero")
+	}
 	if c.TimersEvery == 0 {
 		c.TimersEvery = time.Minute
 	}
@@ -112,11 +118,24 @@ func (c *Config) complete() error {
 // rules are the numbers of the life cycle; what is not set has its default there.
 func (c *Config) rules() referral.Rules {
 	r := referral.Rules{MinAttempts: c.MinAttempts, TriageDays: c.TriageDays, AnswerDays: c.AnswerDays, ContactDays: c.ContactDays,
-		SupportDays: c.SupportDays, ConfirmDays: c.ConfirmDays, ReopenFor: c.ReopenFor}
+		SupportDays: c.SupportDays, ConfirmDays: c.ConfirmDays, NudgeDays: c.NudgeDays, DeclineDays: c.DeclineDays, ReopenFor: c.ReopenFor}
+	r.Closed, _ = c.closed() // complete has read them
 	if r.ConfirmDays < 0 {
 		r.ConfirmDays, r.NoAutoCancel = 0, true
 	}
 	return r
+}
+
+// closed are the days without work that the deployment adds.
+func (c *Config) closed() (days []time.Time, err error) {
+	for _, text := range c.ClosedDays {
+		day, err := time.Parse(time.DateOnly, strings.TrimSpace(text))
+		if err != nil {
+			return nil, err
+		}
+		days = append(days, day)
+	}
+	return days, nil
 }
 
 // defaultEventsFor is how long events are kept where nothing else is said.

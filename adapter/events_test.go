@@ -49,7 +49,7 @@ func movesOf(list []referral.Happening) (out []string) {
 
 // Each organisation is told of the referrals it may see, and of no other, with numbers
 // of its own that begin at 1 and have no gaps (RC14, R21).
-func TestEveryReaderHasAFeedOfItsOwnWithoutGaps(t *testing.T) {
+func TestRC14EveryReaderHasAFeedOfItsOwnWithoutGaps(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		a := w.start()
@@ -114,6 +114,43 @@ func TestEveryReaderHasAFeedOfItsOwnWithoutGaps(t *testing.T) {
 		one.get("/api/v1/events?since=7").want(http.StatusBadRequest)
 		one.get("/api/v1/events?since=-1").want(http.StatusBadRequest)
 		one.get("/api/v1/events?unknown=1").want(http.StatusBadRequest)
+	})
+}
+
+// The provider of an activity has events too: of its sub-Task, which stands in the place of
+// the referral that it does not see. One provider learns nothing of another's.
+func TestAProviderIsToldOfItsActivities(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		c := newCast(t, url)
+		v := c.worker.act(c.referred("in-progress"), "refer", referral.Input{Activity: &referral.ActivityInput{Provider: service2, Name: "Choir", Consent: true}}).view()
+		v = c.worker.act(v, "refer", referral.Input{Activity: &referral.ActivityInput{Name: "Walks", Consent: true}}).view()
+		choir := v.Activities[0].ID
+		do := func(who caller, version int, action string, in referral.Input) {
+			t.Helper()
+			who.do(http.MethodPost, "/api/v1/activities/"+choir+"/actions/"+action, mustJSON(in), "If-Match", fmt.Sprintf(`W/"%d"`, version)).want(http.StatusOK)
+		}
+		do(c.other, 1, "accept", referral.Input{})
+		do(c.worker, 2, "attend", referral.Input{})
+		c.worker.act(c.worker.look(v.ID), "close", referral.Input{Reason: said("disengaged")}).want(http.StatusOK)
+		list := c.other.told(4)
+		if moves := movesOf(list); !slices.Equal(moves, []string{"S01", "S02", "S03", "S05"}) {
+			t.Errorf("the provider is told %v", moves)
+		}
+		for i, h := range list {
+			if h.Number != int64(i)+1 || h.Type != "referral.activity" || h.Subject != "Task/"+choir || h.Data.Referral != choir || h.Data.Version != i+1 || h.Data.Requester != service1 || h.Data.Owner != service2 {
+				t.Errorf("event %d is %+v", i+1, h)
+			}
+		}
+		if text := string(mustJSON(list)); strings.Contains(text, v.ID) || strings.Contains(text, practiceA) {
+			t.Errorf("the provider is told of the referral: %s", text)
+		}
+		// the service and the practice are told as before, of the referral and both activities
+		for _, who := range []caller{c.worker, c.gp} {
+			moves := movesOf(who.told(11))
+			if n := strings.Count(strings.Join(moves, " "), "S"); n != 6 {
+				t.Errorf("the others are told %v", moves)
+			}
+		}
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 
 // A person who moves to another practice between the outcome and its sending: the new
 // practice gets the outcome, and the old one nothing (rule R14).
-func TestAnOutcomeFollowsThePersonToTheNewPractice(t *testing.T) {
+func TestR14AnOutcomeFollowsThePersonToTheNewPractice(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		a := w.run(quiet())

@@ -158,7 +158,7 @@ func TestObservationJoinsTheOneOpenReferral(t *testing.T) {
 }
 
 // Each entry of a batch stands alone: the good ones are referrals, the bad one says why.
-func TestBatchAnswersEachEntry(t *testing.T) {
+func TestR24BatchAnswersEachEntry(t *testing.T) {
 	w := newWorld(t, "")
 	a := w.run(quiet())
 	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)

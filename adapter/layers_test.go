@@ -67,6 +67,7 @@ var homes = map[string][]string{
 	"github.com/fsnotify/fsnotify":                            {"adapter"},
 	"github.com/beevik/etree":                                 {"adapter/fhir"},
 	"codeberg.org/go-pdf/fpdf":                                {"adapter/console", "adapter"},
+	"github.com/rickar/cal":                                   {"adapter/referral"},
 	"github.com/google/uuid":                                  {},
 	"github.com/shopspring/decimal":                           {},
 	"golang.org/x/sync":                                       {},

@@ -78,7 +78,7 @@ func assertOnce(t *testing.T, w *world, a *adapter, s *synthetic, answers []answ
 // The same message sixteen times at the same moment is one referral, and everyone is
 // told the same in the same bytes: whatever makes it the same, through one adapter or
 // two, on each database, and after a restart.
-func TestTheSameMessageAtTheSameMomentIsOneReferral(t *testing.T) {
+func TestR05TheSameMessageAtTheSameMomentIsOneReferral(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		adapters := []*adapter{w.start()}
@@ -253,7 +253,7 @@ func TestReferralsOfOneStrangerShareThePatient(t *testing.T) {
 
 // Of the workers who make the same move at the same moment one makes it, and the
 // others are told that the referral has changed (lifecycle R01).
-func TestOneOfManyWorkersWinsTheClaim(t *testing.T) {
+func TestR01OneOfManyWorkersWinsTheClaim(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		adapters := []*adapter{w.run(quiet())}

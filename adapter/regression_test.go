@@ -295,8 +295,8 @@ func TestANewTaskTakesThePlaceOfAnother(t *testing.T) {
 }
 
 // The defects of reference implementations that concern the life cycle: none is here.
-// Those with a test of their own elsewhere: RC03 and RC11 TestUpdatesThatAreNoMoves, RC02
-// TestRC02OneBadItemStopsNoOther, RC19 race_test.go, RC29 TestTimersRunOnce, RC30
+// Those with a test of their own elsewhere: RC03, RC11 and more TestDefectsOfOthersAtTheEdge, RC02
+// TestRC02OneBadItemStopsNoOther, RC19 race_test.go, RC29 TestRC29SilenceDeclinesOnlyByConfiguration, RC30
 // TestRC30ScoresArePaired, RC14 and RC17 events_test.go and subscriptions_test.go.
 func TestDefectsOfOthers(t *testing.T) {
 	c := newCast(t, "")

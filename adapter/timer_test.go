@@ -48,7 +48,7 @@ func (c *cast) events(id, move string) int {
 // A cancellation that nobody answers is confirmed by time, once, with one write-back,
 // however many processes look (R10); other times that are over are said, once, and
 // change nothing (T21, RC29).
-func TestTimersRunOnce(t *testing.T) {
+func TestR10TimersRunOnce(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		c := timedCast(t, url)
 		asked := c.gp.act(c.referred("in-progress"), "cancel", referral.Input{Reason: said("consent-withdrawn")}).view()
@@ -91,7 +91,7 @@ func TestTimersRunOnce(t *testing.T) {
 
 // R09: a timer uses the version that it saw; where somebody acted before its commit, it does
 // nothing.
-func TestAStaleTimerDoesNothing(t *testing.T) {
+func TestR09AStaleTimerDoesNothing(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		c := timedCast(t, url)
 		for range 5 {

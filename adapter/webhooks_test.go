@@ -221,7 +221,7 @@ func TestWebhookIsToldInOrderAndSigned(t *testing.T) {
 
 // A webhook that is paused is sent nothing, and all of it when it is resumed, also after
 // a restart (RC17).
-func TestPausedWebhookMissesNothing(t *testing.T) {
+func TestRC17PausedWebhookMissesNothing(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		w.config.SubscriberNetworks = loopback
@@ -287,7 +287,7 @@ func TestTwoProcessesTellAWebhookInOrder(t *testing.T) {
 
 // Whatever a receiver does, the message comes again with the same id and the same bytes,
 // what is behind it waits, and other subscribers do not (R21).
-func TestNastyReceiversHoldUpNobodyElse(t *testing.T) {
+func TestR21NastyReceiversHoldUpNobodyElse(t *testing.T) {
 	elsewhere := newSubscriber(t)
 	hang := make(chan struct{})
 	defer close(hang)

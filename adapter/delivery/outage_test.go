@@ -16,7 +16,7 @@ import (
 
 // A process that dies after the partner answered and before the attempt was recorded.
 // Source: lifecycle R20.
-func TestKillBetweenSendAndFinishSendsAgainWithTheSameID(t *testing.T) {
+func TestR20KillBetweenSendAndFinishSendsAgainWithTheSameID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, r := &memory{lost: 1 << 30}, &route{}
 		q.put("r1", "A", 1)

@@ -135,7 +135,7 @@ func TestOrderPerReferral(t *testing.T) {
 	})
 }
 
-func TestOneBadPartnerDoesNotStopOthers(t *testing.T) {
+func TestRC06OneBadPartnerStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &memory{}
 		for i := range 500 { // the bad one's rows have been due for longest

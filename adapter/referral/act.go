@@ -174,6 +174,7 @@ func (st *step) take(m *Move) error {
 		after.Former = st.before.BusinessStatus
 	}
 	after.Due = st.s.Rules.due(after.Status, after.BusinessStatus, after.Asked(), st.at, st.review())
+	after.Remind = st.s.Rules.looks(after.Status, after.BusinessStatus, st.at, st.at)
 	if st.business == "contact-attempted" {
 		after.Attempts++
 	}

@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -157,9 +158,13 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 	}
 	restrict(t, r)
 	t.StatusReason = nil
-	if reason := st.in.Reason; reason != nil {
-		t.StatusReason = st.s.concept(Coded{System: SystemBusinessStatus, Code: st.reason, Text: reason.Text})
-		if filed := st.s.filing(st.reason); filed != nil {
+	reason := st.in.Reason
+	if st.move.Restores && reason == nil && r.Status == StatusOnHold {
+		reason = st.held() // why it is on hold is said as before
+	}
+	if reason != nil {
+		t.StatusReason = st.s.concept(Coded{System: SystemBusinessStatus, Code: st.s.businessOf(reason), Text: reason.Text})
+		if filed := st.s.filing(st.s.businessOf(reason)); filed != nil {
 			t.StatusReason.Coding = append(t.StatusReason.Coding, fhir.NewCoding(filed.System, filed.Code, filed.Display))
 		}
 		if finer, ok := st.s.Terminology.Lookup(SystemCloseReason, reason.Code); ok && reason.System == SystemCloseReason {
@@ -174,6 +179,9 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 	}
 	if st.move.Proposes != "" && st.move.Proposes != proposed(t) {
 		t.Output = append(t.Output, st.s.output("proposed-status", fhir.NewCode(st.move.Proposes)))
+	}
+	if action := st.in.RequestedAction; action != "" {
+		t.Output = append(t.Output, st.s.output("requested-action", fhir.NewString(action)))
 	}
 	if o := st.in.Outcome; o != nil {
 		t.Output = append(t.Output, st.s.output("outcome", st.s.businessStatus(o.Status)))
@@ -190,6 +198,17 @@ func (st *step) apply(t *fhir.Task, recorded []*outcomeResource) {
 		ref.Type, ref.Identifier = fhir.NewURI(o.kind), fhir.NewIdentifier(IDSystem+strings.ToLower(o.kind), o.id)
 		t.Output = append(t.Output, st.s.output(o.role, ref))
 	}
+}
+
+// held is the reason for which the referral was last put on hold.
+func (st *step) held() *Coded {
+	for _, e := range slices.Backward(st.events) {
+		var in Input
+		if e.Move == "T10" && json.Unmarshal(e.Data, &in) == nil && in.Reason != nil {
+			return in.Reason
+		}
+	}
+	return &Coded{Code: st.after.BusinessStatus}
 }
 
 // words are what a move adds to the notes of the Task beside a note that was given.

@@ -35,7 +35,7 @@ func Document() string {
 			}
 		}
 	}
-	b.WriteString("\n## Times\n\nWorking days are Monday to Friday; bank holidays are not known here. When a time is over the referral is overdue (T21); a cancellation that is\nasked for is then confirmed (T14), unless the deployment says otherwise.\n\n" +
+	b.WriteString("\n## Times\n\nWorking days are Monday to Friday without the bank holidays of England, and without the days on which the deployment is closed. When a time is over the referral is overdue (T21); a cancellation that is\nasked for is then confirmed (T14), unless the deployment says otherwise.\n\n" +
 		"| wait | state | for | default |\n|---|---|---|---|\n")
 	rules := Rules{}.withDefaults()
 	seen = nil
@@ -59,6 +59,8 @@ func Document() string {
 			b.WriteString(line)
 		}
 	}
+	b.WriteString("\nA service that has not decided is reminded once, on the way to the end of that time (T25: an event to its audience, nothing else). Silence rejects nothing, unless\n" +
+		"the deployment says after how many working days it does (T06 by a timer): then the record is told, with the business status unanswered.\n")
 	fmt.Fprintf(&b, "\nA referral can be opened again for %d days after its end. \"Unable to contact\" needs attempts on %d different days.\n", int(rules.ReopenFor.Hours()/24), rules.MinAttempts)
 	return b.String()
 }

@@ -29,13 +29,16 @@ type Happening struct {
 	Source      string        `json:"source,omitempty"` // base URL of the adapter
 	SpecVersion string        `json:"specversion"`
 	ID          string        `json:"id"`
-	Type        string        `json:"type"`    // referral.moved, referral.observation, referral.activity, referral.note, referral.attachment, referral.sharing, referral.overdue or test
+	Type        string        `json:"type"`    // referral.moved, referral.observation, referral.activity, referral.note, referral.attachment, referral.sharing, referral.overdue, referral.reminder or test
 	Subject     string        `json:"subject"` // "Task/0190…"
 	Time        time.Time     `json:"time"`    // when it was recorded
 	Data        HappeningData `json:"data"`
 }
 
 // HappeningData is what happened.
+//
+// The provider of an activity is told of its sub-Task as others are of a referral: Referral
+// is the id of the sub-Task, and Requester the service that sent it.
 type HappeningData struct {
 	Referral       string      `json:"referral"`
 	Version        int         `json:"version"` // of its Task, after the change
@@ -73,7 +76,7 @@ func (s *Service) announce(c *Change) {
 // tellOf makes what followers of a referral are told of one event.
 func (s *Service) tellOf(e *Event, r *Record, at time.Time) {
 	var audiences []string
-	if !e.Private {
+	if !e.Private && e.Move != row("T25").ID { // a reminder is for the service alone
 		audiences = append(audiences, audience(auth.RoleRequester, r.Organisation))
 	}
 	if r.Owner != "" {
@@ -98,10 +101,25 @@ func (s *Service) tellOf(e *Event, r *Record, at time.Time) {
 		h.Type = "referral.observation"
 	case e.Move == row("T21").ID:
 		h.Type = "referral.overdue"
+	case e.Move == row("T25").ID:
+		h.Type = "referral.reminder"
 	case e.Activity != "":
 		h.Type, h.Subject = "referral.activity", "Task/"+e.Activity
 	}
 	e.Public, e.Audiences = mustJSON(h), audiences
+}
+
+// tellProvider makes what the provider of a sub-Task is told of one of its moves, where it
+// works here itself: of the sub-Task alone, in place of the referral, which it does not see.
+func (s *Service) tellProvider(e *Event, a *Activity, r *Record, at time.Time) {
+	to := audience(auth.RoleOwner, a.Owner)
+	if a.Owner == "" || a.Owner == r.Owner {
+		return
+	}
+	e.AsideTo, e.Aside = to, mustJSON(Happening{SpecVersion: "1.0", ID: e.ID, Type: "referral.activity", Subject: "Task/" + a.ID, Time: at, Data: HappeningData{
+		Referral: a.ID, Version: a.Version, Move: e.Move, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
+		Requester: r.Owner, Owner: a.Owner, Actor: ActingParty{e.Actor, e.Role},
+	}})
 }
 
 // Numbered is one event of a feed: its number there, and a Happening in JSON without

@@ -75,6 +75,21 @@ var expired = Guard{Name: "expired", early: true,
 	Text: "the time for this is not over",
 	ok:   func(s situation) bool { return !s.record.Due.IsZero() && !s.now.Before(s.record.Due) }}
 
+// halfway and unanswered are of timers too. Neither holds while the referrer is asked
+// something: then it is not the service that is silent.
+var halfway = Guard{Name: "halfway", early: true,
+	Text: "the time to remind the service has not come, or has gone",
+	ok: func(s situation) bool {
+		return s.record.BusinessStatus == "awaiting-triage" && s.rules.NudgeDays > 0 && !s.record.Remind.IsZero() &&
+			!s.now.Before(s.record.Remind) && s.record.Remind.Equal(s.rules.reminder(s.record))
+	}}
+
+var unanswered = Guard{Name: "unanswered", early: true,
+	Text: "silence rejects nothing here, or not yet",
+	ok: func(s situation) bool {
+		return s.record.BusinessStatus == "awaiting-triage" && s.rules.DeclineDays > 0 && !s.now.Before(s.rules.after(s.record.Since, s.rules.DeclineDays))
+	}}
+
 var contacted = Guard{Name: "contacted", early: true,
 	Text: "a plan is agreed with the person: record a contact that reached them first",
 	ok:   func(s situation) bool { return reached(s.events) }}

@@ -14,8 +14,10 @@ type Input struct {
 	Channel string `json:"channel,omitempty"` // contact: telephone, sms, e-mail, letter, video, home-visit, in-person
 	Result  string `json:"result,omitempty"`  // contact: reached, no-answer, message-left and the other codes of contact-result
 
-	Status   string `json:"status,omitempty"`    // progress: a code of business-status
+	Status   string `json:"status,omitempty"`    // progress, escalate: a code of business-status
 	ReviewOn string `json:"review_on,omitempty"` // hold, plan: date
+
+	RequestedAction string `json:"requested_action,omitempty"` // escalate: what the practice is asked to do
 
 	Question string `json:"question,omitempty"` // ask: what the referrer is asked
 	Answer   string `json:"answer,omitempty"`   // answer: what the referrer says
@@ -29,13 +31,13 @@ type Input struct {
 }
 
 // inputFields are the fields of an Input that a row may require or allow, in order.
-var inputFields = []string{"channel", "result", "status", "review_on", "question", "answer", "service", "sessions", "signpost", "activity", "plan", "outcome", "reason", "note"}
+var inputFields = []string{"channel", "result", "status", "review_on", "requested_action", "question", "answer", "service", "sessions", "signpost", "activity", "plan", "outcome", "reason", "note"}
 
 // given says which of inputFields an Input has.
 func (in *Input) given() map[string]bool {
 	return map[string]bool{
 		"channel": in.Channel != "", "result": in.Result != "", "status": in.Status != "", "review_on": in.ReviewOn != "",
-		"question": in.Question != "", "answer": in.Answer != "", "service": in.Service != "", "sessions": in.Sessions != "",
+		"requested_action": in.RequestedAction != "", "question": in.Question != "", "answer": in.Answer != "", "service": in.Service != "", "sessions": in.Sessions != "",
 		"signpost": in.Signpost != nil, "activity": in.Activity != nil, "plan": in.Plan != nil, "outcome": in.Outcome != nil, "reason": in.Reason != nil, "note": in.Note != "",
 	}
 }

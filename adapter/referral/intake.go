@@ -2,11 +2,8 @@ package referral
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -57,67 +54,6 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 			return nil, err
 		}
 	}
-}
-
-// repeat answers a message that is known. keys are those of the message now.
-func (s *Service) repeat(known *Repeat, keys []Key) (*Response, error) {
-	for _, k := range keys {
-		if k.Kind != known.Key.Kind || k.Scope != known.Key.Scope || k.Value != known.Key.Value {
-			continue
-		}
-		if k.Hash == known.Key.Hash && known.Response != nil {
-			return known.Response, nil
-		}
-	}
-	e := issue.New(issue.Conflict, "repeat-differs", "this "+keyNames[known.Key.Kind]+" was used before with other content; use a new one for a new referral")
-	if at := existing(known.Response); at != "" {
-		_ = e.With("the existing resource is %s", at)
-	}
-	return nil, e
-}
-
-// existing is where an answer said that the resource is, of a transaction its
-// ServiceRequest; "" when it said nothing.
-func existing(r *Response) string {
-	if r == nil {
-		return ""
-	}
-	if r.Location != "" {
-		return r.Location
-	}
-	answer, err := parse(r.Body)
-	if err != nil {
-		return ""
-	}
-	for _, entry := range answer.All("entry") {
-		if at := entry.Text("response", "location"); strings.HasPrefix(at, "ServiceRequest/") {
-			return at
-		}
-	}
-	return ""
-}
-
-var keyNames = map[KeyKind]string{KeyRequest: "X-Request-ID", KeyIdempotency: "Idempotency-Key", KeyNatural: "ServiceRequest.identifier", KeySuccessor: "Task"}
-
-// requestKeys are the keys in the headers of a request; their hash is that of its body.
-func requestKeys(c Call) []Key {
-	var keys []Key
-	hash := hexHash(c.Body)
-	// one client program may serve several practices: their keys must not meet
-	organisations := slices.Sorted(slices.Values(c.Principal.Organisations))
-	scope := c.Principal.Client + "|" + strings.Join(organisations, ",")
-	if c.RequestGiven {
-		keys = append(keys, Key{KeyRequest, scope, c.RequestID, hash})
-	}
-	if c.IdempotencyKey != "" {
-		keys = append(keys, Key{KeyIdempotency, scope, c.IdempotencyKey, hash})
-	}
-	return keys
-}
-
-func hexHash(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // intake is one message on its way in.
@@ -320,52 +256,4 @@ func (in *intake) convert(ctx context.Context) (*fhir.Node, error) {
 	}
 	in.notices = append(in.notices, result.Issues...)
 	return result.Target, nil
-}
-
-// source is the Bundle that the map reads: the message itself, or one made of the
-// resource that came alone and the stored resources it refers to.
-func (in *intake) source() (*fhir.Node, error) {
-	complete := in.root.ResourceType() == "Bundle" && len(in.fetched) == 0
-	for _, it := range in.items {
-		complete = complete && it.fullURL != ""
-	}
-	if complete {
-		return in.root, nil
-	}
-	r4 := fhir.Types(fhir.R4)
-	b := r4.New("Bundle")
-	b.Set("type", "collection")
-	add := func(url string, n *fhir.Node) {
-		entry := b.Add("entry")
-		entry.Set("fullUrl", url)
-		entry.Append("resource", n.Clone())
-	}
-	for i, it := range in.items {
-		if it.fullURL == "" {
-			// a name for this entry that no other has; it is replaced by the logical id
-			it.fullURL = canonical + "/entry/" + strconv.Itoa(i) + "/" + it.reference()
-		}
-		add(it.fullURL, it.node)
-	}
-	for _, reference := range sortedKeys(in.fetched) {
-		n := in.fetched[reference]
-		// what was sent before is context: a request of before is not converted again, and
-		// what only the service made (a Task, a Procedure) is no part of a referral
-		carried := n.ResourceType() != "ServiceRequest" && slices.Contains(accepted, n.ResourceType())
-		// a person may be sent again and referred to as before: what is said now counts
-		again := slices.ContainsFunc(in.items, func(it *item) bool { return it.reference() == reference })
-		if carried && !again {
-			add(canonical+"/stored/"+reference, n)
-		}
-	}
-	return parse(fhir.Encode(b))
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

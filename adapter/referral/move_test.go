@@ -78,18 +78,18 @@ var expected = map[string]map[Actor]string{
 	},
 	"accepted": {
 		ActorRequester: "cancel:T13>accepted",
-		ActorWorker:    "contact:T08>in-progress hold:T10>on-hold reject:T12>rejected complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
+		ActorWorker:    "contact:T08>in-progress escalate:T09>in-progress hold:T10>on-hold reject:T12>rejected complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
 		ActorOperator:  "transfer:T17>cancelled enter-in-error:T19>entered-in-error",
 	},
 	"in-progress": {
 		ActorRequester: "cancel:T13>in-progress",
-		ActorWorker: "contact:T08>in-progress plan:T09>in-progress signpost:T09>in-progress refer:T09>in-progress progress:T09>in-progress hold:T10>on-hold " +
+		ActorWorker: "contact:T08>in-progress escalate:T09>in-progress plan:T09>in-progress signpost:T09>in-progress refer:T09>in-progress progress:T09>in-progress hold:T10>on-hold " +
 			"reject:T12>rejected complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
 		ActorOperator: "transfer:T17>cancelled enter-in-error:T24>entered-in-error",
 	},
 	"on-hold": {
 		ActorRequester: "cancel:T13>on-hold",
-		ActorWorker:    "resume:T11>in-progress complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
+		ActorWorker:    "resume:T11>in-progress escalate:T09>in-progress complete:T16>completed close:T17>cancelled transfer:T17>cancelled fail:T18>failed",
 		ActorOperator:  "transfer:T17>cancelled enter-in-error:T24>entered-in-error",
 	},
 	"accepted asked": {
@@ -227,7 +227,7 @@ func TestEveryMove(t *testing.T) {
 			}
 		}
 	}
-	if made < 45 || len(broken) < len(breaks)-1 { // expired is of timers
+	if made < 45 || len(broken) < len(breaks)-3 { // three are of timers
 		t.Errorf("only %d moves were made, and the guards %v broken", made, broken)
 	}
 	for _, m := range Table {
@@ -279,6 +279,8 @@ var breaks = map[string]func(st *step){
 	"enough-attempts":  func(st *step) { st.events = nil },
 	"another-service":  func(st *step) { st.in.Service = "Y99201" },
 	"reopenable":       func(st *step) { st.before.Since = st.at.AddDate(0, 0, -91) },
+	"halfway":          func(st *step) { st.before.Remind = time.Time{} },
+	"unanswered":       func(st *step) { st.s.Rules.DeclineDays = 0 },
 	"expired":          func(st *step) { st.before.Due = time.Time{} },
 }
 
@@ -292,9 +294,11 @@ func inputFor(m *Move) Input {
 		case "result":
 			in.Result = "no-answer"
 		case "status":
-			in.Status = "signposted"
+			in.Status = m.Business[len(m.Business)-1]
 		case "review_on":
 			in.ReviewOn = "2030-01-01"
+		case "requested_action":
+			in.RequestedAction = "Please see her today."
 		case "question":
 			in.Question = "Which language?"
 		case "answer":
@@ -362,8 +366,9 @@ func TestEveryMoveOfAnActivity(t *testing.T) {
 	}
 }
 
-// TestWorkingDays counts Monday to Friday.
+// TestWorkingDays counts Monday to Friday, without bank holidays and closed days.
 func TestWorkingDays(t *testing.T) {
+	open := Rules{Closed: []time.Time{time.Date(2027, 6, 14, 0, 0, 0, 0, time.UTC)}}
 	for _, c := range []struct {
 		from string
 		days int
@@ -371,9 +376,17 @@ func TestWorkingDays(t *testing.T) {
 	}{
 		{"2026-11-23", 1, "2026-11-24"}, {"2026-11-23", 5, "2026-11-30"}, {"2026-11-27", 1, "2026-11-30"},
 		{"2026-11-28", 1, "2026-11-30"}, {"2026-11-29", 10, "2026-12-11"}, {"2026-11-23", 0, "2026-11-23"},
+		// Christmas Day and Boxing Day of 2026, which fall on Friday and Saturday
+		{"2026-12-24", 1, "2026-12-29"}, {"2026-12-31", 1, "2027-01-04"},
+		// Easter, early May, spring and summer of 2027
+		{"2027-03-25", 1, "2027-03-30"}, {"2027-04-30", 1, "2027-05-04"}, {"2027-05-28", 1, "2027-06-01"}, {"2027-08-27", 1, "2027-08-31"},
+		// Christmas of 2027 on Saturday and Sunday has two substitute days, New Year 2028 one
+		{"2027-12-24", 1, "2027-12-29"}, {"2027-12-31", 1, "2028-01-04"},
+		// a day on which the deployment is closed
+		{"2027-06-11", 1, "2027-06-15"},
 	} {
 		from, _ := time.Parse(time.DateOnly, c.from)
-		if got := afterWorkingDays(from, c.days).Format(time.DateOnly); got != c.want {
+		if got := open.after(from, c.days).Format(time.DateOnly); got != c.want {
 			t.Errorf("%d working days after %s is %s, want %s", c.days, c.from, got, c.want)
 		}
 	}

@@ -30,6 +30,7 @@ type Record struct {
 	Since          time.Time // when it last moved
 	Due            time.Time // when the time for its state is over, zero for never
 	Overdue        bool      // that time is over, and nobody has acted since (T21)
+	Remind         time.Time // when a timer looks at it beside Due (T25, T06), zero for never
 	Created        time.Time
 	Updated        time.Time
 	Risk           bool   // the content, or what joined it, holds a risk
@@ -99,7 +100,9 @@ type Event struct {
 	// person, and who may read it. See Public. Nil for an event that nobody is told of.
 	Public    []byte
 	Audiences []string
-	Private   bool // the requester may not read what it says, and is not told
+	Private   bool   // the requester may not read what it says, and is not told
+	Aside     []byte // what the provider of a sub-Task is told in its place, nil when nobody is
+	AsideTo   string // the audience that is
 }
 
 // Audit is one record of an access, successful or refused. Records are append-only.

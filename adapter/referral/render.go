@@ -28,6 +28,9 @@ func (s *Service) render(c Call, r *Record, patient *fhir.Node, later []Version,
 	if !r.Due.IsZero() {
 		v.Due = &r.Due
 	}
+	if r.BusinessStatus == "crisis" || r.BusinessStatus == "safeguarding" {
+		v.Advice = phoneFirst
+	}
 	if r.BusinessStatus == "info-requested" {
 		v.Question = asked(events)
 	}
@@ -89,6 +92,10 @@ func (h *sheet) fill(r *Record, content *fhir.Node, later []Version, events []Ev
 	h.finish()
 	return nil
 }
+
+// phoneFirst is said with every answer about a crisis or a safeguarding concern: nobody
+// promises when an inbox is read.
+const phoneFirst = "Telephone the practice now, and 999 when somebody is in danger; for safeguarding follow the local procedure. The message to the practice is the record of it and takes the place of neither."
 
 // asked is the last question to the referrer.
 func asked(events []Event) string {

@@ -130,6 +130,8 @@ type Timer struct {
 	Referral string
 	Version  int
 	Due      time.Time
+	Remind   time.Time // of a reminder: when it was due; zero for the end of Due
+	Next     time.Time // of a reminder: when the next look is, zero for never
 }
 
 // Message is an inbound message, kept unchanged next to its interpretation.

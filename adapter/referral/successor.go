@@ -22,6 +22,7 @@ func (st *step) succeed(ctx context.Context, change *Change, content *fhir.Node)
 		next.Owner, next.Pool = st.in.Service, ""
 	}
 	next.Due = s.Rules.due(next.Status, next.BusinessStatus, false, st.at, "")
+	next.Remind = s.Rules.looks(next.Status, next.BusinessStatus, st.at, st.at)
 	s.glance(next, content)
 	next.Registered = old.Registered // as known now
 	request := fhir.New(fhir.Types(fhir.R4).Type("ServiceRequest"))

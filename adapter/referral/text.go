@@ -69,6 +69,7 @@ func (in *Input) texts() []*issue.Error {
 	if in.Reason != nil {
 		code("reason", *in.Reason)
 	}
+	text("requested_action", in.RequestedAction, maxText)
 	text("question", in.Question, maxText)
 	text("answer", in.Answer, maxText)
 	text("service", in.Service, maxLine)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"spadapter/adapter/auth"
@@ -37,7 +38,8 @@ func (s *Service) RunTimers(ctx context.Context, log *slog.Logger, every time.Du
 }
 
 // Expire makes the moves of the times that are over: what is asked to be cancelled is
-// (T14), anything else is overdue (T21). It gives how many took effect here; where a
+// (T14), a service that has not decided is reminded (T25) or, where the deployment says so,
+// counted as rejecting (T06), anything else is overdue (T21). It gives how many took effect here; where a
 // person or another process was first, the timer does nothing. One referral that cannot
 // be moved does not keep the others (RC02).
 func (s *Service) Expire(ctx context.Context) (n int, err error) {
@@ -67,11 +69,16 @@ func (s *Service) expire(ctx context.Context, id string) error {
 		return err
 	}
 	m := st.timed()
+	if r := st.before; m == nil && !r.Remind.IsZero() && !st.at.Before(r.Remind) {
+		// what was to be done then is not configured any more
+		return s.Store.Commit(ctx, &Change{Organisation: r.Organisation, At: st.at,
+			Timer: &Timer{Referral: r.ID, Version: r.Version, Remind: r.Remind, Next: s.Rules.looks(r.Status, r.BusinessStatus, r.Since, r.Remind)}})
+	}
 	if m == nil {
 		return issue.New(issue.BusinessRule, "illegal-move", "no time counts in this state")
 	}
 	if m.Reason {
-		st.in.Reason = &Coded{Code: m.ReasonCodes()[0], Text: "Nobody answered in the time agreed."}
+		st.in.Reason = &Coded{Code: m.ReasonCodes()[0], Text: silence[m.ID]}
 	}
 	if err := st.take(m); err != nil {
 		return err
@@ -86,15 +93,24 @@ func (s *Service) expire(ctx context.Context, id string) error {
 	return s.Store.Commit(ctx, change)
 }
 
+// silence is what is said to the record of what time alone ended.
+var silence = map[string]string{
+	"T06": "The service did not answer in the time agreed.",
+	"T14": "Nobody answered in the time agreed.",
+}
+
 // timed is the row that a timer makes from here, the one that moves the referral first.
 func (st *step) timed() *Move {
 	var tag *Move
+	sit := st.situation()
 	for i := range Table {
 		m := &Table[i]
 		switch {
-		case !m.By(ActorTimer) || !m.Starts(st.before.Status, st.before.Asked()):
+		case !m.By(ActorTimer) || !m.Starts(st.before.Status, st.before.Asked()) || slices.ContainsFunc(m.Guards, func(g Guard) bool { return !g.ok(sit) }):
 		case m.To == "":
-			tag = m
+			if tag == nil {
+				tag = m
+			}
 		case !st.s.Rules.NoAutoCancel:
 			return m
 		}
@@ -107,6 +123,9 @@ func (st *step) timed() *Move {
 func (st *step) tag() *Change {
 	r := st.before
 	change := &Change{Organisation: r.Organisation, At: st.at, Timer: &Timer{Referral: r.ID, Version: r.Version, Due: r.Due}}
+	if st.move.ID == "T25" {
+		change.Timer.Remind, change.Timer.Next = r.Remind, st.s.Rules.looks(r.Status, r.BusinessStatus, r.Since, r.Remind)
+	}
 	change.Events = []Event{{ID: st.s.Store.NewID(), Referral: r.ID, Move: st.move.ID, From: r.Status, To: r.Status, BusinessStatus: r.BusinessStatus, At: st.at}}
 	st.s.tellOf(&change.Events[0], r, st.at)
 	a := st.s.audit(st.c, "update", "U", nil)

@@ -22,6 +22,7 @@ type View struct {
 
 	CancellationAsked bool           `json:"cancellation_asked,omitempty"` // by the requester; the service has not answered
 	Question          string         `json:"question,omitempty"`           // to the requester, while it is open
+	Advice            string         `json:"advice,omitempty"`             // what must be done beside the message
 	Due               *time.Time     `json:"due,omitempty"`                // when the time for this state is over
 	Overdue           bool           `json:"overdue,omitempty"`
 	Follows           string         `json:"follows,omitempty"` // id of the referral whose place this one takes

@@ -11,6 +11,9 @@ type Rules struct {
 	ContactDays  int           // working days from accepting to a first contact; default 10
 	SupportDays  int           // working days without any step while support goes on; default 20
 	ConfirmDays  int           // working days until a cancellation that is asked for counts as confirmed; default 5
+	NudgeDays    int           // working days until a service that has not decided is reminded, once; default 0, never
+	DeclineDays  int           // working days until silence counts as a rejection; default 0, never
+	Closed       []time.Time   // days without work beside weekends and bank holidays, at midnight UTC
 	ReopenFor    time.Duration // how long after its end a referral can be opened again; default 90 days
 	NoAutoCancel bool          // a cancellation that is asked for waits for an answer, however long
 }
@@ -86,17 +89,23 @@ func (r *Rules) due(status, business string, asked bool, began time.Time, review
 		}
 		return day.AddDate(0, 0, 1) // when the day of the review is over
 	}
-	return afterWorkingDays(began, w.days(r))
+	return r.after(began, w.days(r))
 }
 
-// afterWorkingDays is the moment n working days later: Monday to Friday. Bank holidays
-// count as working days, since no list of them is kept here.
-func afterWorkingDays(t time.Time, n int) time.Time {
-	for n > 0 {
-		t = t.AddDate(0, 0, 1)
-		if day := t.Weekday(); day != time.Saturday && day != time.Sunday {
-			n--
+// looks is when a timer looks at a referral beside its due time, after a moment: the next
+// of reminding the service and counting its silence; zero for never.
+func (r *Rules) looks(status, business string, began, after time.Time) time.Time {
+	if status != StatusReceived || business != "awaiting-triage" {
+		return time.Time{}
+	}
+	var next time.Time
+	for _, days := range []int{r.NudgeDays, r.DeclineDays} {
+		if at := r.after(began, days); days > 0 && at.After(after) && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
-	return t
+	return next
 }
+
+// reminder is when the service is reminded of a referral.
+func (r *Rules) reminder(record *Record) time.Time { return r.after(record.Since, r.NudgeDays) }

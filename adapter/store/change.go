@@ -58,7 +58,11 @@ func prepare(c *referral.Change) (*prepared, error) {
 		p.rows.add(tableEvent, orNew(e.ID), e.Referral, or(e.Organisation, c.Organisation), e.Move, e.From, e.To,
 			e.BusinessStatus, e.Reason, e.Actor, string(e.Role), milli(orTime(e.At, c.At)), string(e.Data), e.Activity)
 		if e.Public != nil {
-			p.rows.add(tableWaiting, strings.Join(e.Audiences, " "), string(e.Public))
+			audiences, body := strings.Join(e.Audiences, " "), string(e.Public)
+			if e.Aside != nil { // one row, so that both are numbered in one pass
+				audiences, body = audiences+" "+asideMark+e.AsideTo, body+"\n"+string(e.Aside)
+			}
+			p.rows.add(tableWaiting, audiences, body)
 			p.tells = true
 		}
 	}
@@ -179,7 +183,7 @@ func (p *prepared) addReferral(r *referral.Record, c *referral.Change, message s
 	updated := orTime(r.Updated, created)
 	p.rows.add(tableReferral, r.ID, organisation, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)),
 		r.BusinessStatus, r.Patient, r.ServiceRequest, r.Filler, r.Sharing, r.Dialect, int64(r.Attempts),
-		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue),
+		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue), milli(r.Remind),
 		r.Priority, flag(r.Risk), r.Registered, deadline(r), int64(1))
 	p.rows.addNeeds(r.Needs, milli(created), r.ID, organisation)
 	p.rows.add(tableContent, r.ID, organisation, string(r.Content))

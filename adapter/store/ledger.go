@@ -10,10 +10,18 @@ import (
 	"spadapter/adapter/referral"
 )
 
-// DueReferrals gives the ids of at most n referrals whose time is over, the longest over
-// first. Errors: transient.
+const selectTimes = `
+SELECT t.id FROM (
+    SELECT f.id, f.due AS at FROM referral f WHERE f.open = 1 AND f.due > 0 AND f.due <= ?
+    UNION
+    SELECT f.id, f.remind AS at FROM referral f WHERE f.open = 1 AND f.remind > 0 AND f.remind <= ?
+) t
+GROUP BY t.id ORDER BY MIN(t.at), t.id LIMIT CAST(? AS BIGINT)`
+
+// DueReferrals gives the ids of at most n referrals whose time is over, or of which a
+// timer reminds somebody, the longest over first. Errors: transient.
 func (s *Store) DueReferrals(ctx context.Context, now time.Time, n int) ([]string, error) {
-	rows, err := s.db.query(ctx, "SELECT f.id FROM referral f WHERE f.open = 1 AND f.due > 0 AND f.due <= ? ORDER BY f.due, f.id LIMIT CAST(? AS BIGINT)", now.UnixMilli(), int64(n))
+	rows, err := s.db.query(ctx, selectTimes, now.UnixMilli(), now.UnixMilli(), int64(n))
 	if err != nil {
 		return nil, fault(err)
 	}

@@ -9,10 +9,11 @@ const (
 	deleteTerms    = "DELETE FROM term WHERE id = ?"
 	updateReferral = `
 UPDATE referral SET owner = ?, pool = ?, version = ?, status = ?, open = ?, business_status = ?, patient = ?,
-    service_request = ?, filler = ?, sharing = ?, attempts = ?, updated = ?, former = ?, unfiled = ?, since = ?, due = ?, overdue = ?,
+    service_request = ?, filler = ?, sharing = ?, attempts = ?, updated = ?, former = ?, unfiled = ?, since = ?, due = ?, overdue = ?, remind = ?,
     deadline = CASE WHEN ? = 1 THEN deadline ELSE ? END, risk = ?
 WHERE id = ? AND version = ?`
 	updateRegistered = "UPDATE referral SET registered = ? WHERE patient = ? AND organisation = ? AND registered <> ?"
+	updateReminder   = "UPDATE referral SET remind = ? WHERE id = ? AND version = ? AND remind = ? AND open = 1"
 	updateTimer      = "UPDATE referral SET due = 0, overdue = 1 WHERE id = ? AND version = ? AND due = ? AND open = 1"
 	updateActivity   = `
 UPDATE activity SET version = ?, status = ?, open = ?, business_status = ?, sessions = ?, updated = ?
@@ -37,7 +38,7 @@ func (g *group) replace(ctx context.Context, c *prepared) error {
 	}
 	if r := c.record; r != nil {
 		err := g.exactlyOne(ctx, updateReferral, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)), r.BusinessStatus,
-			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.Former, r.Unfiled, milli(orTime(r.Since, r.Updated)), milli(r.Due), flag(r.Overdue),
+			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.Former, r.Unfiled, milli(orTime(r.Since, r.Updated)), milli(r.Due), flag(r.Overdue), milli(r.Remind),
 			flag(r.Overdue && r.Due.IsZero()), deadline(r), flag(r.Risk), r.ID, int64(r.Version-1))
 		if err != nil {
 			return err
@@ -65,7 +66,11 @@ func (g *group) replace(ctx context.Context, c *prepared) error {
 			return err
 		}
 	}
-	if t := c.timer; t != nil {
+	if t := c.timer; t != nil && !t.Remind.IsZero() {
+		if err := g.exactlyOne(ctx, updateReminder, milli(t.Next), t.Referral, int64(t.Version), milli(t.Remind)); err != nil {
+			return err
+		}
+	} else if t != nil {
 		if err := g.exactlyOne(ctx, updateTimer, t.Referral, int64(t.Version), milli(t.Due)); err != nil {
 			return err
 		}

@@ -99,12 +99,15 @@ func (db *database) onlySequencer(ctx context.Context, tx session) error {
 	return err
 }
 
+// asideMark is before an audience that is told the second line of an event.
+const asideMark = "|"
+
 // number gives the next numbers of every audience to a list of events in its order.
 func (s *Store) number(ctx context.Context, tx session, list []waitingEvent, now int64) error {
 	last := map[string]int64{referral.AudienceOperator: 0}
 	for _, w := range list {
 		for name := range strings.FieldsSeq(w.audiences) {
-			last[name] = 0
+			last[strings.TrimPrefix(name, asideMark)] = 0
 		}
 	}
 	names := make([]string, 0, len(last))
@@ -130,9 +133,14 @@ func (s *Store) number(ctx context.Context, tx session, list []waitingEvent, now
 	places := make([]any, len(list))
 	for i, w := range list {
 		places[i] = w.place
-		add(referral.AudienceOperator, w.body)
+		body, aside, _ := strings.Cut(w.body, "\n")
+		add(referral.AudienceOperator, body)
 		for name := range strings.FieldsSeq(w.audiences) {
-			add(name, w.body)
+			if to, apart := strings.CutPrefix(name, asideMark); apart {
+				add(to, aside)
+			} else {
+				add(name, body)
+			}
 		}
 	}
 	if err := b.write(ctx, tx); err != nil {
