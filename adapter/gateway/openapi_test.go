@@ -274,7 +274,7 @@ func TestOpenAPIHasTheCodes(t *testing.T) {
 func TestOpenAPIParametersAreTaken(t *testing.T) {
 	w := withFeed(t, &testFeeds{last: 50, oldest: 1}, func(c *Config) {
 		c.Operations.Ledger = func(context.Context, referral.Call, referral.LedgerQuery) (*referral.Ledger, error) {
-			return &referral.Ledger{}, nil
+			return &referral.Ledger{AsOf: noon, Counts: []referral.LedgerCount{}, Overdue: []referral.LedgerEntry{}, Undelivered: []referral.LedgerOutcome{}}, nil
 		}
 		c.Operations.Webhooks = func(context.Context, referral.Call, string, referral.Page) ([]referral.Webhook, string, error) {
 			return nil, "", nil

@@ -99,13 +99,13 @@ func (c *Contract) Check(x Exchange) error {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	request, err := http.NewRequest(method, "http://server"+x.Target, bytes.NewReader(x.Sent))
+	request, err := http.NewRequest(method, "http://server"+x.Target, http.NoBody)
 	if err != nil {
 		return nil // no request that a client could have sent
 	}
 	request.Header = x.Request.Clone()
-	if len(x.Sent) == 0 {
-		request.Body, request.ContentLength = http.NoBody, 0
+	if sent := withoutNulls(x.Sent); len(sent) > 0 {
+		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
 	}
 	route, params, err := c.router.FindRoute(request)
 	if err != nil {
@@ -123,10 +123,83 @@ func (c *Contract) Check(x Exchange) error {
 		faults = append(faults, parameters(route, request.URL.Query()))
 	}
 	faults = append(faults, c.response(x, input))
-	if err := errors.Join(faults...); err != nil {
+	if err := brief(errors.Join(faults...)); err != nil {
 		return fmt.Errorf("%s %s, answered with %d, is not as the OpenAPI document has it: %w", x.Method, route.Path, x.Status, err)
 	}
 	return nil
+}
+
+// withoutNulls leaves out the members of a body that are null, which count as left out.
+func withoutNulls(body []byte) []byte {
+	var value any
+	if json.Unmarshal(body, &value) != nil {
+		return body
+	}
+	dropNulls(value)
+	out, err := json.Marshal(value)
+	if err != nil {
+		return body
+	}
+	return out
+}
+
+func dropNulls(value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, one := range v {
+			if one == nil {
+				delete(v, name)
+			}
+			dropNulls(one)
+		}
+	case []any:
+		for _, one := range v {
+			dropNulls(one)
+		}
+	}
+}
+
+// brief leaves the schemas and values out of what kin-openapi says, which are pages long.
+func brief(err error) error {
+	if err == nil {
+		return nil
+	}
+	var out []error
+	var walk func(err error, words string)
+	walk = func(err error, words string) {
+		switch e := err.(type) {
+		case interface{ Unwrap() []error }:
+			for _, one := range e.Unwrap() {
+				walk(one, words)
+			}
+		case *openapi3.SchemaError:
+			if e.Origin != nil {
+				walk(e.Origin, words+" /"+strings.Join(e.JSONPointer(), "/"))
+				return
+			}
+			out = append(out, fmt.Errorf("%s /%s: %s", words, strings.Join(e.JSONPointer(), "/"), e.Reason))
+		case *openapi3filter.ResponseError:
+			if e.Err == nil {
+				out = append(out, errors.New(e.Reason))
+				return
+			}
+			walk(e.Err, words+e.Reason)
+		case *openapi3filter.RequestError:
+			words += e.Reason
+			if e.Parameter != nil {
+				words += " " + e.Parameter.Name
+			}
+			if e.Err == nil {
+				out = append(out, errors.New(words))
+				return
+			}
+			walk(e.Err, words)
+		default:
+			out = append(out, fmt.Errorf("%s %.400v", words, err))
+		}
+	}
+	walk(err, "")
+	return errors.Join(out...)
 }
 
 // parameters says which parameters of a query the document does not know.
