@@ -19,7 +19,7 @@ const docsPath = "/docs"
 // without a network, and no token that is typed into it can leave for elsewhere. Styles may
 // stand in elements: that is how Swagger UI draws itself.
 // Source: https://www.w3.org/TR/CSP3/.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // docsPage is the page for people. Its addresses are relative, so that it works below a

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"spadapter/adapter/gateway/apitest"
 	"spadapter/adapter/referral"
 	"spadapter/adapter/terminology"
@@ -236,6 +238,41 @@ func TestOpenAPIHasExamples(t *testing.T) {
 	}
 }
 
+// The examples of a schema are such values: kin-openapi looks at those of bodies alone.
+func TestOpenAPIExamplesFitTheirSchemas(t *testing.T) {
+	d, err := complete(t).describe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := parseOrdered(string(d.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	each(root, func(o *ordered) {
+		examples, is := o.values["examples"].([]any)
+		if !is {
+			return
+		}
+		var schema openapi3.Schema
+		if err := json.Unmarshal(jsonOf(t, o), &schema); err != nil {
+			t.Fatal(err)
+		}
+		for _, example := range examples {
+			var value any
+			if err := json.Unmarshal(jsonOf(t, example), &value); err != nil {
+				t.Fatal(err)
+			}
+			if count++; schema.VisitJSON(value, openapi3.EnableJSONSchema2020()) != nil {
+				t.Errorf("%v is no %v", value, o.values)
+			}
+		}
+	})
+	if count < 20 {
+		t.Errorf("only %d examples", count)
+	}
+}
+
 // Every schema that says where its codes are has them, from what ships.
 func TestOpenAPIHasTheCodes(t *testing.T) {
 	d, err := complete(t).describe()
@@ -297,12 +334,10 @@ func TestOpenAPIParametersAreTaken(t *testing.T) {
 			}
 			count++
 			given := parameter{name: p.text("name"), value: "x"}
-			switch example := p.values["example"].(type) {
-			case nil:
-			case []any:
-				given.value = example[0].(string)
-			default:
-				given.value = strings.Trim(string(jsonOf(t, example)), `"`)
+			if examples, _ := p.at("schema").values["examples"].([]any); len(examples) > 0 {
+				given.value = strings.NewReplacer(`"`, "", "[", "", "]", "").Replace(string(jsonOf(t, examples[0])))
+			} else if p.at("schema").text("type") == "integer" {
+				given.value = "5"
 			}
 			if path == "/api/v1/services" {
 				query := []parameter{given}

@@ -51,6 +51,7 @@ func reads[T any]() goType   { return goType{reflect.TypeFor[T](), true} }
 var untyped = []string{
 	"Status",        // written as text by health
 	"EventPage",     // written as text by eventsPage; the exchanges of the tests hold it
+	"Followed",      // written as text where a referral is opened again or handed over
 	"WebhookChange", // a WebhookInput, without what is set only when it is made
 }
 
@@ -156,6 +157,9 @@ func (c compared) object(at string, schema *ordered, of reflect.Type) {
 // value compares a schema with the type of a field.
 func (c compared) value(at string, s *ordered, of reflect.Type, nullable bool) {
 	c.t.Helper()
+	if of == reflect.TypeFor[json.RawMessage]() {
+		return // what is in it is for whoever wrote it; the exchanges of the tests hold it
+	}
 	if any, is := s.values["anyOf"].([]any); is {
 		if !nullable || len(any) != 2 || any[1].(*ordered).text("type") != "null" {
 			c.t.Errorf("%s may be null, and is never", at)
@@ -165,9 +169,6 @@ func (c compared) value(at string, s *ordered, of reflect.Type, nullable bool) {
 	if name, is := strings.CutPrefix(s.text("$ref"), "#/components/schemas/"); is {
 		if nullable {
 			c.t.Errorf("%s may be null, and the document does not say so", at)
-		}
-		if of == reflect.TypeFor[json.RawMessage]() {
-			return
 		}
 		if d := goTypes[name]; d.of != of {
 			c.t.Errorf("%s is a %s, which is %v, want %v", at, name, d.of, of)
