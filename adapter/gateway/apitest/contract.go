@@ -3,13 +3,13 @@ package apitest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -32,8 +32,9 @@ type Exchange struct {
 
 // Contract is a document that exchanges are held against. It is safe for concurrent use.
 type Contract struct {
-	doc    *openapi3.T
-	router routers.Router
+	doc     *openapi3.T
+	router  routers.Router
+	schemas *schemas
 }
 
 // New reads a document, which must be valid, its examples included.
@@ -50,6 +51,9 @@ func New(document []byte) (*Contract, error) {
 		return nil, err
 	}
 	c := &Contract{}
+	if c.schemas, err = newSchemas(closed); err != nil {
+		return nil, err
+	}
 	if c.doc, err = openapi3.NewLoader().LoadFromData(closed); err != nil {
 		return nil, err
 	}
@@ -58,40 +62,16 @@ func New(document []byte) (*Contract, error) {
 	return c, err
 }
 
-// closed is a document whose objects have the properties that are named and no others.
-func closed(document []byte) ([]byte, error) {
-	var root any
-	if err := json.Unmarshal(document, &root); err != nil {
-		return nil, err
-	}
-	closeObjects(root)
-	return json.Marshal(root)
-}
-
-func closeObjects(value any) {
-	switch v := value.(type) {
-	case map[string]any:
-		_, properties := v["properties"].(map[string]any)
-		if _, said := v["additionalProperties"]; properties && v["type"] == "object" && !said {
-			v["additionalProperties"] = false
-		}
-		for _, one := range v {
-			closeObjects(one)
-		}
-	case []any:
-		for _, one := range v {
-			closeObjects(one)
-		}
-	}
-}
-
 // usual are the headers that any answer may have: they belong to HTTP or to the connection.
 var usual = []string{"Allow", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Date", "Transfer-Encoding", "Vary", "X-Content-Type-Options"}
 
 // formal are the parameters that every route takes: they are about the form of the answer.
 var formal = []string{"_format", "_pretty"}
 
-const contentProblem = "application/problem+json"
+const (
+	contentProblem = "application/problem+json"
+	contentStream  = "text/event-stream"
+)
 
 // Check says what of an exchange is not as the document has it; nil for nothing.
 func (c *Contract) Check(x Exchange) error {
@@ -104,23 +84,19 @@ func (c *Contract) Check(x Exchange) error {
 		return nil // no request that a client could have sent
 	}
 	request.Header = x.Request.Clone()
-	if sent := withoutNulls(x.Sent); len(sent) > 0 {
-		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
-	}
 	route, params, err := c.router.FindRoute(request)
 	if err != nil {
 		return c.unrouted(x)
 	}
 	input := &openapi3filter.RequestValidationInput{Request: request, Route: route, PathParams: params, Options: &openapi3filter.Options{
-		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true, SkipSettingDefaults: true,
-		ExcludeResponseBody: method != x.Method,
+		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true, ExcludeRequestBody: true, ExcludeResponseBody: true, // bodies are held against schemas that are compiled once
 	}}
 	var faults []error
 	if x.Status < 400 {
 		if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
 			faults = append(faults, fmt.Errorf("the request was carried out: %w", err))
 		}
-		faults = append(faults, parameters(route, request.URL.Query()))
+		faults = append(faults, parameters(route, request.URL.Query()), c.sent(x, route))
 	}
 	faults = append(faults, c.response(x, input))
 	if err := brief(errors.Join(faults...)); err != nil {
@@ -129,78 +105,25 @@ func (c *Contract) Check(x Exchange) error {
 	return nil
 }
 
-// withoutNulls leaves out the members of a body that are null, which count as left out.
-func withoutNulls(body []byte) []byte {
-	var value any
-	if json.Unmarshal(body, &value) != nil {
-		return body
-	}
-	dropNulls(value)
-	out, err := json.Marshal(value)
-	if err != nil {
-		return body
-	}
-	return out
-}
-
-func dropNulls(value any) {
-	switch v := value.(type) {
-	case map[string]any:
-		for name, one := range v {
-			if one == nil {
-				delete(v, name)
-			}
-			dropNulls(one)
-		}
-	case []any:
-		for _, one := range v {
-			dropNulls(one)
-		}
-	}
-}
-
 // brief leaves the schemas and values out of what kin-openapi says, which are pages long.
 func brief(err error) error {
+	var lines []string
 	if err == nil {
 		return nil
 	}
-	var out []error
-	var walk func(err error, words string)
-	walk = func(err error, words string) {
-		switch e := err.(type) {
-		case interface{ Unwrap() []error }:
-			for _, one := range e.Unwrap() {
-				walk(one, words)
-			}
-		case *openapi3.SchemaError:
-			if e.Origin != nil {
-				walk(e.Origin, words+" /"+strings.Join(e.JSONPointer(), "/"))
-				return
-			}
-			out = append(out, fmt.Errorf("%s /%s: %s", words, strings.Join(e.JSONPointer(), "/"), e.Reason))
-		case *openapi3filter.ResponseError:
-			if e.Err == nil {
-				out = append(out, errors.New(e.Reason))
-				return
-			}
-			walk(e.Err, words+e.Reason)
-		case *openapi3filter.RequestError:
-			words += e.Reason
-			if e.Parameter != nil {
-				words += " " + e.Parameter.Name
-			}
-			if e.Err == nil {
-				out = append(out, errors.New(words))
-				return
-			}
-			walk(e.Err, words)
-		default:
-			said, _, _ := strings.Cut(err.Error(), "\n")
-			out = append(out, fmt.Errorf("%s %s", words, said))
+	skipping := false
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		switch {
+		case line == "Schema:" || line == "Value:":
+			skipping = true
+		case line != "" && line[0] != ' ':
+			skipping = false
+		}
+		if !skipping && line != "" {
+			lines = append(lines, line)
 		}
 	}
-	walk(err, "")
-	return errors.Join(out...)
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // parameters says which parameters of a query the document does not know.
@@ -234,32 +157,65 @@ func (c *Contract) response(x Exchange, request *openapi3filter.RequestValidatio
 			faults = append(faults, fmt.Errorf("the header %s is not documented", name))
 		}
 	}
-	if len(known.Value.Content) == 0 && len(x.Body) > 0 {
-		faults = append(faults, fmt.Errorf("there is a body: %.300s", x.Body))
-	}
-	if strings.HasPrefix(x.Response.Get("Content-Type"), "text/event-stream") {
-		return errors.Join(append(faults, c.stream(x))...)
-	}
 	input := &openapi3filter.ResponseValidationInput{RequestValidationInput: request, Status: x.Status, Header: x.Response, Options: request.Options}
-	input.Body = io.NopCloser(bytes.NewReader(x.Body))
-	return errors.Join(append(faults, openapi3filter.ValidateResponse(context.Background(), input))...)
+	faults = append(faults, openapi3filter.ValidateResponse(context.Background(), input))
+	if x.Method == http.MethodHead {
+		return errors.Join(faults...)
+	}
+	at := pointer("paths", request.Route.Path, strings.ToLower(x.Method), "responses", strconv.Itoa(x.Status))
+	if known.Ref != "" {
+		at = known.Ref
+	}
+	return errors.Join(append(faults, c.body(x, at, known.Value.Content))...)
+}
+
+// sent holds the body of a request against the document. What is null counts as left out.
+func (c *Contract) sent(x Exchange, route *routers.Route) error {
+	described := route.Operation.RequestBody
+	if described == nil {
+		return nil // what a route reads nothing from does not matter
+	}
+	if len(bytes.TrimSpace(x.Sent)) == 0 {
+		if described.Value.Required {
+			return errors.New("the request was carried out without a body, which is required")
+		}
+		return nil
+	}
+	contentType, _, _ := mime.ParseMediaType(x.Request.Get("Content-Type"))
+	if described.Value.Content[contentType] == nil {
+		return fmt.Errorf("the request was carried out with the content type %q", contentType)
+	}
+	if err := c.schemas.check(pointer("paths", route.Path, strings.ToLower(x.Method), "requestBody", "content", contentType, "schema"), x.Sent, true); err != nil {
+		return fmt.Errorf("the request was carried out: %w", err)
+	}
+	return nil
+}
+
+// body holds the body of an answer against the content that its response, which stands at
+// a place in the document, may have.
+func (c *Contract) body(x Exchange, at string, content openapi3.Content) error {
+	if len(content) == 0 {
+		if len(x.Body) > 0 {
+			return fmt.Errorf("there is a body: %.300s", x.Body)
+		}
+		return nil
+	}
+	contentType, _, _ := mime.ParseMediaType(x.Response.Get("Content-Type"))
+	switch {
+	case content[contentType] == nil:
+		return fmt.Errorf("the content type %q is not documented", contentType)
+	case contentType == contentStream:
+		return c.stream(x)
+	}
+	return c.schemas.check(at+pointer("content", contentType, "schema")[1:], x.Body, false)
 }
 
 // stream holds each event of a stream against the schema of one.
 func (c *Contract) stream(x Exchange) error {
-	event := c.doc.Components.Schemas["Event"]
-	if event == nil {
-		return errors.New("the document has no schema Event")
-	}
 	named := false
 	for line := range strings.SplitSeq(string(x.Body), "\n") {
-		data, is := strings.CutPrefix(line, "data: ")
-		if is && !named {
-			var value any
-			if err := json.Unmarshal([]byte(data), &value); err != nil {
-				return fmt.Errorf("an event of the stream is no JSON: %w", err)
-			}
-			if err := event.Value.VisitJSON(value, openapi3.EnableJSONSchema2020()); err != nil {
+		if data, is := strings.CutPrefix(line, "data: "); is && !named {
+			if err := c.schemas.check(pointer("components", "schemas", "Event"), []byte(data), false); err != nil {
 				return fmt.Errorf("an event of the stream: %w", err)
 			}
 		}
@@ -284,9 +240,5 @@ func (c *Contract) problem(x Exchange) error {
 	if got := x.Response.Get("Content-Type"); got != contentProblem {
 		return fmt.Errorf("%s %s: Content-Type is %q", x.Method, x.Target, got)
 	}
-	var value any
-	if err := json.Unmarshal(x.Body, &value); err != nil {
-		return err
-	}
-	return c.doc.Components.Schemas["Problem"].Value.VisitJSON(value, openapi3.EnableJSONSchema2020())
+	return c.schemas.check(pointer("components", "schemas", "Problem"), x.Body, false)
 }

@@ -66,7 +66,7 @@ func TestContractSeesFaults(t *testing.T) {
 		"a property missing":        {get(things, `{}`), "name"},
 		"a code that is not there":  {get(things, `{"name":"c"}`), "name"},
 		"no time":                   {get(things, `{"name":"a","at":"noon"}`), "at"},
-		"no JSON":                   {get(things, `{`), "decode"},
+		"no JSON":                   {get(things, `{`), "no JSON"},
 		"another content type":      {get(things, `{"name":"a"}`, "Content-Type", "text/plain"), "text/plain"},
 		"a header more":             {get(things, `{"name":"a"}`, "X-More", "1"), "X-More"},
 		"a header missing":          {get(things, `{"name":"a"}`, "ETag", ""), "ETag"},
