@@ -22,6 +22,7 @@ import (
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 	"spadapter/adapter/store"
+	"spadapter/conformance"
 )
 
 // app is one running adapter: it introduces the packages to each other.
@@ -124,11 +125,15 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
+	openapi, err := gateway.ParseOpenAPI(conformance.OpenAPI)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
 	a.handler = gateway.New(gateway.Config{
 		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
-		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services,
+		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi,
 		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
 			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
 		}},

@@ -81,6 +81,9 @@ func (c caller) try(method, path string, body []byte, headers ...string) (answer
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
+	if err == nil {
+		c.holds(request, body, response, text)
+	}
 	return answer{c.t, response.StatusCode, response.Header, text}, err
 }
 

@@ -130,6 +130,7 @@ func (s *stage) invite(out *terminal) {
 	out.line("\n%s", out.paint(heading, "The adapter stays up. Try it; Ctrl-C ends it."))
 	out.line("  FHIR API            %s/fhir/R4/metadata", s.app.url)
 	out.line("  link-worker API     %s/api/v1/referrals", s.app.url)
+	out.line("  its documentation   %s/docs", s.app.url)
 	out.line("  metrics             %s/metrics", s.app.url)
 	out.line("  stand-in GP record  %s/Task", s.gp.URL())
 	out.line("\n  TOKEN=%s", token)

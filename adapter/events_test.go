@@ -277,6 +277,7 @@ func TestStreamTellsAndGoesOn(t *testing.T) {
 		if err := json.Unmarshal([]byte(strings.TrimPrefix(data, "data: ")), &h); err != nil || id != fmt.Sprintf("id: %d", number) || h.Number != number || h.Data.Move != move {
 			t.Fatalf("%s / %s, want %d %s (%v)", id, data, number, move, err)
 		}
+		worker.holds(response.Request, nil, response, []byte(id+"\n"+data+"\n"))
 	}
 	event(lines, 1, "T02")
 	event(lines, 2, "T03")

@@ -34,7 +34,7 @@ var layers = map[string]int{
 }
 
 // testOnly holds the packages that only tests may import.
-var testOnly = []string{"adapter/store/storetest"}
+var testOnly = []string{"adapter/store/storetest", "adapter/gateway/apitest"}
 
 // data holds the packages that are files in the first place. A test of any package may
 // read them, whatever its layer.
@@ -50,7 +50,8 @@ var homes = map[string][]string{
 	"github.com/gin-gonic/gin":                                {"adapter/gateway", "adapter/console"},
 	"golang.org/x/time":                                       {"adapter/gateway"},
 	"github.com/standard-webhooks/standard-webhooks":          {"adapter/delivery"},
-	"github.com/getkin/kin-openapi":                           {"adapter/gateway"},
+	"github.com/getkin/kin-openapi":                           oracles,
+	"github.com/swaggest/swgui":                               {"adapter/gateway"},
 	"github.com/prometheus":                                   {"adapter/gateway", "adapter"},
 	"go.opentelemetry.io":                                     {"adapter/gateway", "adapter"},
 	"github.com/golang-jwt/jwt":                               {"adapter/auth"},

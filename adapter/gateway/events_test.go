@@ -29,7 +29,7 @@ func (f *testFeeds) Feed(_ context.Context, _ string, after int64, n int) (refer
 	}
 	for after < f.last && len(feed.Events) < n {
 		after++
-		feed.Events = append(feed.Events, referral.Numbered{Number: after, Body: fmt.Appendf(nil, `{"specversion":"1.0","id":"%d"}`, after)})
+		feed.Events = append(feed.Events, referral.Numbered{Number: after, Body: []byte(happening(after))})
 	}
 	return feed, nil
 }
@@ -41,6 +41,12 @@ func (f *testFeeds) Await(ctx context.Context, _ string, after int64) int64 {
 	case <-f.closed:
 	}
 	return f.last
+}
+
+// happening is the event with a number, as it is stored.
+func happening(number int64) string {
+	return fmt.Sprintf(`{"specversion":"1.0","id":"%d","type":"test","subject":"Task/1","time":"2026-02-17T12:00:00Z",`, number) +
+		`"data":{"referral":"1","version":1,"move":"","from":"","to":"","business_status":"","requester":"A81001","owner":"","actor":{"organisation":"","role":""}}}`
 }
 
 func withFeed(t *testing.T, f *testFeeds, change func(*Config)) *world {
@@ -60,7 +66,7 @@ func TestEventsPage(t *testing.T) {
 	w := withFeed(t, &testFeeds{last: 5, oldest: 3}, nil)
 	rec := w.do("GET", "/api/v1/events?since=3&count=1", "", "as lw")
 	wants(t, rec, 200, "")
-	if got, want := rec.Body.String(), `{"organisation":"LW001","role":"owner","oldest":3,"last":5,"next":4,"events":[{"number":4,"source":"https://adapter.test","specversion":"1.0","id":"4"}]}`; got != want {
+	if got, want := rec.Body.String(), `{"organisation":"LW001","role":"owner","oldest":3,"last":5,"next":4,"events":[{"number":4,"source":"https://adapter.test",`+happening(4)[1:]+`]}`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	wants(t, w.do("GET", "/api/v1/events?since=5", "", "as lw"), 200, "")

@@ -38,6 +38,7 @@ type Config struct {
 
 	Validator *Validator // judges for $validate
 	Directory *Directory // the directory of services; nil when not offered
+	OpenAPI   *OpenAPI   // describes the plain JSON API, at /openapi.json and for people at /docs; nil when not offered
 
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
 	TokenURL string      // where clients get their tokens, for the CapabilityStatement; "" when not offered

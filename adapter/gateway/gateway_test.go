@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/gateway/apitest"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 	"spadapter/adapter/terminology"
@@ -49,6 +52,22 @@ var tokens = map[string]*auth.Principal{
 	"patients": {Client: "gp-patients", Role: auth.RoleRequester, Organisations: []string{"A81001"}, Scopes: []string{"system/Patient.c"}},
 }
 
+// someReferral is a referral with nothing in it but what each has.
+func someReferral(id string, version int) referral.View {
+	return referral.View{
+		ID: id, Version: version, Status: referral.StatusReceived, BusinessStatus: "awaiting-triage", Created: noon, Updated: noon,
+		Requester: referral.Party{ODS: "A81001"}, Sharing: referral.SharingFull, RiskStatement: "None is recorded.",
+		Needs: []referral.Need{}, Scores: []referral.Score{}, Findings: []referral.Finding{}, Risks: []referral.Finding{}, Notes: []referral.Note{},
+		AllowedActions: []referral.Action{},
+	}
+}
+
+func someActivity(id string, version int) referral.ActivityView {
+	return referral.ActivityView{
+		ID: id, Version: version, Name: "Lunch club", Status: referral.StatusRequested, Created: noon, Updated: noon, AllowedActions: []referral.Action{}, Task: "Task/" + id,
+	}
+}
+
 func newWorld(t *testing.T, change func(*Operations)) *world {
 	w := &world{t: t, log: &bytes.Buffer{}}
 	saw := func(c referral.Call) { w.calls = append(w.calls, c) }
@@ -78,27 +97,31 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 		},
 		Worklist: func(_ context.Context, c referral.Call, f referral.Filter) ([]referral.View, string, error) {
 			saw(c)
-			return []referral.View{{ID: "1", Version: 2}}, "", nil
+			return []referral.View{someReferral("1", 2)}, "", nil
 		},
 		View: func(_ context.Context, c referral.Call, id string) (*referral.View, error) {
 			saw(c)
-			return &referral.View{ID: id, Version: 2}, nil
+			v := someReferral(id, 2)
+			return &v, nil
 		},
 		Act: func(_ context.Context, c referral.Call, id, action string, number int, in referral.Input) (*referral.View, error) {
 			saw(c)
-			return &referral.View{ID: id, Version: number + 1, Status: action}, nil
+			v := someReferral(id, number+1)
+			return &v, nil
 		},
 		Activities: func(_ context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error) {
 			saw(c)
-			return []referral.ActivityView{{ID: "1", Version: 2}}, "next", nil
+			return []referral.ActivityView{someActivity("1", 2)}, "next", nil
 		},
 		Activity: func(_ context.Context, c referral.Call, id string) (*referral.ActivityView, error) {
 			saw(c)
-			return &referral.ActivityView{ID: id, Version: 2}, nil
+			v := someActivity(id, 2)
+			return &v, nil
 		},
 		ActActivity: func(_ context.Context, c referral.Call, id, action string, number int, in referral.Input) (*referral.ActivityView, error) {
 			saw(c)
-			return &referral.ActivityView{ID: id, Version: number + 1, Status: action}, nil
+			v := someActivity(id, number+1)
+			return &v, nil
 		},
 		Update: func(_ context.Context, c referral.Call, resourceType, id string, number int, root *fhir.Node) (*referral.Updated, error) {
 			saw(c)
@@ -134,6 +157,19 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 // do sends a request; headers are "Name: value" and "as gp" is short for a token.
 func (w *world) do(method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
+	r, rec := w.serve(method, target, body, headers...)
+	holds(w.t, r, []byte(body), rec)
+	return rec
+}
+
+// undescribed is do where the domain of the test does what no domain would: the exchange
+// is not held against the document of the API.
+func (w *world) undescribed(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	_, rec := w.serve(method, target, body, headers...)
+	return rec
+}
+
+func (w *world) serve(method, target, body string, headers ...string) (*http.Request, *httptest.ResponseRecorder) {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for _, h := range headers {
 		if token, ok := strings.CutPrefix(h, "as "); ok {
@@ -144,7 +180,36 @@ func (w *world) do(method, target, body string, headers ...string) *httptest.Res
 	}
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)
-	return rec
+	return r, rec
+}
+
+// holds fails when an exchange of the plain JSON API is not as its document has it.
+func holds(t *testing.T, r *http.Request, sent []byte, rec *httptest.ResponseRecorder) {
+	t.Helper()
+	if !strings.HasPrefix(r.URL.Path, apiBase+"/") {
+		return
+	}
+	x := apitest.Exchange{Method: r.Method, Target: r.URL.RequestURI(), Request: r.Header, Sent: sent, Status: rec.Code, Response: rec.Header(), Body: plainText(t, rec)}
+	if err := contract(t).Check(x); err != nil {
+		t.Error(err)
+	}
+}
+
+// plainText is the body of a response, unpacked.
+func plainText(t *testing.T, rec *httptest.ResponseRecorder) []byte {
+	t.Helper()
+	if rec.Header().Get("Content-Encoding") != "gzip" {
+		return rec.Body.Bytes()
+	}
+	reader, err := gzip.NewReader(bytes.NewReader(rec.Body.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // post sends FHIR JSON.

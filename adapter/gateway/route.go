@@ -74,6 +74,9 @@ func (g *gateway) table() []*route {
 			&route{method: http.MethodGet, path: ofServices, surface: surfaceAPI, resource: directory.TypeService, letter: 's', interactions: []string{"search-type"}, handle: services},
 			&route{method: http.MethodGet, path: ofServices + "/:id", surface: surfaceAPI, resource: directory.TypeService, letter: 'r', interactions: []string{"read"}, handle: oneService})
 	}
+	if g.OpenAPI != nil {
+		list = append(list, g.openapiRoutes()...)
+	}
 	return append(list,
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},
 		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: view},

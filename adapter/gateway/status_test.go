@@ -71,7 +71,7 @@ func TestStatusOfEveryError(t *testing.T) {
 			o.View = func(context.Context, referral.Call, string) (*referral.View, error) { return nil, c.err }
 		})
 		for _, target := range []string{"/fhir/R4/Patient/1", "/api/v1/referrals/1"} {
-			rec := w.do("GET", target, "", "as op")
+			rec := w.undescribed("GET", target, "", "as op")
 			if rec.Code != c.status {
 				t.Errorf("%s: %v gives %d, want %d", target, c.err, rec.Code, c.status)
 			}
