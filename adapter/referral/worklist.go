@@ -57,16 +57,9 @@ func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (
 			return nil, err
 		}
 	}
-	var later []Version
-	for _, kind := range []string{"Observation", "Flag", "Condition"} {
-		found, err := s.Store.Search(ctx, s.scope(c), Query{Type: kind, Page: Page{Count: 500}, Conditions: []Condition{
-			{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: r.ID}}},
-		}})
-		if err != nil {
-			return nil, err
-		}
-		slices.Reverse(found.Versions) // oldest first
-		later = append(later, found.Versions...)
+	later, err := s.joined(ctx, s.scope(c), r.ID)
+	if err != nil {
+		return nil, err
 	}
 	v, err := s.render(c, r, later, events)
 	if err != nil {
@@ -96,6 +89,23 @@ func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (
 	v.AllowedActions = s.offers(c, situation{record: r, events: events, activities: activities, deceased: deceased(patient), input: &Input{},
 		now: s.now(), rules: &s.Rules, partners: s.Partners})
 	return v, nil
+}
+
+// joined reads what joined a referral after the request, and what was recorded in it,
+// the oldest of each type first.
+func (s *Service) joined(ctx context.Context, scope Scope, referral string) ([]Version, error) {
+	var later []Version
+	for _, kind := range []string{"Observation", "Flag", "Condition"} {
+		found, err := s.Store.Search(ctx, scope, Query{Type: kind, Page: Page{Count: 500}, Conditions: []Condition{
+			{Param: "_referral", Kind: ParamRef, Values: []Value{{Text: referral}}},
+		}})
+		if err != nil {
+			return nil, err
+		}
+		slices.Reverse(found.Versions) // oldest first
+		later = append(later, found.Versions...)
+	}
+	return later, nil
 }
 
 // offers lists what the caller may do next.

@@ -175,6 +175,9 @@ func (st *step) share(n *fhir.Node, withheld map[string]string) {
 		}
 	}
 	summary := sharesAtLeast(st.after.Sharing, SharingSummary)
+	if !summary && st.move.Writes.files() && st.move.Writes != WriteRetraction {
+		name("summary") // the document is not even made
+	}
 	kept := n.Children[:0:0]
 	for _, c := range n.Children {
 		switch {
