@@ -159,8 +159,8 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	eachReference(b, func(ref, literal *fhir.Node) {
 		if url := urls[literal.Value]; url != "" {
 			literal.Value = url
-		} else if !strings.Contains(literal.Value, ":") && ref.Child("identifier") != nil && ref.Parent != nil && strings.HasPrefix(ref.Parent.Text("url"), canonical) {
-			ref.Remove("reference") // an extension of ours; its identifier holds there too
+		} else if !strings.Contains(literal.Value, ":") && ref.Child("identifier") != nil && ref.Parent != nil && ref.Parent.Text("url") != "" {
+			ref.Remove("reference") // of an extension, which the map copies whole; its identifier holds there too
 		}
 	})
 	return parse(fhir.Encode(b))
