@@ -60,11 +60,7 @@ func (a *account) done(t tale) []string {
 	}
 	for _, h := range t.signposts {
 		sp := h.in.Signpost
-		text := "Signposted on " + dayOf(h.At) + " to " + sp.To
-		if full {
-			text = strings.Join(nonEmpty(text, sp.Contact, sp.Reason), "; ")
-		}
-		lines = append(lines, text)
+		lines = append(lines, strings.Join(nonEmpty("Signposted on "+dayOf(h.At)+" to "+sp.To, sp.Contact, sp.Reason), "; "))
 	}
 	for i := range a.activities {
 		lines = append(lines, "Referred on: "+a.attended(&a.activities[i]))
@@ -168,7 +164,7 @@ func (a *account) risks() []string {
 	case len(known)+len(denied) == 0:
 		return []string{"Not recorded. That is not the same as no known risk."}
 	case len(known) == 0:
-		return append([]string{"No known risks."}, denied...)
+		return append([]string{"No known risks, as far as these were asked for:"}, denied...)
 	}
 	return append(known, denied...)
 }

@@ -290,9 +290,6 @@ func (a *account) withheld(t tale) []string {
 	if len(t.contacts) > 0 {
 		what = append(what, "the single contacts")
 	}
-	if slices.ContainsFunc(t.signposts, func(h happened) bool { return h.in.Signpost.Contact+h.in.Signpost.Reason != "" }) {
-		what = append(what, "contact and reason of signposts")
-	}
 	if len(what) == 0 {
 		return []string{"Nothing at sharing level " + a.level + "."}
 	}
