@@ -133,7 +133,7 @@ func fit(text string, rows int) (kept string, dropped int) {
 // blank, and other control characters, what is not UTF-8, and marks that turn the order
 // of what follows round become a visible replacement.
 func clean(text string) string {
-	text = strings.TrimSpace(strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", " ", "\u2028", "\n", "\u2029", "\n").Replace(text))
+	text = strings.TrimSpace(plain.Replace(text))
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n':
@@ -144,6 +144,8 @@ func clean(text string) string {
 		return r
 	}, text)
 }
+
+var plain = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", " ", "\u2028", "\n", "\u2029", "\n")
 
 // turns reports whether a mark sets the direction of the text after it.
 // Source: Unicode Standard Annex 9, explicit directional formatting.
