@@ -151,15 +151,21 @@ func TestSummaries(t *testing.T) {
 		level string
 		story func(x *told)
 	}{
-		"goals met, summary":    {referral.SharingSummary, goalsMet},
-		"goals met, full":       {referral.SharingFull, goalsMet},
-		"declined by person":    {referral.SharingSummary, func(x *told) { x.begun(); x.act("close", reason("declined-by-patient")) }},
-		"declined by service":   {referral.SharingSummary, func(x *told) { x.act("reject", reason("not-eligible")) }},
-		"plan agreed, summary":  {referral.SharingSummary, (*told).planned},
-		"plan agreed, full":     {referral.SharingFull, (*told).planned},
-		"no known risks":        {referral.SharingSummary, func(x *told) { flag(x, "861931000000100", "No safeguarding issues identified"); x.act("reject", reason("no-capacity")) }},
-		"a known risk":          {referral.SharingSummary, func(x *told) { flag(x, "248054003", "Self-neglect"); x.act("reject", reason("no-capacity")) }},
-		"entered in error":      {referral.SharingSummary, func(x *told) { goalsMet(x); x.v = x.manager.act(x.v, "enter-in-error", reason("entered-in-error")).view() }},
+		"goals met, summary":   {referral.SharingSummary, goalsMet},
+		"goals met, full":      {referral.SharingFull, goalsMet},
+		"declined by person":   {referral.SharingSummary, func(x *told) { x.begun(); x.act("close", reason("declined-by-patient")) }},
+		"declined by service":  {referral.SharingSummary, func(x *told) { x.act("reject", reason("not-eligible")) }},
+		"plan agreed, summary": {referral.SharingSummary, (*told).planned},
+		"plan agreed, full":    {referral.SharingFull, (*told).planned},
+		"no known risks": {referral.SharingSummary, func(x *told) {
+			flag(x, "861931000000100", "No safeguarding issues identified")
+			x.act("reject", reason("no-capacity"))
+		}},
+		"a known risk": {referral.SharingSummary, func(x *told) { flag(x, "248054003", "Self-neglect"); x.act("reject", reason("no-capacity")) }},
+		"entered in error": {referral.SharingSummary, func(x *told) {
+			goalsMet(x)
+			x.v = x.manager.act(x.v, "enter-in-error", reason("entered-in-error")).view()
+		}},
 		"where it stands, full": {referral.SharingFull, (*told).begun},
 		"unable to contact": {referral.SharingSummary, func(x *told) {
 			x.act("accept", referral.Input{})
