@@ -41,7 +41,7 @@ func TestAWriteBackThatDoesNotFitIsRefusedBeforeItIsStored(t *testing.T) {
 	const outcomeMap = "outcome-to-ukcore-r4/outcome-to-ukcore-r4.map"
 	w := newWorld(t, "")
 	w.config.Maps = ownMaps(t, map[string][3]string{
-		outcomeMap: {outcomeMap, "q.method = 'POST', q.ifNoneExist = append('identifier=', system, '|', value)", "q.method = 'POST'"},
+		outcomeMap: {outcomeMap, "q.url = 'Observation' then createOnce(i, q)", "q.url = 'Observation', q.method = 'POST'"},
 	})
 	var log bytes.Buffer
 	a := w.run(slog.New(slog.NewJSONHandler(&log, nil)))

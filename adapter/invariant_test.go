@@ -143,6 +143,11 @@ var plants = []struct {
 		r["status"] = "draft"
 	})},
 	{"sp-outcome-attachment", referral.ProfileOutcome, in("DocumentReference", set("content", jsonOf(`[{"attachment":{"contentType":"text/html","data":"PGI+"}}]`)))},
+	{"sp-outcome-forms", referral.ProfileOutcome, in("DocumentReference", func(r object) {
+		list := r["content"].([]any)
+		r["content"] = []any{list[0], list[0]}
+	})},
+	{"sp-outcome-intact", referral.ProfileOutcome, in("DocumentReference", func(r object) { delete(at(r, "content", "attachment"), "hash") })},
 	{"sp-outcome-update", referral.ProfileOutcome, func(b object) { at(entriesOf(b, "Task")[0], "request")["url"] = "Task/1" }},
 	{"sp-outcome-create", referral.ProfileOutcome, func(b object) {
 		at(entriesOf(b, "Observation")[0], "request")["ifNoneExist"] = "identifier=https://spadapter.example/fhir/Id/observation|another"

@@ -18,7 +18,7 @@ import (
 var layers = map[string]int{
 	"adapter/issue": 0,
 
-	"adapter/fhir": 1, "adapter/auth": 1,
+	"adapter/fhir": 1, "adapter/auth": 1, "adapter/summary": 1,
 
 	"adapter/fhirpath":    2,
 	"adapter/terminology": 3,
@@ -69,6 +69,7 @@ var homes = map[string][]string{
 	"github.com/beevik/etree":                                 {"adapter/fhir"},
 	"codeberg.org/go-pdf/fpdf":                                {"adapter/console", "adapter"},
 	"github.com/rickar/cal":                                   {"adapter/referral"},
+	"github.com/go-fonts/dejavu":                              {"adapter/summary"},
 	"github.com/google/uuid":                                  {},
 	"github.com/shopspring/decimal":                           {},
 	"golang.org/x/sync":                                       {},

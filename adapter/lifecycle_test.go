@@ -200,7 +200,7 @@ func TestAnActivityIsASubTask(t *testing.T) {
 				document += l.Value
 			}
 		}
-		if !strings.Contains(document, "Lunch club (completed, came 6 times)") {
+		if !strings.Contains(document, "Lunch club (completed, ended, came 6 times)") {
 			t.Errorf("the summary says %s", document)
 		}
 	})

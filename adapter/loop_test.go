@@ -13,6 +13,7 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/referral"
 	"spadapter/adapter/store/storetest"
+	"spadapter/adapter/summary"
 )
 
 // outcome is an outcome with every part that one can have.
@@ -98,7 +99,9 @@ func assertRecord(t *testing.T, w *world, sent *synthetic, task string) {
 			l.Value = "a reference" // each is looked at below
 		}
 		if l.What == "document" {
-			l.Value = strings.SplitN(l.Value, "\n", 2)[0]
+			// what the practice is asked to do comes before everything else
+			_, l.Value, _ = strings.Cut(l.Value, "\n\nRequested actions of the practice\n  ")
+			l.Value, _, _ = strings.Cut(l.Value, "\n")
 		}
 		if l.What == "task" {
 			l.Value = "" // its version counts the write-backs
@@ -126,8 +129,8 @@ func assertRecord(t *testing.T, w *world, sent *synthetic, task string) {
 	has("score", "ons4-satisfaction", "7 score")
 	has("score", "718466001", "25.03 score")
 	has("intervention", "710911006", "")
-	has("document", "", "Requested actions for the practice: Review the sleeping tablets.")
-	has("document", "", "Requested actions for the practice: none.") // of the plan
+	has("document", "", "Review the sleeping tablets")
+	has("document", "", summary.NoActions) // of the plan
 	kinds := map[string]int{}
 	for _, l := range got {
 		if l.What != "output" {

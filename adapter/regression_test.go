@@ -133,12 +133,21 @@ func TestR12EnteredInErrorAgainstTheOutbox(t *testing.T) {
 		})
 		sent = moved(t, c.manager.act(c.manager.look(sent.ID), "enter-in-error", wrong), "entered-in-error", "goals-met")
 		eventually(t, "it is taken back", func() bool { return inRecord(c.w, sent.ID).Text("status") == "entered-in-error" })
+		notices := 0
 		c.w.gp.locked(func() {
 			for _, key := range c.w.gp.order {
 				n := c.w.gp.held[key].node
-				if n.Text("status") != "entered-in-error" {
+				if n.Text("status") == "entered-in-error" {
+					continue
+				}
+				// one page says so, in the place of the summary
+				if r := n.Child("relatesTo"); n.Text("type", "text") != "Social prescribing: entered in error" || r.Text("code") != "replaces" {
 					t.Errorf("the record still says %s", encoded(n))
 				}
+				notices++
+			}
+			if notices != 1 {
+				t.Errorf("%d pages say that it was entered in error", notices)
 			}
 			if len(c.w.gp.order) < 6 {
 				t.Errorf("the record holds %d resources", len(c.w.gp.order))

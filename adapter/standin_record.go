@@ -61,8 +61,9 @@ func (s *standIn) Record() []gpLine {
 			l.What = "document"
 			l.Code, l.Display = gpConcept(n.Child("type"))
 			for _, c := range n.All("content") {
+				// the other forms say the same
 				text, err := base64.StdEncoding.DecodeString(c.Text("attachment", "data"))
-				if err == nil {
+				if err == nil && strings.HasPrefix(c.Text("attachment", "contentType"), "text/plain") {
 					l.Value += string(text)
 				}
 			}

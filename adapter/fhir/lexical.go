@@ -175,13 +175,13 @@ func isBase64(s string) bool {
 	digits, padding := 0, 0
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == '=':
-			padding++
-		case isBlank(rune(c)):
-		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/':
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/': // first: nearly all
 			if digits++; padding > 0 {
 				return false
 			}
+		case c == '=':
+			padding++
+		case isBlank(rune(c)):
 		default:
 			return false
 		}

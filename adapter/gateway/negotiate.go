@@ -18,6 +18,12 @@ func (x *exchange) negotiate() {
 		x.query = nil
 	}
 	wish := x.wish(x.query)
+	if x.route.document {
+		if summaryForm(x.accept()) == "" {
+			x.refuseFormat("Accept allows no form of a summary; allow text/plain or application/pdf", "http.Accept")
+		}
+		return
+	}
 	if x.route.surface == surfaceAPI {
 		if !takesJSON(x.accept()) && !(x.route.streams && wantsStream(x.Request)) {
 			x.refuseFormat("Accept allows no format that is served; allow application/json", "http.Accept")

@@ -18,6 +18,7 @@ type Operations struct {
 	Search        func(ctx context.Context, c referral.Call, q referral.Query) (referral.Found, error)
 	Worklist      func(ctx context.Context, c referral.Call, f referral.Filter) ([]referral.View, string, error)
 	View          func(ctx context.Context, c referral.Call, id string) (*referral.View, error)
+	Summary       func(ctx context.Context, c referral.Call, id, form string) ([]byte, int, error)
 	Act           func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.View, error)
 	AddNote       func(ctx context.Context, c referral.Call, id string, version int, in referral.NoteInput) (*referral.View, error)
 	AddAttachment func(ctx context.Context, c referral.Call, id string, version int, in referral.AttachmentInput) (*referral.View, error)
@@ -41,7 +42,7 @@ type Operations struct {
 func OperationsOf(s *referral.Service) Operations {
 	return Operations{
 		Submit: s.Submit, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
-		Worklist: s.Worklist, View: s.View, Act: s.Act, AddNote: s.AddNote, AddAttachment: s.AddAttachment, SetSharing: s.SetSharing, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Refused: s.Refused,
+		Worklist: s.Worklist, View: s.View, Summary: s.Summary, Act: s.Act, AddNote: s.AddNote, AddAttachment: s.AddAttachment, SetSharing: s.SetSharing, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Refused: s.Refused,
 		EventOperations: EventOperations{
 			Follow: s.Follow, CreateWebhook: s.CreateWebhook, Webhooks: s.Webhooks, Webhook: s.Webhook, ChangeWebhook: s.ChangeWebhook,
 			RemoveWebhook: s.RemoveWebhook, PauseWebhook: s.PauseWebhook, ResumeWebhook: s.ResumeWebhook, RotateSecret: s.RotateSecret,

@@ -36,6 +36,7 @@ type route struct {
 	body         media // what the body must be
 	open         bool  // no token needed
 	streams      bool  // it may answer with server-sent events
+	document     bool  // it answers with text or PDF
 	handle       func(*exchange) error
 }
 
@@ -80,6 +81,7 @@ func (g *gateway) table() []*route {
 	return append(list,
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},
 		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: view},
+		&route{method: http.MethodGet, path: referrals + "/:id/summary", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, document: true, handle: oneSummary},
 		&route{method: http.MethodPost, path: referrals + "/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: act},
 		&route{method: http.MethodPost, path: referrals + "/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: bulk},
 		&route{method: http.MethodPost, path: referrals + "/:id/notes", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: note},

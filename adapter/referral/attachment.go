@@ -98,7 +98,7 @@ func (st *step) attach(ctx context.Context, in AttachmentInput) (*Change, error)
 	if err != nil {
 		return nil, err
 	}
-	document, err := st.document(in, id, shown)
+	document, err := st.reference(in, id, shown)
 	if err != nil {
 		return nil, err
 	}
@@ -207,11 +207,11 @@ func unreachable(host string) bool {
 	return err == nil || !strings.Contains(host, ".") || slices.Contains([]string{"localhost", "local", "internal", "lan", "home", "corp", "intranet"}, last)
 }
 
-// document makes the DocumentReference of an attachment. One that the practice may not
+// reference makes the DocumentReference of an attachment. One that the practice may not
 // read yet is kept as the service's own, so that no read or search of the practice finds it.
 // Source: http://hl7.org/fhir/R4/documentreference.html, http://hl7.org/fhir/R4/datatypes.html#Attachment:
 // hash is SHA-1, so that a SHA-256 stands beside.
-func (st *step) document(in AttachmentInput, id string, shown bool) (Version, error) {
+func (st *step) reference(in AttachmentInput, id string, shown bool) (Version, error) {
 	r := st.after
 	a := &fhir.Attachment{ContentType: &fhir.MediaType{Value: in.ContentType}, Url: &fhir.URL{Value: in.URL}, Title: fhir.NewString(in.Title)}
 	if in.Size > 0 {

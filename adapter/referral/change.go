@@ -65,7 +65,25 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 	if err != nil {
 		return err
 	}
-	recorded := st.outcomeResources(content, withdrawn)
+	event := Event{
+		ID: s.Store.NewID(), Referral: r.ID, Move: st.move.ID, From: st.before.Status, To: r.Status, BusinessStatus: r.BusinessStatus,
+		Reason: st.reason, Actor: st.party(), Role: st.role(), At: st.when, Data: mustJSON(st.in),
+	}
+	var sent []*fhir.Node
+	if st.move.Writes.files() {
+		if sent, err = s.sent(ctx, st.scope, r, content); err != nil {
+			return err
+		}
+	}
+	recorded := st.outcomeResources(sent)
+	document, err := st.document(append(slices.Clone(st.events), event), content, sent, withdrawn)
+	if err != nil {
+		return err
+	}
+	if document != nil {
+		recorded = append(recorded, document)
+	}
+	replace(recorded, withdrawn)
 	st.apply(task, recorded)
 	switch {
 	case st.move.Writes == WriteRetraction:
@@ -110,10 +128,7 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 		}
 		change.Versions = append(change.Versions, proof)
 	}
-	change.Events = append(change.Events, Event{
-		ID: s.Store.NewID(), Referral: r.ID, Move: st.move.ID, From: st.before.Status, To: r.Status, BusinessStatus: r.BusinessStatus,
-		Reason: st.reason, Actor: st.party(), Role: st.role(), At: st.when, Data: mustJSON(st.in),
-	})
+	change.Events = append(change.Events, event)
 	before, err := st.earlier(ctx, task, recorded)
 	if err != nil {
 		return err

@@ -103,6 +103,11 @@ func (s *Service) again(ctx context.Context, d Delivery, identity string, r *Rec
 			}
 			was.version = *v
 		}
+		if was.kind == "DocumentReference" && was.version.Number == 1 && sharesAtLeast(r.Sharing, was.least) {
+			if err := st.retell(ctx, was, number, content); err != nil {
+				return nil, err
+			}
+		}
 		if was.version.Updated.Equal(st.at) || earlier {
 			resources = append(resources, was)
 		}

@@ -23,8 +23,9 @@ const (
 
 // Organisation is one partner, known by its ODS code.
 type Organisation struct {
-	ODS  string
-	Name string
+	ODS     string
+	Name    string
+	Contact []string // how to reach it: "phone 01632 960001"; nil when the file says nothing
 }
 
 // Endpoint is where a partner receives FHIR.
@@ -94,7 +95,13 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 				fault(r, issue.Required, "an Organization needs an identifier with the system "+SystemODS)
 				continue
 			}
-			p.organisations[code] = Organisation{ODS: code, Name: r.Text("name")}
+			o := Organisation{ODS: code, Name: r.Text("name")}
+			for _, t := range r.All("telecom") {
+				if value := t.Text("value"); value != "" && t.Text("use") != "old" {
+					o.Contact = append(o.Contact, strings.TrimSpace(t.Text("system")+" "+value))
+				}
+			}
+			p.organisations[code] = o
 		case "Endpoint":
 			if r.Text("status") != "active" {
 				continue

@@ -111,25 +111,27 @@ func (st *step) earlier(ctx context.Context, task *fhir.Task, now []*outcomeReso
 }
 
 // replace lets each resource of a correction name what it takes the place of: an
-// Observation the one of the same code, the summary the summary before.
+// Observation the one of the same code, a summary the summaries that are taken back.
 func replace(list, wrong []*outcomeResource) {
 	for _, o := range list {
-		at := slices.IndexFunc(wrong, func(w *outcomeResource) bool { return w.kind == o.kind && sameMeaning(o, w) })
-		if at < 0 {
-			continue
-		}
-		old := wrong[at]
-		ref := fhir.NewReference(old.kind + "/" + old.id)
-		ref.Type, ref.Identifier = fhir.NewURI(old.kind), fhir.NewIdentifier(IDSystem+strings.ToLower(old.kind), old.id)
-		switch typed := o.typed.(type) {
-		case *fhir.Observation:
-			e := &fhir.Extension{Url: fhir.NewURI(observationReplaces)}
-			must(fhir.SetChoice(e, "value", ref))
-			typed.Extension = append(typed.Extension, e)
-		case *fhir.DocumentReference:
-			typed.RelatesTo = append(typed.RelatesTo, &fhir.DocumentRelatesTo{
-				Code: fhir.NewBound[fhir.DocumentRelation]("replaces"), Target: ref,
-			})
+		for _, old := range wrong {
+			if old.kind != o.kind || !sameMeaning(o, old) {
+				continue
+			}
+			ref := fhir.NewReference(old.kind + "/" + old.id)
+			ref.Type, ref.Identifier = fhir.NewURI(old.kind), fhir.NewIdentifier(IDSystem+strings.ToLower(old.kind), old.id)
+			switch typed := o.typed.(type) {
+			case *fhir.Observation:
+				e := &fhir.Extension{Url: fhir.NewURI(observationReplaces)}
+				must(fhir.SetChoice(e, "value", ref))
+				typed.Extension = append(typed.Extension, e)
+			case *fhir.DocumentReference:
+				typed.RelatesTo = append(typed.RelatesTo, &fhir.DocumentRelatesTo{
+					Code: fhir.NewBound[fhir.DocumentRelation]("replaces"), Target: ref,
+				})
+				continue // a retraction takes the place of all of them
+			}
+			break
 		}
 	}
 }

@@ -157,7 +157,8 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	if err != nil {
 		return nil, err
 	}
-	withhold(shared, withheld, level.now)
+	unmade := !sharesAtLeast(level.now, SharingSummary) && st.move.Writes.files() && st.move.Writes != WriteRetraction
+	withhold(shared, withheld, level.now, unmade)
 	add(shared)
 	for _, entry := range content.All("entry") {
 		if n := entry.Child("resource"); n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
@@ -198,8 +199,8 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	eachReference(b, func(ref, literal *fhir.Node) {
 		if url := urls[literal.Value]; url != "" {
 			literal.Value = url
-		} else if ref.Child("identifier") != nil && ref.Parent != nil && ref.Parent.Text("url") == observationReplaces {
-			ref.Remove("reference") // its identifier holds there too
+		} else if !strings.Contains(literal.Value, ":") && ref.Child("identifier") != nil && ref.Parent != nil && ref.Parent.Text("url") != "" {
+			ref.Remove("reference") // of an extension, which the map copies whole; its identifier holds there too
 		}
 	})
 	return parse(fhir.Encode(b))
@@ -213,8 +214,9 @@ func (l levels) of(o *outcomeResource) string {
 	return l.now
 }
 
-// withhold leaves out of a Task what a sharing level withholds, and says that it did.
-func withhold(n *fhir.Node, withheld map[string]string, level string) {
+// withhold leaves out of a Task what a sharing level withholds, and says that it did;
+// unmade says that the level allows no summary document to be made.
+func withhold(n *fhir.Node, withheld map[string]string, level string, unmade bool) {
 	var names []string
 	name := func(s string) {
 		if !slices.Contains(names, s) {
@@ -222,6 +224,9 @@ func withhold(n *fhir.Node, withheld map[string]string, level string) {
 		}
 	}
 	summary := sharesAtLeast(level, SharingSummary)
+	if unmade {
+		name("summary")
+	}
 	kept := n.Children[:0:0]
 	for _, c := range n.Children {
 		switch {
