@@ -113,6 +113,7 @@ func connectPostgres(ctx context.Context, rawURL string, o *options) (*database,
 	config.RuntimeParams["enable_seqscan"] = "off"
 	// Statements here end within milliseconds; to compile one takes many times as long.
 	config.RuntimeParams["jit"] = "off"
+	config.RuntimeParams["max_parallel_workers_per_gather"] = "0" // to start one takes longer than any of our reads
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "spadapter"
 	}

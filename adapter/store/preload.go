@@ -9,10 +9,12 @@ import (
 	"spadapter/adapter/referral"
 )
 
+// A scalar, so that the referral of each event is looked up by its key: what is few is
+// guessed to be many before there are statistics, and then all referrals are walked through.
 const selectEvents = `
 SELECT e.id, e.referral, e.organisation, e.move, e.from_status, e.to_status, e.business_status, e.reason, e.actor, e.role, e.at, e.data, e.activity
-FROM referral f CROSS JOIN event e
-WHERE e.referral = f.id AND `
+FROM event e
+WHERE (SELECT 1 FROM referral f WHERE f.id = e.referral AND `
 
 // Events gives the history of one referral in order. Errors: not-found, transient.
 func (s *Store) Events(ctx context.Context, scope referral.Scope, id string) ([]referral.Event, error) {
@@ -34,7 +36,7 @@ func (s *Store) Events(ctx context.Context, scope referral.Scope, id string) ([]
 func (s *Store) EventsOf(ctx context.Context, scope referral.Scope, ids []string) (map[string][]referral.Event, error) {
 	out := make(map[string][]referral.Event, len(ids))
 	own, args := besideScope(scope, "f")
-	err := s.each(ctx, selectEvents+own+" AND f.id IN (", args, ids, ") ORDER BY e.referral, e.at, e.id", func(rows *sql.Rows) error {
+	err := s.each(ctx, selectEvents+own+") = 1 AND e.referral IN (", args, ids, ") ORDER BY e.referral, e.at, e.id", func(rows *sql.Rows) error {
 		var e referral.Event
 		var at int64
 		err := rows.Scan(&e.ID, &e.Referral, &e.Organisation, &e.Move, &e.From, &e.To, &e.BusinessStatus, &e.Reason, &e.Actor, &e.Role, &at, &e.Data, &e.Activity)
