@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -108,12 +109,7 @@ func connectPostgres(ctx context.Context, rawURL string, o *options) (*database,
 		// The parser's error quotes the URL, and with it the password: it is not kept.
 		return nil, issue.New(issue.Value, "store-url", "the PostgreSQL URL cannot be read")
 	}
-	// Statements are planned once, often while a table is still empty and a sequential
-	// scan looks cheap; every statement here has an index to go by.
-	config.RuntimeParams["enable_seqscan"] = "off"
-	// Statements here end within milliseconds; to compile one takes many times as long.
-	config.RuntimeParams["jit"] = "off"
-	config.RuntimeParams["max_parallel_workers_per_gather"] = "0" // to start one takes longer than any of our reads
+	maps.Copy(config.RuntimeParams, planned)
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "spadapter"
 	}
@@ -270,4 +266,18 @@ func (s *statements) get(ctx context.Context, from preparer, text string) (*sql.
 	}
 	s.kept[text] = made
 	return made, nil
+}
+
+// planned is how PostgreSQL is to plan our statements.
+var planned = map[string]string{
+	// Statements are planned once, often while a table is still empty and a sequential
+	// scan looks cheap; every statement here has an index to go by.
+	"enable_seqscan": "off",
+	// What is joined is looked up by its key; the other joins walk through one of the tables.
+	"enable_mergejoin": "off",
+	"enable_hashjoin":  "off",
+	// Statements here end within milliseconds: to compile one, or to start a worker for it,
+	// takes many times as long.
+	"jit":                             "off",
+	"max_parallel_workers_per_gather": "0",
 }

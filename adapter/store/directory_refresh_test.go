@@ -439,7 +439,11 @@ func planning(t *testing.T, url string) *sql.DB {
 	db := administrator(t, url)
 	db.SetMaxOpenConns(1)
 	if strings.HasPrefix(url, "postgres") {
-		if _, err := db.Exec("SET enable_seqscan = off; SET plan_cache_mode = force_custom_plan"); err != nil {
+		settings := "SET plan_cache_mode = force_custom_plan"
+		for name, value := range store.Planned {
+			settings += "; SET " + name + " = " + value
+		}
+		if _, err := db.Exec(settings); err != nil {
 			t.Fatal(err)
 		}
 	}

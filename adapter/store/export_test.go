@@ -36,3 +36,6 @@ func (s *Store) Spell(text string) string { return s.db.text(text) }
 
 // Few sets how many rows are sorted at most, and how many of one holder are many.
 func (s *Store) Few(few, many int) { s.options.few, s.options.many = few, many }
+
+// Planned is how PostgreSQL is to plan our statements.
+var Planned = planned

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"database/sql"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -117,6 +118,11 @@ func TestNothingWalksThroughATable(t *testing.T) {
 		s := storetest.Open(t, url)
 		records := many(t, s, n, padded("{}", 40))
 		raw(t, url, "UPDATE delivery SET state = 'delivered', open = 0 WHERE id NOT IN (SELECT id FROM delivery ORDER BY id LIMIT 9)")
+		// many more than the referrals here have, so that nobody is better off reading all of them
+		for i := range 20 {
+			raw(t, url, fmt.Sprintf("INSERT INTO activity (id, referral, organisation, owner, name, version, status, open, business_status, sessions, created, updated) "+
+				"SELECT 'a%[1]d-' || id, CASE WHEN %[1]d = 0 THEN id ELSE 'r%[1]d-' || id END, organisation, 'SPX%02[1]d', 'walk', 1, 'requested', 1, '', 0, created, updated FROM referral", i))
+		}
 		if strings.HasPrefix(url, "postgres") { // it looks at its tables by itself, SQLite never does
 			raw(t, url, "ANALYZE")
 		}
@@ -206,7 +212,7 @@ func unlessNotFound(err error) error {
 func (p *planner) searches(scope referral.Scope, r *referral.Record) {
 	values := map[referral.ParamKind]referral.Value{
 		referral.ParamToken: {System: referral.SystemSNOMED, Text: "7"}, referral.ParamString: {Text: "smith1"}, referral.ParamRef: {Text: "Patient/" + r.Patient},
-		referral.ParamID: {Text: r.ID}, referral.ParamPatient: {Text: r.Patient},
+		referral.ParamID: {Text: r.ID}, referral.ParamOwner: {Text: "SPX07"}, referral.ParamPatient: {Text: r.Patient},
 		referral.ParamDate:    {Prefix: "ge", From: r.Created, To: r.Created.Add(24 * time.Hour)},
 		referral.ParamUpdated: {Prefix: "ge", From: r.Created, To: r.Created.Add(time.Second)},
 	}
