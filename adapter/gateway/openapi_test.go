@@ -143,17 +143,17 @@ func TestOpenAPIOfAnAction(t *testing.T) {
 		properties, required []string
 		reasons              []string // some of them
 	}{
-		"/api/v1/referrals/{id}/actions/accept":     {"AcceptReferral", []string{"at", "note"}, nil, nil},
-		"/api/v1/referrals/{id}/actions/contact":    {"ContactReferral", []string{"at", "note", "channel", "result"}, []string{"channel", "result"}, nil},
-		"/api/v1/referrals/{id}/actions/hold":       {"HoldReferral", []string{"at", "reason", "note", "review_on"}, []string{"review_on", "reason"}, []string{"waiting-list", "patient-request", "unwell"}},
-		"/api/v1/referrals/{id}/actions/reject":     {"RejectReferral", []string{"at", "reason", "note"}, []string{"reason"}, []string{"not-eligible", "no-capacity", "duplicate", "at-capacity", "out-of-area"}},
+		"/api/v1/referrals/{id}/actions/accept":     {"AcceptReferral", []string{"at", "note", "note_audience"}, nil, nil},
+		"/api/v1/referrals/{id}/actions/contact":    {"ContactReferral", []string{"at", "note", "note_audience", "channel", "result"}, []string{"channel", "result"}, nil},
+		"/api/v1/referrals/{id}/actions/hold":       {"HoldReferral", []string{"at", "reason", "note", "note_audience", "review_on"}, []string{"review_on", "reason"}, []string{"waiting-list", "patient-request", "unwell"}},
+		"/api/v1/referrals/{id}/actions/reject":     {"RejectReferral", []string{"at", "reason", "note", "note_audience"}, []string{"reason"}, []string{"not-eligible", "no-capacity", "duplicate", "at-capacity", "out-of-area"}},
 		"/api/v1/activities/{id}/actions/end":       {"EndActivity", []string{"at", "note", "sessions"}, []string{"sessions"}, nil},
-		"/api/v1/referrals/{id}/actions/correct":    {"CorrectReferral", []string{"at", "note", "outcome"}, []string{"outcome", "note"}, nil},
-		"/api/v1/referrals/{id}/actions/plan":       {"PlanReferral", []string{"at", "note", "review_on", "plan"}, []string{"plan"}, nil},
+		"/api/v1/referrals/{id}/actions/correct":    {"CorrectReferral", []string{"at", "note", "note_audience", "outcome"}, []string{"outcome", "note"}, nil},
+		"/api/v1/referrals/{id}/actions/plan":       {"PlanReferral", []string{"at", "note", "note_audience", "review_on", "plan"}, []string{"plan"}, nil},
 		"/api/v1/activities/{id}/actions/cancel":    {"CancelActivity", []string{"at", "reason", "note"}, []string{"reason"}, []string{"deceased"}},
-		"/api/v1/referrals/{id}/actions/complete":   {"CompleteReferral", []string{"at", "note", "outcome"}, []string{"outcome"}, nil},
-		"/api/v1/referrals/{id}/actions/transfer":   {"TransferReferral", []string{"at", "reason", "note", "service"}, []string{"service", "reason"}, []string{"replaced", "transferred"}},
-		"/api/v1/referrals/{id}/actions/progress":   {"ProgressReferral", []string{"at", "note", "status"}, []string{"status"}, nil},
+		"/api/v1/referrals/{id}/actions/complete":   {"CompleteReferral", []string{"at", "note", "note_audience", "outcome"}, []string{"outcome"}, nil},
+		"/api/v1/referrals/{id}/actions/transfer":   {"TransferReferral", []string{"at", "reason", "note", "note_audience", "service"}, []string{"service", "reason"}, []string{"replaced", "transferred"}},
+		"/api/v1/referrals/{id}/actions/progress":   {"ProgressReferral", []string{"at", "note", "note_audience", "status"}, []string{"status"}, nil},
 		"/api/v1/referrals/{id}/actions/cancel":     {"CancelReferral", []string{"at", "reason", "note"}, []string{"reason"}, []string{"moved-away", "entered-in-error"}},
 		"/api/v1/referrals/{id}/actions/{action}":   {},
 		"/api/v1/activities/{id}/actions/{action}":  {},
@@ -192,7 +192,7 @@ func TestOpenAPIOfAnAction(t *testing.T) {
 	}
 	described := 0
 	for _, path := range root.at("paths").names {
-		if strings.Contains(path, "/actions/") {
+		if strings.Contains(path, "}/actions/") {
 			described++
 		}
 	}
