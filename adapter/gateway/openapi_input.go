@@ -144,7 +144,7 @@ func (d *description) codes() {
 
 // tables are the codes that tables of the program know.
 func tables() map[string][]string {
-	out := map[string][]string{"weekday": directory.Weekdays, "service-status": serviceStatuses, "referral-action": referral.Actions(), "delivery-state": {
+	out := map[string][]string{"weekday": directory.Weekdays, "service-status": serviceStatuses, "delivery-state": {
 		string(referral.DeliveryQueued), string(referral.DeliverySending), string(referral.DeliveryDelivered), string(referral.DeliveryDead), string(referral.DeliverySuperseded),
 	}}
 	add := func(table, code string) {
