@@ -43,12 +43,20 @@ type bulkResult struct {
 	Problem  json.RawMessage `json:"problem,omitempty"`
 }
 
+// bulkPage is the answer to a bulk action, with a result for each item in their order.
+type bulkPage struct {
+	Items []bulkResult `json:"items"`
+}
+
 // bulk is POST /api/v1/referrals/actions/{action}: the same action on many referrals, each
 // as if it had come alone, in a commit of its own. The answer is 200 with one result for
 // each item, in the order of the items. With an Idempotency-Key every item has a key of its
 // own, so that a repeat gives the stored answers and tries what was refused again.
 // With Prefer: return=minimal the results have no referral.
 func bulk(x *exchange) error {
+	if err := referral.KnownAction(x.Param("action")); err != nil {
+		return err
+	}
 	var body bulkBody
 	if err := decodeStrict(x.call.Body, &body); err != nil {
 		return err
@@ -91,9 +99,7 @@ func bulk(x *exchange) error {
 		x.Logger.LogAttrs(x.context(), level, "bulk_item_refused", attrs...)
 		results[i].Problem = problem(results[i].Status, x.call.RequestID, issues)
 	}
-	return x.sendJSON(struct {
-		Items []bulkResult `json:"items"`
-	}{results})
+	return x.sendJSON(bulkPage{results})
 }
 
 // bulkOne does one item.

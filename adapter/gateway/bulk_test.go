@@ -37,7 +37,8 @@ func TestBulkKeepsOrderAndBounds(t *testing.T) {
 			if want := "many." + id; c.IdempotencyKey != want {
 				return nil, fmt.Errorf("the key is %q", c.IdempotencyKey)
 			}
-			return &referral.View{ID: id, Version: version + 1}, nil
+			v := someReferral(id, version+1)
+			return &v, nil
 		}
 	})
 	var items []string

@@ -58,7 +58,28 @@ func someReferral(id string, version int) referral.View {
 		ID: id, Version: version, Status: referral.StatusReceived, BusinessStatus: "awaiting-triage", Created: noon, Updated: noon,
 		Requester: referral.Party{ODS: "A81001"}, Sharing: referral.SharingFull, RiskStatement: "None is recorded.",
 		Needs: []referral.Need{}, Scores: []referral.Score{}, Findings: []referral.Finding{}, Risks: []referral.Finding{}, Notes: []referral.Note{},
-		AllowedActions: []referral.Action{},
+		AllowedActions: []referral.Action{}, Attachments: []referral.Attached{}, Person: somePerson(), Headings: someHeadings(),
+	}
+}
+
+func somePerson() referral.Person {
+	return referral.Person{
+		Identifiers: []referral.Identity{}, Names: []referral.HumanName{}, Addresses: []referral.Address{}, Points: []referral.ContactPoint{}, Times: []string{},
+		Immigration: []referral.Finding{}, Withheld: []referral.Withheld{}, Labels: []referral.Coded{}, More: []referral.Detail{},
+	}
+}
+
+// someHeadings are the headings of a referral in which nothing is recorded.
+func someHeadings() referral.Headings {
+	none, page := []referral.Finding{}, []referral.Statement{}
+	return referral.Headings{
+		Practices: []referral.Practice{}, Referrer: referral.Referrer{Points: []referral.ContactPoint{}}, AboutMe: page, Contacts: []referral.Relation{},
+		Requirements: referral.Requirements{Adjustments: none, Impairments: none, Mobility: none, Other: none},
+		Communicate:  referral.Communicate{Languages: []referral.Language{}, Interpreters: none, Needs: none},
+		Carer:        referral.Carer{Recorded: none}, RiskState: referral.StateNotRecorded,
+		Safeguarding: referral.Safeguarding{State: referral.StateNotRecorded, Concerns: none, Recorded: none},
+		Consent:      referral.Consents{State: referral.StateNotRecorded, LegalBasis: "direct care", Entries: []referral.ConsentView{}},
+		Social:       none, Presenting: none, Problems: none, Assessments: page, Documents: page, Labels: []referral.Coded{}, Other: []referral.Other{}, Withdrawn: []referral.Withdrawn{},
 	}
 }
 

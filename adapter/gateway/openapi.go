@@ -23,7 +23,8 @@ func ParseOpenAPI(text string) (*OpenAPI, error) {
 	if err != nil {
 		return nil, issue.New(issue.Structure, "openapi", "the OpenAPI document cannot be read").Because(err)
 	}
-	parts := [][]string{{"info"}, {"components", "schemas", inputSchema, "properties"}, {"components", "schemas", "Coded", "properties", "code"}, {"components", "schemas", "Coded", "properties", "system"}}
+	parts := [][]string{{"info"}, {"components", "schemas", inputSchema, "properties"},
+		{"components", "schemas", bulkSchema, "properties", "items"}, {"components", "schemas", bulkItemSchema, "properties", "input"}, {"components", "schemas", "Coded", "properties", "code"}, {"components", "schemas", "Coded", "properties", "system"}}
 	for _, a := range actionPaths {
 		parts = append(parts, []string{"paths", a.path, "post", "requestBody", "content", contentJSON})
 	}

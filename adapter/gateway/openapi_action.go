@@ -19,6 +19,7 @@ type actionPath struct {
 
 var actionPaths = []actionPath{
 	{apiBase + "/referrals/{id}/actions/{action}", "Referral", referral.Table},
+	{apiBase + "/referrals/actions/{action}", "Referrals", referral.Table},
 	{apiBase + "/activities/{id}/actions/{action}", "Activity", referral.Activities},
 }
 
@@ -33,16 +34,25 @@ func (d *description) actions() {
 			continue
 		}
 		for _, a := range actionsOf(actionPaths[i].table, actionPaths[i].noun) {
-			out.set(strings.Replace(path, "{action}", a.name, 1), d.action(paths.at(path).clone(), a))
+			item := paths.at(path).clone()
+			if a.noun == "Referrals" {
+				item = d.bulkAction(item, a)
+			} else {
+				item = d.action(item, a)
+			}
+			out.set(strings.Replace(path, "{action}", a.name, 1), item)
 		}
 	}
+	schemas := d.root.at("components", "schemas")
+	schemas.remove(bulkSchema) // each action has its own
+	schemas.remove(bulkItemSchema)
 	d.root.set("paths", out)
 }
 
 // action is an action with its rows of a table.
 type action struct {
 	name string
-	noun string // "Referral" or "Activity"
+	noun string // "Referral", "Activity", or "Referrals" for many at once
 	rows []*referral.Move
 }
 
@@ -78,15 +88,20 @@ func (d *description) action(item *ordered, a action) *ordered {
 	reference.set("$ref", "#/components/schemas/"+schema)
 	content.set("schema", reference)
 	if all := content.at("examples"); all != nil {
-		own := newOrdered()
-		for _, name := range all.names {
-			if name == a.name || strings.HasPrefix(name, a.name+".") {
-				own.set(name, all.values[name])
-			}
-		}
-		content.set("examples", own)
+		content.set("examples", a.examples(all))
 	}
 	return item
+}
+
+// examples are those of an action: of its name, or beginning with it and a dot.
+func (a action) examples(all *ordered) *ordered {
+	own := newOrdered()
+	for _, name := range all.names {
+		if name == a.name || strings.HasPrefix(name, a.name+".") {
+			own.set(name, all.values[name])
+		}
+	}
+	return own
 }
 
 // id is the name of an action without hyphens: confirmCancellation.

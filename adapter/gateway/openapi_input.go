@@ -16,7 +16,7 @@ func fields(m *referral.Move) (required, taken []string) {
 	if m.Reason {
 		required = append(required, "reason")
 	}
-	return required, slices.Concat(required, m.Allows, []string{"at", "note"})
+	return required, slices.Concat(required, m.Allows, []string{"at", "note", "note_audience"})
 }
 
 // required are the fields that every row of an action demands.
@@ -42,6 +42,14 @@ func (d *description) input(a action) *ordered {
 		}
 		schema := all.at("properties", name).clone()
 		switch name {
+		case "note_audience":
+			if a.noun != "Referral" || !slices.ContainsFunc(a.rows, func(m *referral.Move) bool { return m.By(referral.ActorWorker) }) {
+				continue // everybody who sees the Task reads the note
+			}
+			if slices.Contains(a.required(), "note") { // it tells the practice why
+				schema.set("enum", texts([]string{referral.ForPractice, referral.ForPerson}))
+				schema.remove(codesOfValueSet)
+			}
 		case "reason":
 			schema = d.reason(a)
 		case "status":

@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -143,17 +141,17 @@ func TestOpenAPIOfAnAction(t *testing.T) {
 		properties, required []string
 		reasons              []string // some of them
 	}{
-		"/api/v1/referrals/{id}/actions/accept":     {"AcceptReferral", []string{"at", "note"}, nil, nil},
-		"/api/v1/referrals/{id}/actions/contact":    {"ContactReferral", []string{"at", "note", "channel", "result"}, []string{"channel", "result"}, nil},
-		"/api/v1/referrals/{id}/actions/hold":       {"HoldReferral", []string{"at", "reason", "note", "review_on"}, []string{"review_on", "reason"}, []string{"waiting-list", "patient-request", "unwell"}},
-		"/api/v1/referrals/{id}/actions/reject":     {"RejectReferral", []string{"at", "reason", "note"}, []string{"reason"}, []string{"not-eligible", "no-capacity", "duplicate", "at-capacity", "out-of-area"}},
+		"/api/v1/referrals/{id}/actions/accept":     {"AcceptReferral", []string{"at", "note", "note_audience"}, nil, nil},
+		"/api/v1/referrals/{id}/actions/contact":    {"ContactReferral", []string{"at", "note", "note_audience", "channel", "result"}, []string{"channel", "result"}, nil},
+		"/api/v1/referrals/{id}/actions/hold":       {"HoldReferral", []string{"at", "reason", "note", "note_audience", "review_on"}, []string{"review_on", "reason"}, []string{"waiting-list", "patient-request", "unwell"}},
+		"/api/v1/referrals/{id}/actions/reject":     {"RejectReferral", []string{"at", "reason", "note", "note_audience"}, []string{"reason"}, []string{"not-eligible", "no-capacity", "duplicate", "at-capacity", "out-of-area"}},
 		"/api/v1/activities/{id}/actions/end":       {"EndActivity", []string{"at", "note", "sessions"}, []string{"sessions"}, nil},
-		"/api/v1/referrals/{id}/actions/correct":    {"CorrectReferral", []string{"at", "note", "outcome"}, []string{"outcome", "note"}, nil},
-		"/api/v1/referrals/{id}/actions/plan":       {"PlanReferral", []string{"at", "note", "review_on", "plan"}, []string{"plan"}, nil},
+		"/api/v1/referrals/{id}/actions/correct":    {"CorrectReferral", []string{"at", "note", "note_audience", "outcome"}, []string{"outcome", "note"}, nil},
+		"/api/v1/referrals/{id}/actions/plan":       {"PlanReferral", []string{"at", "note", "note_audience", "review_on", "plan"}, []string{"plan"}, nil},
 		"/api/v1/activities/{id}/actions/cancel":    {"CancelActivity", []string{"at", "reason", "note"}, []string{"reason"}, []string{"deceased"}},
-		"/api/v1/referrals/{id}/actions/complete":   {"CompleteReferral", []string{"at", "note", "outcome"}, []string{"outcome"}, nil},
-		"/api/v1/referrals/{id}/actions/transfer":   {"TransferReferral", []string{"at", "reason", "note", "service"}, []string{"service", "reason"}, []string{"replaced", "transferred"}},
-		"/api/v1/referrals/{id}/actions/progress":   {"ProgressReferral", []string{"at", "note", "status"}, []string{"status"}, nil},
+		"/api/v1/referrals/{id}/actions/complete":   {"CompleteReferral", []string{"at", "note", "note_audience", "outcome"}, []string{"outcome"}, nil},
+		"/api/v1/referrals/{id}/actions/transfer":   {"TransferReferral", []string{"at", "reason", "note", "note_audience", "service"}, []string{"service", "reason"}, []string{"replaced", "transferred"}},
+		"/api/v1/referrals/{id}/actions/progress":   {"ProgressReferral", []string{"at", "note", "note_audience", "status"}, []string{"status"}, nil},
 		"/api/v1/referrals/{id}/actions/cancel":     {"CancelReferral", []string{"at", "reason", "note"}, []string{"reason"}, []string{"moved-away", "entered-in-error"}},
 		"/api/v1/referrals/{id}/actions/{action}":   {},
 		"/api/v1/activities/{id}/actions/{action}":  {},
@@ -192,21 +190,25 @@ func TestOpenAPIOfAnAction(t *testing.T) {
 	}
 	described := 0
 	for _, path := range root.at("paths").names {
-		if strings.Contains(path, "/actions/") {
+		if strings.Contains(path, "}/actions/") {
 			described++
 		}
 	}
 	if want := len(referral.Actions()) + len(referral.ActivityActions()); described != want {
 		t.Errorf("%d actions are described, and there are %d", described, want)
 	}
-}
-
-// orEmpty lets a test look into what is not there.
-func (o *ordered) orEmpty() *ordered {
-	if o == nil {
-		return newOrdered()
+	for _, name := range referral.Actions() {
+		one, many := root.at("paths", "/api/v1/referrals/{id}/actions/"+name, "post"), root.at("paths", "/api/v1/referrals/actions/"+name, "post")
+		reference := many.at("requestBody", "content", contentJSON, "schema").text("$ref")
+		item := root.at("components", "schemas", strings.TrimPrefix(reference, "#/components/schemas/"), "properties", "items", "items")
+		want := one.at("requestBody", "content", contentJSON, "schema").text("$ref")
+		if got := item.at("properties", "input").text("$ref"); got != want || want == "" {
+			t.Errorf("an item of the bulk %s takes %q, want %q", name, got, want)
+		}
+		if got, want := slices.Contains(list(item.values["required"]), "input"), one.at("requestBody").values["required"]; got != want {
+			t.Errorf("an item of the bulk %s requires input: %v, want %v", name, got, want)
+		}
 	}
-	return o
 }
 
 // Every answer with JSON, and every body of a request, has an example; New has checked it.
@@ -305,57 +307,6 @@ func TestOpenAPIHasTheCodes(t *testing.T) {
 			t.Errorf("there is no table %s", name)
 		}
 	})
-}
-
-// Every parameter that the document has is one that its route takes, with its example.
-func TestOpenAPIParametersAreTaken(t *testing.T) {
-	w := withFeed(t, &testFeeds{last: 50, oldest: 1}, func(c *Config) {
-		c.Operations.Ledger = func(context.Context, referral.Call, referral.LedgerQuery) (*referral.Ledger, error) {
-			return &referral.Ledger{AsOf: noon, Counts: []referral.LedgerCount{}, Overdue: []referral.LedgerEntry{}, Undelivered: []referral.LedgerOutcome{}}, nil
-		}
-		c.Operations.Webhooks = func(context.Context, referral.Call, string, referral.Page) ([]referral.Webhook, string, error) {
-			return nil, "", nil
-		}
-		c.Operations.Notices = func(context.Context, referral.Call, string, referral.DeliveryState, referral.Page) ([]referral.Notice, string, error) {
-			return nil, "", nil
-		}
-	})
-	root := complete(t).OpenAPI.root
-	count := 0
-	for _, path := range root.at("paths").names {
-		parameters, _ := root.at("paths", path, "get").orEmpty().values["parameters"].([]any)
-		for _, one := range parameters {
-			p := one.(*ordered)
-			if name, is := strings.CutPrefix(p.text("$ref"), "#/components/parameters/"); is {
-				p = root.at("components", "parameters", name)
-			}
-			if p.text("in") != "query" {
-				continue
-			}
-			count++
-			given := parameter{name: p.text("name"), value: "x"}
-			if examples, _ := p.at("schema").values["examples"].([]any); len(examples) > 0 {
-				given.value = strings.NewReplacer(`"`, "", "[", "", "]", "").Replace(string(jsonOf(t, examples[0])))
-			} else if p.at("schema").text("type") == "integer" {
-				given.value = "5"
-			}
-			if path == "/api/v1/services" {
-				query := []parameter{given}
-				if given.name == "within_km" {
-					query = append(query, parameter{name: "near", value: "ZZ99"})
-				}
-				if _, err := parseServices(query); err != nil {
-					t.Errorf("%s?%s=%s: %v", path, given.name, given.value, err)
-				}
-				continue
-			}
-			rec := w.do("GET", strings.Replace(path, "{id}", "1", 1)+"?"+given.name+"="+url.QueryEscape(given.value), "", "as lw")
-			wants(t, rec, 200, "")
-		}
-	}
-	if count < 30 {
-		t.Errorf("only %d parameters", count)
-	}
 }
 
 func jsonOf(t *testing.T, value any) []byte {

@@ -20,7 +20,15 @@ var goTypes = map[string]goType{
 	"Referral": answers[referral.View](), "ReferralPage": answers[worklistPage](),
 	"Party": answers[referral.Party](), "Person": answers[referral.Person](), "Need": answers[referral.Need](),
 	"Finding": answers[referral.Finding](), "Note": answers[referral.Note](), "Action": answers[referral.Action](),
-	"Step": answers[referral.Step](), "Links": answers[referral.Links](),
+	"Step": answers[referral.Step](), "Links": answers[referral.Links](), "Attached": answers[referral.Attached](),
+	"Concept": answers[referral.Concept](), "Detail": answers[referral.Detail](), "Withheld": answers[referral.Withheld](),
+	"Identity": answers[referral.Identity](), "HumanName": answers[referral.HumanName](), "Address": answers[referral.Address](), "ContactPoint": answers[referral.ContactPoint](),
+	"Practice": answers[referral.Practice](), "Referrer": answers[referral.Referrer](), "Relation": answers[referral.Relation](), "Carer": answers[referral.Carer](),
+	"Statement": answers[referral.Statement](), "Attachment": answers[referral.Attachment](), "Answer": answers[referral.Answer](),
+	"Requirements": answers[referral.Requirements](), "Communication": answers[referral.Communicate](), "PersonLanguage": answers[referral.Language](),
+	"Safeguarding": answers[referral.Safeguarding](), "Consents": answers[referral.Consents](), "Consent": answers[referral.ConsentView](),
+	"Other": answers[referral.Other](), "Withdrawn": answers[referral.Withdrawn](),
+	"BulkPage": answers[bulkPage](), "BulkResult": answers[bulkResult](),
 	"Activity": answers[referral.ActivityView](), "ActivityPage": answers[listPage[referral.ActivityView]](), "ActivityPerson": answers[referral.Contact](),
 	"Ledger": answers[referral.Ledger](), "LedgerCursors": answers[referral.LedgerCursors](), "LedgerCount": answers[referral.LedgerCount](),
 	"LedgerEntry": answers[referral.LedgerEntry](), "LedgerOutcome": answers[referral.LedgerOutcome](),
@@ -35,6 +43,8 @@ var goTypes = map[string]goType{
 
 	"Input": reads[referral.Input](), "Coded": reads[referral.Coded](), "Score": reads[referral.Score](), "Signpost": reads[referral.Signpost](),
 	"ActivityInput": reads[referral.ActivityInput](), "Plan": reads[referral.Plan](), "Outcome": reads[referral.Outcome](),
+	"NoteInput": reads[referral.NoteInput](), "AttachmentInput": reads[referral.AttachmentInput](), "SharingInput": reads[referral.SharingInput](), "ConsentInput": reads[referral.ConsentInput](),
+	"BulkInput": reads[bulkBody](), "BulkItem": reads[bulkItem](),
 	"WebhookInput": reads[referral.WebhookInput](), "Rotation": reads[referral.Rotation](), "Nothing": reads[struct{}](),
 }
 
@@ -49,15 +59,16 @@ func reads[T any]() goType   { return goType{reflect.TypeFor[T](), true} }
 
 // untyped are the schemas of what no Go type stands for.
 var untyped = []string{
-	"Status",        // written as text by health
-	"EventPage",     // written as text by eventsPage; the exchanges of the tests hold it
-	"Followed",      // written as text where a referral is opened again or handed over
+	"Status",                                         // written as text by health
+	"EventPage",                                      // written as text by eventsPage; the exchanges of the tests hold it
+	"Followed",                                       // written as text where a referral is opened again or handed over
+	"NoteAdded", "AttachmentAdded", "SharingChanged", // data of events, whose types are referral's own; likewise
 	"WebhookChange", // a WebhookInput, without what is set only when it is made
 }
 
 // optionalInput are the fields that are read, have no omitempty, and may be left out all
 // the same.
-var optionalInput = []string{"WebhookInput.description", "WebhookInput.organisation", "Rotation.overlap"}
+var optionalInput = []string{"BulkItem.input", "WebhookInput.description", "WebhookInput.organisation", "Rotation.overlap"}
 
 func TestOpenAPIHasTheTypes(t *testing.T) {
 	schemas := complete(t).OpenAPI.root.at("components", "schemas")

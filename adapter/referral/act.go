@@ -25,8 +25,8 @@ const maxRounds = 5
 // forbidden for the wrong actor; required, value and business-rule for the input, all
 // faults joined. A repeat by Idempotency-Key gets the answer of the first time.
 func (s *Service) Act(ctx context.Context, c Call, id, action string, version int, in Input) (*View, error) {
-	if !slices.Contains(Actions(), action) {
-		return nil, issue.New(issue.NotFound, "action-unknown", "there is no such action; there are "+strings.Join(Actions(), ", "))
+	if err := KnownAction(action); err != nil {
+		return nil, err
 	}
 	return s.edit(ctx, c, "actions/"+action, id, version, in, func(st *step) (*Change, error) {
 		change, err := st.make(ctx, action)
@@ -35,6 +35,15 @@ func (s *Service) Act(ctx context.Context, c Call, id, action string, version in
 		}
 		return change, err
 	})
+}
+
+// KnownAction refuses what is no action of the life cycle. Errors: not-found (rule
+// "action-unknown"), naming those there are.
+func KnownAction(action string) error {
+	if slices.Contains(Actions(), action) {
+		return nil
+	}
+	return issue.New(issue.NotFound, "action-unknown", "there is no such action; there are "+strings.Join(Actions(), ", "))
 }
 
 // staleVersion is the answer to who acts on a version that is no longer the current one.

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// document describes one list, one thing to make in it, and a stream.
+// document describes one list, one thing to make in it, a stream, many things and a page.
 const document = `{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{
 "/api/v1/things":{
  "get":{"parameters":[{"name":"count","in":"query","schema":{"type":"integer","minimum":1}}],
@@ -14,7 +14,11 @@ const document = `{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":
    "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Thing"}},"text/event-stream":{"schema":{"type":"string"}}}},
    "400":{"$ref":"#/components/responses/Problem"}}},
  "post":{"requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"],"additionalProperties":false}}}},
-  "responses":{"204":{"description":"d"},"400":{"$ref":"#/components/responses/Problem"}}}}},
+  "responses":{"204":{"description":"d"},"400":{"$ref":"#/components/responses/Problem"}}}},
+"/api/v1/many":{
+ "post":{"requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","properties":{"items":{"type":"array","minItems":1,"items":{"$ref":"#/components/schemas/Thing"}}},"required":["items"],"additionalProperties":false}}}},
+  "responses":{"200":{"description":"d","content":{"application/json":{"schema":{"type":"object","properties":{"items":{"type":"array","items":{"type":"object","properties":{"status":{"type":"integer"}}}}}}}}}}}},
+"/api/v1/page":{"get":{"responses":{"200":{"description":"d","content":{"text/plain":{"schema":{"type":"string"}}}}}}}},
 "components":{
  "responses":{"Problem":{"description":"p","content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}},
  "schemas":{
@@ -48,6 +52,12 @@ func TestContractSeesFaults(t *testing.T) {
 	refused := func(x Exchange, status int, contentType, body string) Exchange {
 		x.Status, x.Response, x.Body = status, header("Content-Type", contentType), []byte(body)
 		return x
+	}
+	many := func(sent, results string) Exchange {
+		return Exchange{Method: "POST", Target: "/api/v1/many", Request: header("Content-Type", json), Sent: []byte(sent), Status: 200, Response: header("Content-Type", json), Body: []byte(results)}
+	}
+	page := func(body string) Exchange {
+		return Exchange{Method: "GET", Target: "/api/v1/page", Request: http.Header{}, Status: 200, Response: header("Content-Type", "text/plain; charset=utf-8"), Body: []byte(body)}
 	}
 	const things = "/api/v1/things"
 	stream := get(things, "retry: 1\n\nid: 1\ndata: {\"id\":\"1\"}\n\nevent: end\ndata: \"over\"\n\n", "Content-Type", "text/event-stream")
@@ -83,6 +93,14 @@ func TestContractSeesFaults(t *testing.T) {
 		"made of too much":          {post(`{"name":"a","more":1}`, 204), "more"},
 		"made of nothing":           {post(``, 204), "required"},
 		"refused for too much":      {post(`{"name":"a","more":1}`, 400), ""},
+		"many are made":             {many(`{"items":[{"name":"a"},{"name":"b"}]}`, `{"items":[{"status":200},{"status":200}]}`), ""},
+		"one of many is refused":    {many(`{"items":[{"name":"a"},{"more":1},7]}`, `{"items":[{"status":200},{"status":400},{"status":400}]}`), ""},
+		"all of many are refused":   {many(`{"items":[{"more":1}]}`, `{"items":[{"status":400}]}`), ""},
+		"one is made of too much":   {many(`{"items":[{"more":1},{"more":1}]}`, `{"items":[{"status":200},{"status":400}]}`), "more"},
+		"results without a status":  {many(`{"items":[{"more":1}]}`, `{"items":[{}]}`), "more"},
+		"many and more":             {many(`{"items":[{"name":"a"},7],"more":1}`, `{"items":[{"status":200},{"status":400}]}`), "more"},
+		"a page":                    {page("words"), ""},
+		"an empty page":             {page(""), "empty"},
 		"a stream":                  {stream, ""},
 		"a stream of something":     {badStream, "id"},
 	} {
