@@ -36,7 +36,7 @@ func (s *Service) contact(ctx context.Context, c Call, a *Activity, r *Record) (
 	if Terminal(a.Status) {
 		return out, nil // it is over: there is nothing left to know
 	}
-	joined, err := s.Store.Joined(ctx, everything, []string{r.ID})
+	joined, err := s.joined(ctx, everything, []Record{*r})
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (s *Service) weigh(ctx context.Context, r *Record, content *fhir.Node, chan
 		r.Risk = r.Risk || s.risky(list)
 		return nil
 	}
-	before, err := s.Store.Joined(ctx, Scope{Role: auth.RoleOperator}, []string{r.ID})
+	before, err := s.joined(ctx, Scope{Role: auth.RoleOperator}, []Record{*r})
 	if err != nil {
 		return err
 	}
@@ -99,11 +99,11 @@ func (s *Service) Learn(ctx context.Context) (n int, err error) {
 		if err != nil || len(list) == 0 {
 			return n, err
 		}
-		var ids, people []string
+		var people []string
 		for _, r := range list {
-			ids, people = append(ids, r.ID), append(people, r.Patient)
+			people = append(people, r.Patient)
 		}
-		joined, err := s.Store.Joined(ctx, everything, ids)
+		joined, err := s.joined(ctx, everything, list)
 		if err != nil {
 			return n, err
 		}

@@ -24,6 +24,7 @@ func (st *step) succeed(ctx context.Context, change *Change, content *fhir.Node)
 	next.Due = s.Rules.due(next.Status, next.BusinessStatus, false, st.at, "")
 	next.Remind = s.Rules.looks(next.Status, next.BusinessStatus, st.at, st.at)
 	s.glance(next, content)
+	next.Risk = next.Risk || old.Risk
 	next.Registered = old.Registered // as known now
 	request := fhir.New(fhir.Types(fhir.R4).Type("ServiceRequest"))
 	for _, entry := range content.All("entry") {

@@ -88,7 +88,7 @@ func (s *Service) sent(ctx context.Context, scope Scope, r *Record, content *fhi
 	for _, entry := range content.All("entry") {
 		list = append(list, entry.Child("resource"))
 	}
-	later, err := s.Store.Joined(ctx, scope, []string{r.ID})
+	later, err := s.joined(ctx, scope, []Record{*r})
 	if err != nil {
 		return nil, err
 	}

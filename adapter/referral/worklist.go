@@ -90,7 +90,7 @@ func (s *Service) around(ctx context.Context, c Call, list []Record, events []Ev
 	} else if a.events, err = s.Store.EventsOf(ctx, scope, ids); err != nil {
 		return nil, err
 	}
-	if a.joined, err = s.Store.Joined(ctx, scope, ids); err != nil {
+	if a.joined, err = s.joined(ctx, scope, list); err != nil {
 		return nil, err
 	}
 	if a.patients, err = s.Store.ReadAll(ctx, scope, "Patient", people); err != nil {
@@ -106,6 +106,49 @@ func (s *Service) around(ctx context.Context, c Call, list []Record, events []Ev
 	}
 	a.tasks, err = s.Store.ReadAll(ctx, Scope{Role: auth.RoleOperator}, "Task", tasks)
 	return a, err
+}
+
+// joined gives what joined some referrals after their requests, and those that they took
+// the place of: a flag that the practice raised holds on after a hand-over.
+func (s *Service) joined(ctx context.Context, scope Scope, list []Record) (map[string][]Version, error) {
+	var all []string
+	lines := make([][]string, len(list))
+	for i := range list {
+		line, err := s.lineage(ctx, &list[i])
+		if err != nil {
+			return nil, err
+		}
+		lines[i], all = line, append(all, line...)
+	}
+	slices.Sort(all)
+	found, err := s.Store.Joined(ctx, scope, slices.Compact(all))
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string][]Version, len(list))
+	for i, line := range lines {
+		for _, id := range slices.Backward(line) {
+			out[list[i].ID] = append(out[list[i].ID], found[id]...)
+		}
+	}
+	return out, nil
+}
+
+// lineage is a referral and those that it took the place of, the newest first.
+func (s *Service) lineage(ctx context.Context, r *Record) ([]string, error) {
+	ids := []string{r.ID}
+	for id := r.Follows; id != ""; {
+		ids = append(ids, id)
+		if id == r.Root {
+			break
+		}
+		before, err := s.Store.Referral(ctx, Scope{Role: auth.RoleOperator}, id)
+		if err != nil {
+			return nil, err
+		}
+		id = before.Follows
+	}
+	return ids, nil
 }
 
 // viewOf renders one referral with what joined it after the request, and the person as

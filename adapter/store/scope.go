@@ -92,9 +92,11 @@ func resourceScope(s referral.Scope, resourceType string) (string, []any) {
 		sent, more := in("a.owner", s.Organisations)
 		return "(" + text + " OR EXISTS (SELECT 1 FROM activity a WHERE a.id = r.id AND " + sent + "))", append(slices.Clone(args), more...)
 	}
-	// who took over a request sees what came with it and what was found, not the Task before
-	// and nothing that the service before kept to itself
-	return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.root = r.referral AND f.root <> '' AND f.organisation = r.organisation AND " + own + "))", append(slices.Clone(args), args...)
+	// who took over a request sees what came with it and what was found until then, by
+	// whichever service, not the Tasks before and nothing that a service kept to itself
+	return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.root = r.referral AND f.root <> '' AND f.organisation = r.organisation AND " + own + ")" +
+		" OR EXISTS (SELECT 1 FROM referral o CROSS JOIN referral f WHERE o.id = r.referral AND o.root <> '' AND f.root = o.root AND f.root <> '' AND f.created > o.created AND f.organisation = r.organisation AND " + own + "))",
+		slices.Concat(args, args, args)
 }
 
 // in is the condition that column is one of list. "" is never in a list: it would
