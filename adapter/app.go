@@ -114,6 +114,11 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	} else if n > 0 {
 		log.Info("worklist_learned", "referrals", n)
 	}
+	if n, err := a.store.Release(ctx); err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	} else if n > 0 {
+		log.Info("deliveries_released", "deliveries", n)
+	}
 	observe := observeDeliveries(registry)
 	if a.worker, err = a.newWorker(observe, service.Fresh); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))

@@ -110,6 +110,21 @@ func (s *Store) claim(ctx context.Context, which string, now time.Time, lease ti
 	return list, nil
 }
 
+// Release queues again what a process that is gone was sending, and gives how many rows
+// these were: nobody else works on a SQLite file. On PostgreSQL, where others may be at
+// work, it does nothing, and rows come back when their lease ends. Errors: transient.
+func (s *Store) Release(ctx context.Context) (n int, err error) {
+	if s.db.postgres {
+		return 0, nil
+	}
+	err = s.db.inTransaction(ctx, func(tx session) error {
+		rows, err := tx.exec(ctx, "UPDATE delivery SET state = 'queued', claim = '', wake = due WHERE open = 1 AND state = 'sending'")
+		n = int(rows)
+		return err
+	})
+	return n, fault(err)
+}
+
 // anyDue asks without a writing transaction, so that idle polling disturbs nobody.
 func (s *Store) anyDue(ctx context.Context, which string, now time.Time) (bool, error) {
 	rows, err := s.db.query(ctx, "SELECT 1 FROM delivery d WHERE d.open = 1 AND d.wake <= ? AND "+which+" LIMIT 1", now.UnixMilli())

@@ -133,6 +133,35 @@ func TestLease(t *testing.T) {
 }
 
 // Many workers share a queue: each row goes to one of them, in order.
+// What a killed process was sending is sent again at once where nobody else may be at it.
+func TestReleaseAfterAKill(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		s := storetest.Open(t, url)
+		queued(t, s, 1, 2, "A83002")
+		held := claim(t, s, epoch, 9)
+		if len(held) != 1 {
+			t.Fatalf("%d rows are claimed", len(held))
+		}
+		n, err := s.Release(t.Context())
+		if err != nil {
+			t.Fatal(explain(err))
+		}
+		again := claim(t, s, epoch, 9)
+		if strings.HasPrefix(url, "postgres") {
+			if n != 0 || len(again) != 0 {
+				t.Errorf("%d rows are released and %d claimed, while another process may send them", n, len(again))
+			}
+			return
+		}
+		if n != 1 || len(again) != 1 || again[0].ID != held[0].ID {
+			t.Errorf("%d rows are released, and claimed are %+v", n, again)
+		}
+		if err := s.Finish(t.Context(), held[0].Claim, try(held[0], epoch, referral.DeliveryDelivered)); err == nil {
+			t.Error("the claim from before holds still")
+		}
+	})
+}
+
 func TestClaimByManyWorkers(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		stores := []*store.Store{storetest.Open(t, url)}

@@ -22,14 +22,8 @@ const selectAudience = "SELECT a.last, a.oldest FROM audience a WHERE a.name = ?
 func (s *Store) Feed(ctx context.Context, audience string, after int64, n int) (referral.Feed, error) {
 	var feed referral.Feed
 	// the state first: events that are numbered in between may be on the page, and are not lost
-	rows, err := s.db.query(ctx, selectAudience, clean(audience))
-	if err != nil {
-		return feed, fault(err)
-	}
-	feed.Oldest = 1
-	_, err = one(rows, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, rows.Scan(&feed.Last, &feed.Oldest) })
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return feed, fault(err)
+	if err := s.reach(ctx, audience, &feed); err != nil {
+		return feed, err
 	}
 	if after > feed.Last {
 		return feed, issue.Newf(issue.Value, "events-ahead",
@@ -41,7 +35,7 @@ func (s *Store) Feed(ctx context.Context, audience string, after int64, n int) (
 	if after == feed.Last || n <= 0 {
 		return feed, nil
 	}
-	rows, err = s.db.query(ctx, selectFeed, clean(audience), after, int64(min(n, math.MaxInt32)))
+	rows, err := s.db.query(ctx, selectFeed, clean(audience), after, int64(min(n, math.MaxInt32)))
 	if err != nil {
 		return feed, fault(err)
 	}
@@ -51,10 +45,27 @@ func (s *Store) Feed(ctx context.Context, audience string, after int64, n int) (
 	}
 	if len(feed.Events) == 0 || feed.Events[0].Number != after+1 { // pruned since we looked
 		feed.Events = nil
+		if err := s.reach(ctx, audience, &feed); err != nil {
+			return feed, err
+		}
 		return feed, pruned(feed.Oldest)
 	}
 	feed.Last = max(feed.Last, feed.Events[len(feed.Events)-1].Number)
 	return feed, nil
+}
+
+// reach sets from where to where an audience's events go.
+func (s *Store) reach(ctx context.Context, audience string, feed *referral.Feed) error {
+	rows, err := s.db.query(ctx, selectAudience, clean(audience))
+	if err != nil {
+		return fault(err)
+	}
+	feed.Oldest = 1
+	_, err = one(rows, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, rows.Scan(&feed.Last, &feed.Oldest) })
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return fault(err)
 }
 
 func pruned(oldest int64) error {
