@@ -95,7 +95,7 @@ func resourceScope(s referral.Scope, resourceType string) (string, []any) {
 	// who took over a request sees what came with it and what was found until then, by
 	// whichever service, not the Tasks before and nothing that a service kept to itself
 	return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.root = r.referral AND f.root <> '' AND f.organisation = r.organisation AND " + own + ")" +
-		" OR EXISTS (SELECT 1 FROM referral o CROSS JOIN referral f WHERE o.id = r.referral AND o.root <> '' AND f.root = o.root AND f.root <> '' AND f.created > o.created AND f.organisation = r.organisation AND " + own + "))",
+			" OR EXISTS (SELECT 1 FROM referral o CROSS JOIN referral f WHERE o.id = r.referral AND o.root <> '' AND f.root = o.root AND f.root <> '' AND f.created > o.created AND f.organisation = r.organisation AND " + own + "))",
 		slices.Concat(args, args, args)
 }
 
