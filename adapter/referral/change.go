@@ -129,6 +129,9 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 		change.Versions = append(change.Versions, proof)
 	}
 	change.Events = append(change.Events, event)
+	if err := st.inquire(ctx, change); err != nil {
+		return err
+	}
 	before, err := st.earlier(ctx, task, recorded)
 	if err != nil {
 		return err

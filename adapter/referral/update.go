@@ -41,6 +41,11 @@ func (s *Service) Update(ctx context.Context, c Call, resourceType, id string, v
 	} else if !errors.Is(err, issue.NotFound) {
 		return nil, err
 	}
+	if v, err := s.Store.Read(ctx, s.scope(c), "Task", id); err != nil {
+		return nil, err
+	} else if v.Referral != id {
+		return s.updateQuestion(ctx, c, v, version, root)
+	}
 	var move *Move
 	err := s.attempt(ctx, c, id, Input{}, func(st *step) (*Change, error) {
 		stored, err := st.current(ctx, "Task", id, version)
