@@ -107,6 +107,9 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 		if o.version, err = o.store(r, st.at); err != nil {
 			return err
 		}
+		if err := st.kept(o); err != nil {
+			return err
+		}
 		change.Versions = append(change.Versions, o.version)
 	}
 	for _, o := range withdrawn {

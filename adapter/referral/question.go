@@ -128,8 +128,7 @@ func (s *Service) updateQuestion(ctx context.Context, c Call, question *Version,
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.Store.Read(ctx, s.scope(c), "Task", question.ID)
-	return &Updated{v, move}, err
+	return s.updated(ctx, c, "Task", question.ID, move)
 }
 
 // answerIn reads the answer that was added to the Task of a question, "" where nothing
