@@ -168,6 +168,9 @@ var plants = []struct {
 		delete(o["businessStatus"].(object), "coding")
 		o["businessStatus"].(object)["text"] = "gone"
 	}},
+	{"sp-question-status", referral.ProfileQuestion, set("status", "in-progress")},
+	{"sp-question-reason", referral.ProfileQuestion, func(o object) { o["status"] = "cancelled"; delete(o, "output") }},
+	{"sp-question-answer", referral.ProfileQuestion, set("output", nil)},
 	{"sp-outcome-full-url", referral.ProfileOutcome, func(b object) {
 		at(entriesOf(b, "Task")[0])["fullUrl"] = "https://adapter.example/fhir/R4/Task/1"
 	}},

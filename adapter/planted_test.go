@@ -89,6 +89,12 @@ var rare = map[string]string{
   "authoredOn":"2026-03-02T09:00:00Z","lastModified":"2026-03-02T09:00:00Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99201"}},
   "owner":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99301"}},
   "output":[{"type":{"coding":[{"system":"https://spadapter.example/fhir/CodeSystem/task-output","code":"sessions"}]},"valueInteger":6}]}`,
+	referral.ProfileQuestion: `{"resourceType":"Task","identifier":[{"system":"https://spadapter.example/fhir/Id/task","value":"4"}],"basedOn":[{"reference":"ServiceRequest/2"}],
+  "partOf":[{"reference":"Task/1"}],"status":"completed","intent":"order","code":{"coding":[{"system":"https://spadapter.example/fhir/CodeSystem/task-output","code":"question"}]},
+  "focus":{"reference":"ServiceRequest/1"},"for":{"reference":"Patient/1"},"authoredOn":"2026-03-02T09:00:00Z","lastModified":"2026-03-02T09:00:00Z",
+  "requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99201"}},"owner":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}},
+  "input":[{"type":{"coding":[{"system":"https://spadapter.example/fhir/CodeSystem/task-output","code":"question"}]},"valueString":"Which language?"}],
+  "output":[{"type":{"coding":[{"system":"https://spadapter.example/fhir/CodeSystem/task-output","code":"answer"}]},"valueString":"Somali."}]}`,
 	referral.ProfilePatient: `{"resourceType":"Patient","extension":[
   {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex","valueCodeableConcept":{"coding":[{"system":"http://hl7.org/fhir/administrative-gender","code":"female"}]}},
   {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland","code":"Z"}]}}],
@@ -159,7 +165,7 @@ func definitions(t testing.TB) map[string]*fhir.Node {
 // from says which examples hold the resources that a profile is for.
 func from(id string) string {
 	switch {
-	case id == "sp-task" || id == "sp-activity" || id == "sp-referral":
+	case id == "sp-task" || id == "sp-activity" || id == "sp-question" || id == "sp-referral":
 		return "https://spadapter.example/fhir/StructureDefinition/" + id
 	case strings.HasPrefix(id, "sp-referral-") && id != "sp-referral-bundle":
 		return "https://spadapter.example/fhir/StructureDefinition/" + id

@@ -34,8 +34,8 @@ func TestR13TheLevelAtTheMomentOfSending(t *testing.T) {
 			has, hasNot []string
 		}{
 			{"full", "codes-only", []string{"1230392000", "710911006", "Withheld at sharing level codes-only"}, []string{"lunch club", "sleeping tablets", "25.03", "A word for the practice"}},
-			{"full", "summary", []string{"1230392000", "25.03", "A word for the practice", "sleeping tablets", "lunch club"}, []string{"Withheld"}},
-			{"codes-only", "full", []string{"1230392000", "25.03", "sleeping tablets", "lunch club"}, []string{"Withheld", "A word for the practice"}}, // it was not in the Task
+			{"full", "summary", []string{"1230392000", "25.03", "A word for the practice", "sleeping tablets", "lunch club"}, []string{"Withheld at sharing level"}},
+			{"codes-only", "full", []string{"1230392000", "25.03", "sleeping tablets", "lunch club"}, []string{"Withheld at sharing level", "A word for the practice"}}, // it was not in the Task
 			{"full", "none", nil, nil},
 		}
 		views := make([]referral.View, len(cases))

@@ -113,7 +113,7 @@ func TestListsAreTheCodeSystems(t *testing.T) {
 		"contact-channel": referral.Channels,
 		"contact-result":  referral.Results,
 		"sharing-level":   {referral.SharingNone, referral.SharingCodes, referral.SharingSummary, referral.SharingFull},
-		"task-output":     {"proposed-status", "outcome", "observation", "intervention", "requested-action", "summary", "joined", "follows", "sessions"},
+		"task-output":     {"proposed-status", "outcome", "observation", "intervention", "requested-action", "summary", "joined", "follows", "sessions", "question", "answer"},
 	} {
 		n, err := document("codesystems/CodeSystem-" + system + ".json")
 		if err != nil {

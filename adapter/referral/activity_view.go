@@ -110,6 +110,11 @@ func (s *Service) activityWith(ctx context.Context, c Call, a *Activity, r *Reco
 		return nil, err
 	}
 	v.Instructions = task.Description
+	if c.Principal.Role == auth.RoleRequester && !sharesAtLeast(r.Sharing, SharingFull) {
+		if v.Instructions = ""; !sharesAtLeast(r.Sharing, SharingSummary) {
+			v.Name, v.Sessions = "", 0
+		}
+	}
 	for i := range Activities {
 		m := &Activities[i]
 		if m.Action == "" || !m.Starts(a.Status, false) || !slices.ContainsFunc(who, m.By) {

@@ -54,15 +54,15 @@ func noteOf(e *Event) (n noted) {
 
 // permission is what one caller may read of the events of a referral.
 type permission struct {
-	requester bool            // the caller is the practice
-	released  map[string]bool // events with something of the service that the practice may read
+	requester bool              // the caller is the practice
+	levels    map[string]string // by event, at which sharing level the practice may read it
 }
 
 func permissionOf(c Call, r *Record, events []Event) permission {
 	if c.Principal.Role != auth.RoleRequester {
 		return permission{}
 	}
-	return permission{requester: true, released: released(r, events)}
+	return permission{requester: true, levels: readable(r, events)}
 }
 
 // note reports whether the caller may read the note of an event.
@@ -73,23 +73,30 @@ func (v permission) note(e *Event, n noted) bool {
 	case n.Audience == ForService:
 		return false
 	}
-	return e.Move != moveNote || v.released[e.ID]
+	return sharesAtLeast(v.levels[e.ID], leastShared)
 }
 
 // step gives the step of the timeline that the caller may see; false for none.
 func (v permission) step(e *Event) (Step, bool) {
 	out := Step{Move: e.Move, Activity: e.Activity, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
 		Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)}
+	if !v.requester || e.Role == auth.RoleRequester || e.Move == moveSharing {
+		return out, true
+	}
+	level := v.levels[e.ID]
+	if e.Move != moveNote && e.Move != moveAttachment {
+		out.Data = told(e.Data, level)
+	}
 	switch n := noteOf(e); {
 	case e.Move == moveAttachment:
-		return out, !v.requester || e.Role == auth.RoleRequester || v.released[e.ID]
+		return out, attachedOf(e).Audience != ForService && sharesAtLeast(level, leastShared)
 	case n.Note == "" || v.note(e, n):
 		return out, true
 	case e.Move == moveNote:
 		return Step{}, false
 	}
 	var members map[string]json.RawMessage
-	if json.Unmarshal(e.Data, &members) != nil {
+	if json.Unmarshal(out.Data, &members) != nil {
 		return Step{}, false
 	}
 	delete(members, "note")
@@ -98,39 +105,20 @@ func (v permission) step(e *Event) (Step, bool) {
 	return out, true
 }
 
-// released finds the notes and attachments of the service that the practice may read: those
-// for it that were there while the sharing level allowed it. What it could read once stays
-// readable when the level is lowered, since that cannot be taken back.
-func released(r *Record, events []Event) map[string]bool {
+// readable finds the level at which the practice may read each event: the highest that held
+// since it was recorded. What it could read once stays readable when the level is lowered,
+// since that cannot be taken back.
+func readable(r *Record, events []Event) map[string]string {
 	ordered := slices.Clone(events) // as they were recorded: at is what the caller said
 	slices.SortStableFunc(ordered, func(a, b Event) int { return strings.Compare(a.ID, b.ID) })
-	level := r.Sharing
-	for i := range ordered {
-		if ordered[i].Move == moveSharing {
-			level = sharedOf(&ordered[i]).From
-			break
+	out := map[string]string{}
+	level, highest := r.Sharing, r.Sharing
+	for _, e := range slices.Backward(ordered) {
+		if out[e.ID] = highest; e.Move != moveSharing {
+			continue
 		}
-	}
-	out := map[string]bool{}
-	var held []string
-	for i := range ordered {
-		switch e := &ordered[i]; e.Move {
-		case moveSharing:
-			level = sharedOf(e).To
-		case moveNote:
-			if noteOf(e).Audience != ForService {
-				held = append(held, e.ID)
-			}
-		case moveAttachment:
-			if attachedOf(e).Audience != ForService {
-				held = append(held, e.ID)
-			}
-		}
-		if sharesAtLeast(level, leastShared) {
-			for _, id := range held {
-				out[id] = true
-			}
-			held = nil
+		if level = sharedOf(&e).From; !sharesAtLeast(highest, level) {
+			highest = level
 		}
 	}
 	return out

@@ -107,6 +107,9 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 		if o.version, err = o.store(r, st.at); err != nil {
 			return err
 		}
+		if err := st.kept(o); err != nil {
+			return err
+		}
 		change.Versions = append(change.Versions, o.version)
 	}
 	for _, o := range withdrawn {
@@ -129,6 +132,9 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 		change.Versions = append(change.Versions, proof)
 	}
 	change.Events = append(change.Events, event)
+	if err := st.inquire(ctx, change); err != nil {
+		return err
+	}
 	before, err := st.earlier(ctx, task, recorded)
 	if err != nil {
 		return err

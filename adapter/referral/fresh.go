@@ -101,12 +101,11 @@ func (s *Service) again(ctx context.Context, d Delivery, identity string, r *Rec
 			if err != nil {
 				return nil, err
 			}
-			was.version = *v
-		}
-		if was.kind == "DocumentReference" && was.version.Number == 1 && sharesAtLeast(r.Sharing, was.least) {
-			if err := st.retell(ctx, was, number, content); err != nil {
+			n, err := parse(v.Body)
+			if err != nil {
 				return nil, err
 			}
+			was.version, was.wrong = *v, takenBack(n)
 		}
 		if was.version.Updated.Equal(st.at) || earlier {
 			resources = append(resources, was)

@@ -71,6 +71,9 @@ func (s *Service) bundle(ctx context.Context, p *Subscriber, n notice, content, 
 		if err != nil {
 			return nil, err
 		}
+		if err := disclose(p.Role, v); err != nil {
+			return nil, err
+		}
 		task, err := parse(v.Body)
 		if err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ type outcomeResource struct {
 	least   string // least sharing level at which it goes to the record
 	typed   fhir.Message
 	version Version
+	wrong   bool // the version marks it as taken back
 }
 
 // store makes the first version of the resource.

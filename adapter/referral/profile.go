@@ -16,6 +16,7 @@ const (
 	ProfileOrganization = canonical + "/StructureDefinition/sp-referral-organization"
 	ProfileReferral     = canonical + "/StructureDefinition/sp-referral-bundle"
 	ProfileActivity     = canonical + "/StructureDefinition/sp-activity"
+	ProfileQuestion     = canonical + "/StructureDefinition/sp-question"
 	ProfileTask         = canonical + "/StructureDefinition/sp-task"
 	ProfileOutcome      = canonical + "/StructureDefinition/sp-outcome-bundle"
 )
@@ -32,7 +33,7 @@ func ProfileOf(resourceType string) string { return received[resourceType] }
 
 // Profiles lists the canonicals of all profiles that a Service asks for.
 func Profiles() []string {
-	return []string{ProfileRequest, ProfileObservation, ProfilePatient, ProfileOrganization, ProfileReferral, ProfileTask, ProfileActivity, ProfileOutcome}
+	return []string{ProfileRequest, ProfileObservation, ProfilePatient, ProfileOrganization, ProfileReferral, ProfileTask, ProfileActivity, ProfileQuestion, ProfileOutcome}
 }
 
 // emits holds what this program made to a profile of its own: "the Task", "the

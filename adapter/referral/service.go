@@ -73,6 +73,9 @@ func (s *Service) Read(ctx context.Context, c Call, resourceType, id string) (*V
 	if err != nil {
 		return nil, err
 	}
+	if err := disclose(c.Principal.Role, v); err != nil {
+		return nil, err
+	}
 	return v, s.record(ctx, s.audit(c, "read", "R", v))
 }
 
@@ -80,6 +83,9 @@ func (s *Service) Read(ctx context.Context, c Call, resourceType, id string) (*V
 func (s *Service) ReadVersion(ctx context.Context, c Call, resourceType, id string, number int) (*Version, error) {
 	v, err := s.Store.ReadVersion(ctx, s.scope(c), resourceType, id, number)
 	if err != nil {
+		return nil, err
+	}
+	if err := disclose(c.Principal.Role, v); err != nil {
 		return nil, err
 	}
 	return v, s.record(ctx, s.audit(c, "vread", "R", v))
@@ -90,6 +96,9 @@ func (s *Service) ReadVersion(ctx context.Context, c Call, resourceType, id stri
 func (s *Service) History(ctx context.Context, c Call, resourceType, id string, p Page) (Found, error) {
 	found, err := s.Store.History(ctx, s.scope(c), resourceType, id, p)
 	if err != nil {
+		return Found{}, err
+	}
+	if err := discloseAll(c.Principal.Role, found.Versions); err != nil {
 		return Found{}, err
 	}
 	interaction := "history-type"
@@ -103,6 +112,9 @@ func (s *Service) History(ctx context.Context, c Call, resourceType, id string, 
 func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
 	found, err := s.Store.Search(ctx, s.scope(c), q)
 	if err != nil {
+		return Found{}, err
+	}
+	if err := discloseAll(c.Principal.Role, found.Versions); err != nil {
 		return Found{}, err
 	}
 	return found, s.record(ctx, s.auditList(c, "search-type", q.Type, found.Versions))

@@ -96,14 +96,16 @@ func (st *step) setSharing(ctx context.Context, in SharingInput) (*Change, error
 	}
 	var held []*Event // what the practice may read from now on
 	if sharesAtLeast(in.Level, leastShared) && !sharesAtLeast(before, leastShared) {
-		readable := released(st.before, st.events)
+		levels := readable(st.before, st.events)
 		for i := range st.events {
-			if e := &st.events[i]; !readable[e.ID] && (e.Move == moveNote && noteOf(e).Audience != ForService || e.Move == moveAttachment && attachedOf(e).Audience != ForService) && e.Role != "requester" {
+			if e := &st.events[i]; !sharesAtLeast(levels[e.ID], leastShared) && (e.Move == moveNote && noteOf(e).Audience != ForService || e.Move == moveAttachment && attachedOf(e).Audience != ForService) && e.Role != "requester" {
 				held = append(held, e)
 			}
 		}
 	}
+	var task *fhir.Task
 	change, err := st.amend(ctx, moveSharing, data, func(t *fhir.Task) {
+		task = t
 		for _, e := range held {
 			if n := noteOf(e); e.Move == moveNote {
 				at := slices.IndexFunc(st.events, func(old Event) bool { return old.ID == n.Replaces })
@@ -126,6 +128,13 @@ func (st *step) setSharing(ctx context.Context, in SharingInput) (*Change, error
 			}
 			change.Versions = append(change.Versions, v)
 		}
+	}
+	if !sharesAtLeast(before, in.Level) {
+		more, err := st.raised(ctx, task)
+		if err != nil {
+			return nil, err
+		}
+		change.Versions = append(change.Versions, more...)
 	}
 	var made []*outcomeResource
 	if consent != nil {

@@ -106,24 +106,39 @@ func (s *Service) sent(ctx context.Context, scope Scope, r *Record, content *fhi
 }
 
 // document makes the summary that goes to the record with a move, as text and as PDF;
-// nil when the move files none, or the sharing level allows none. events has the event
-// of the move at its end; wrong is what the move takes back.
+// nil when the move files none. Below the level that shares one it is the service's own,
+// until the level is raised. events has the event of the move at its end; wrong is what
+// the move takes back.
 func (st *step) document(events []Event, content *fhir.Node, recorded []*fhir.Node, wrong []*outcomeResource) (*outcomeResource, error) {
-	r := st.after
-	if !st.move.Writes.files() || !sharesAtLeast(r.Sharing, SharingSummary) {
+	if !st.move.Writes.files() {
 		return nil, nil
 	}
 	if st.move.Writes == WriteRetraction && !slices.ContainsFunc(wrong, func(o *outcomeResource) bool { return o.kind == "DocumentReference" }) {
 		return nil, nil // no summary is anywhere that this could take back
 	}
 	o := &outcomeResource{kind: "DocumentReference", role: "summary", least: SharingSummary, id: st.s.Store.NewID()}
-	return o, st.write(o, events, content, recorded)
+	level := pageLevel(st.after.Sharing)
+	if err := st.write(o, events, content, recorded, level); err != nil {
+		return nil, err
+	}
+	if level != SharingFull {
+		o.typed.(*fhir.DocumentReference).Meta = &fhir.Meta{Tag: []*fhir.Coding{fhir.NewCoding(SystemSharing, level, "")}}
+	}
+	return o, nil
 }
 
-// write fills a summary document at the sharing level of the referral.
-func (st *step) write(o *outcomeResource, events []Event, content *fhir.Node, recorded []*fhir.Node) error {
+// pageLevel is the level that a summary is written at: one below has none of its own.
+func pageLevel(level string) string {
+	if !sharesAtLeast(level, SharingSummary) {
+		return SharingSummary
+	}
+	return level
+}
+
+// write fills a summary document at a sharing level.
+func (st *step) write(o *outcomeResource, events []Event, content *fhir.Node, recorded []*fhir.Node, level string) error {
 	r := st.after
-	a := &account{s: st.s, record: r, events: events, activities: st.activities, patient: st.patient, content: content, recorded: recorded, level: r.Sharing, at: st.at}
+	a := &account{s: st.s, record: r, events: events, activities: st.activities, patient: st.patient, content: content, recorded: recorded, level: level, at: st.at}
 	page := a.summary()
 	pdf, err := summary.PDF(page)
 	if err != nil {
@@ -147,49 +162,57 @@ func (st *step) write(o *outcomeResource, events []Event, content *fhir.Node, re
 	return nil
 }
 
-// retell writes a summary document anew that was made at another sharing level: its words
-// are those of a level. It tells what was known then, and keeps its id and what it replaces.
-func (st *step) retell(ctx context.Context, o *outcomeResource, task int, content *fhir.Node) error {
+// retell gives a summary document in the words of a sharing level, where it was written at
+// another one. It tells what was known when it was made, and keeps everything else.
+func (st *step) retell(ctx context.Context, o *outcomeResource, old, content *fhir.Node, level string) (*fhir.Node, error) {
+	made := labelOf(old)
+	if made == "" {
+		made = SharingFull
+	}
+	if level = pageLevel(level); made == level {
+		return old, nil
+	}
 	events, err := st.s.Store.Events(ctx, st.scope, st.after.ID)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	first, err := st.s.Store.ReadVersion(ctx, Scope{Role: auth.RoleOperator}, o.kind, o.id, 1)
+	if err != nil {
+		return nil, err
 	}
 	// ids are made in the order of what they name
 	events = slices.DeleteFunc(events, func(e Event) bool { return e.ID > o.id })
 	then := *st.after
-	then.Version, then.Since = task, st.at
+	then.Version, then.Since = 0, first.Updated
 	for _, e := range events {
 		if e.Activity == "" {
 			then.Status, then.BusinessStatus = e.To, e.BusinessStatus
 		}
+		if e.Activity == "" && e.Move != "T03" && e.Move != "T21" && e.Move != "T25" { // those make no version
+			then.Version++
+		}
 	}
 	sent, err := st.s.sent(ctx, st.scope, &then, content)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	now := st.after
-	st.after = &then
-	defer func() { st.after = now }()
-	old, err := parse(o.version.Body)
+	past := *st
+	past.after, past.at = &then, first.Updated
+	again := &outcomeResource{kind: o.kind, id: o.id}
+	if err := past.write(again, events, content, sent, level); err != nil {
+		return nil, err
+	}
+	n, err := fhir.FromTyped(again.typed)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := st.write(o, events, content, sent); err != nil {
-		return err
+	fresh := old.Clone()
+	fresh.Remove("content")
+	for _, c := range n.All("content") {
+		fresh.Append("content", c)
 	}
-	version, err := o.store(&then, st.at)
-	if err != nil {
-		return err
-	}
-	fresh, err := parse(version.Body)
-	if err != nil {
-		return err
-	}
-	for _, replaced := range old.All("relatesTo") {
-		fresh.Append("relatesTo", replaced)
-	}
-	o.version.Body = fhir.Encode(fresh)
-	return nil
+	label(fresh, level, SharingFull)
+	return fresh, nil
 }
 
 // author is whose document it is: the service, or the requester while there is none.

@@ -70,6 +70,7 @@ func (s *Service) businessStatus(code string) *fhir.CodeableConcept {
 // Errors: those of emits.
 func (s *Service) taskVersion(r *Record, task *fhir.Node) (Version, error) {
 	stamp(task, r.ID, r.Version, r.Updated)
+	label(task, r.Sharing, SharingSummary)
 	v := Version{Type: "Task", ID: r.ID, Number: r.Version, Organisation: r.Organisation, Updated: r.Updated, Referral: r.ID, Patient: r.Patient}
 	v.Terms, v.From, v.To = terms(task)
 	v.Body = fhir.Encode(task)

@@ -41,6 +41,11 @@ func (s *Service) Update(ctx context.Context, c Call, resourceType, id string, v
 	} else if !errors.Is(err, issue.NotFound) {
 		return nil, err
 	}
+	if v, err := s.Store.Read(ctx, s.scope(c), "Task", id); err != nil {
+		return nil, err
+	} else if v.Referral != id {
+		return s.updateQuestion(ctx, c, v, version, root)
+	}
 	var move *Move
 	err := s.attempt(ctx, c, id, Input{}, func(st *step) (*Change, error) {
 		stored, err := st.current(ctx, "Task", id, version)
@@ -60,7 +65,15 @@ func (s *Service) Update(ctx context.Context, c Call, resourceType, id string, v
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.Store.Read(ctx, s.scope(c), "Task", id)
+	return s.updated(ctx, c, "Task", id, move)
+}
+
+// updated is what an update came to, as the caller may read it.
+func (s *Service) updated(ctx context.Context, c Call, kind, id string, move *Move) (*Updated, error) {
+	v, err := s.Store.Read(ctx, s.scope(c), kind, id)
+	if err == nil {
+		err = disclose(c.Principal.Role, v)
+	}
 	return &Updated{v, move}, err
 }
 
@@ -96,6 +109,10 @@ func (st *step) current(ctx context.Context, kind, id string, version int) (*fhi
 	}
 	if stored.Number != version {
 		return nil, staleVersion(stored.Number)
+	}
+	// compared with what the caller could read
+	if err := disclose(st.c.Principal.Role, stored); err != nil {
+		return nil, err
 	}
 	return parse(stored.Body)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
 )
 
@@ -41,9 +42,10 @@ func (st *step) withdrawn(ctx context.Context, task *fhir.Task) ([]*outcomeResou
 		if err != nil {
 			return nil, err
 		}
-		if n.Text("status") == "entered-in-error" || n.Text("status") == "superseded" {
+		if was.wrong {
 			continue // taken back before
 		}
+		was.wrong = true
 		status := "entered-in-error"
 		if was.kind == "DocumentReference" && st.move.Writes == WriteCorrection {
 			status = "superseded"
@@ -70,7 +72,8 @@ func (st *step) recorded(ctx context.Context, o *fhir.TaskOutput) (*outcomeResou
 	if !ok {
 		return nil, nil
 	}
-	v, err := st.s.Store.Read(ctx, Scope{Role: "requester", Organisations: []string{st.before.Organisation}}, kind, id)
+	// below the level that shares it, it is the service's own
+	v, err := st.s.Store.Read(ctx, Scope{Role: auth.RoleOperator}, kind, id)
 	if err != nil {
 		return nil, err
 	}
@@ -78,11 +81,16 @@ func (st *step) recorded(ctx context.Context, o *fhir.TaskOutput) (*outcomeResou
 	if err != nil {
 		return nil, err
 	}
-	was := &outcomeResource{kind: kind, id: id, role: o.GetType().GetCoding()[0].GetCode().GetValue(), least: SharingCodes, version: *v}
+	was := &outcomeResource{kind: kind, id: id, role: o.GetType().GetCoding()[0].GetCode().GetValue(), least: SharingCodes, version: *v, wrong: takenBack(n)}
 	if kind == "DocumentReference" || st.s.Instruments.Of(n) != nil {
 		was.least = SharingSummary
 	}
 	return was, nil
+}
+
+// takenBack reports whether a resource is marked as wrong.
+func takenBack(n *fhir.Node) bool {
+	return n.Text("status") == "entered-in-error" || n.Text("status") == "superseded"
 }
 
 // earlier are the interventions that were recorded while support went on: they go to the
@@ -200,6 +208,7 @@ func (st *step) provenance(made, wrong []*outcomeResource) (Version, error) {
 	}
 	id := st.s.Store.NewID()
 	stamp(n, id, 1, st.at)
+	label(n, r.Sharing, SharingSummary)
 	v := Version{Type: "Provenance", ID: id, Number: 1, Updated: st.at, Referral: r.ID, Patient: r.Patient, Body: fhir.Encode(n)}
 	v.Terms, v.From, v.To = terms(n)
 	return v, nil

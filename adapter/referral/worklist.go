@@ -93,6 +93,11 @@ func (s *Service) around(ctx context.Context, c Call, list []Record, events []Ev
 	if a.joined, err = s.joined(ctx, scope, list); err != nil {
 		return nil, err
 	}
+	for _, list := range a.joined {
+		if err := discloseAll(scope.Role, list); err != nil {
+			return nil, err
+		}
+	}
 	if a.patients, err = s.Store.ReadAll(ctx, scope, "Patient", people); err != nil {
 		return nil, err
 	}

@@ -146,10 +146,15 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 			return nil, err
 		}
 		bodies[i] = n
-		// nothing but words: a code to share is missing
-		words := n.Child("code") != nil && n.Descend("code", "coding") == nil
-		of := level.of(o)
-		if !sharesAtLeast(of, o.least) || words && !sharesAtLeast(of, SharingSummary) {
+		if of := level.of(o); o.kind != "DocumentReference" {
+			label(n, of, SharingSummary)
+		} else if o.within(of, n) {
+			if n, err = st.retell(ctx, o, n, content, of); err != nil {
+				return nil, err
+			}
+			bodies[i] = n
+		}
+		if !o.within(level.of(o), n) {
 			withheld[o.kind+"/"+o.id] = o.role
 		}
 	}
@@ -157,8 +162,8 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	if err != nil {
 		return nil, err
 	}
-	unmade := !sharesAtLeast(level.now, SharingSummary) && st.move.Writes.files() && st.move.Writes != WriteRetraction
-	withhold(shared, withheld, level.now, unmade)
+	label(shared, level.now, SharingSummary)
+	withhold(shared, withheld, level.now)
 	add(shared)
 	for _, entry := range content.All("entry") {
 		if n := entry.Child("resource"); n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
@@ -206,17 +211,16 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	return parse(fhir.Encode(b))
 }
 
-// of is the level of one resource: a version after the first marks it as wrong.
+// of is the level of one resource.
 func (l levels) of(o *outcomeResource) string {
-	if o.version.Number > 1 {
+	if o.wrong {
 		return l.filed
 	}
 	return l.now
 }
 
-// withhold leaves out of a Task what a sharing level withholds, and says that it did;
-// unmade says that the level allows no summary document to be made.
-func withhold(n *fhir.Node, withheld map[string]string, level string, unmade bool) {
+// withhold leaves out of a Task what a sharing level withholds, and says that it did.
+func withhold(n *fhir.Node, withheld map[string]string, level string) {
 	var names []string
 	name := func(s string) {
 		if !slices.Contains(names, s) {
@@ -224,9 +228,7 @@ func withhold(n *fhir.Node, withheld map[string]string, level string, unmade boo
 		}
 	}
 	summary := sharesAtLeast(level, SharingSummary)
-	if unmade {
-		name("summary")
-	}
+	author := n.Text("requester", "identifier", "value") // what the practice said is no secret to it
 	kept := n.Children[:0:0]
 	for _, c := range n.Children {
 		switch {
@@ -246,7 +248,7 @@ func withhold(n *fhir.Node, withheld map[string]string, level string, unmade boo
 				c.Child("value").Remove("text")
 				name("words of findings")
 			}
-		case c.Name == "note" && !summary:
+		case c.Name == "note" && !summary && (author == "" || c.Text("author", "identifier", "value") != author):
 			name("notes")
 			continue
 		case c.Name == "statusReason" && !summary:

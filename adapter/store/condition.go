@@ -66,8 +66,9 @@ func alternatives(c referral.Condition) (string, []any, error) {
 	case referral.ParamOwner:
 		referrals, args := in("f.owner", texts(c))
 		activities, more := in("a.owner", texts(c))
-		return "(EXISTS (SELECT 1 FROM referral f WHERE f.id = r.id AND " + referrals + ") OR EXISTS (SELECT 1 FROM activity a WHERE a.id = r.id AND " + activities + "))",
-			append(args, more...), nil
+		practices, last := in("t.value", texts(c)) // of questions
+		return "(EXISTS (SELECT 1 FROM referral f WHERE f.id = r.id AND " + referrals + ") OR EXISTS (SELECT 1 FROM activity a WHERE a.id = r.id AND " + activities +
+			") OR EXISTS (SELECT 1 FROM term t WHERE t.id = r.id AND t.param = 'owner' AND " + practices + "))", slices.Concat(args, more, last), nil
 	}
 	var or []string
 	var args []any

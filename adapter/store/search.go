@@ -180,7 +180,7 @@ func (s *Store) ownFew(ctx context.Context, scope referral.Scope, resourceType s
 	}
 	text := "SELECT DISTINCT " + column + " AS id FROM referral f WHERE " + own
 	if resourceType == "Task" { // and the sub-Tasks: of these referrals, and those sent to a provider
-		text += " UNION SELECT a.id FROM activity a JOIN referral f ON f.id = a.referral WHERE " + own
+		text += " UNION SELECT t.id FROM referral f CROSS JOIN term t WHERE t.type = 'Task' AND t.param = 'part-of' AND t.value = 'Task/' || f.id AND " + own
 		args = append(args[:len(args):len(args)], args...)
 		if scope.Role == auth.RoleOwner {
 			sent, more := in("a.owner", scope.Organisations)
