@@ -64,10 +64,8 @@ func (st *step) read(ctx context.Context, id string) (err error) {
 	if err != nil {
 		return err
 	}
-	if st.patient, err = parse(patient.Body); err != nil {
-		return err
-	}
-	return nil
+	st.patient, err = patient.content()
+	return err
 }
 
 // make decides one move and makes its Change.

@@ -133,7 +133,7 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 	if err != nil {
 		return err
 	}
-	return st.send(ctx, change, task, content, slices.Concat(recorded, withdrawn, before))
+	return st.send(ctx, change, next, content, slices.Concat(recorded, withdrawn, before))
 }
 
 // party is the organisation that makes the move, "" for the adapter and for operators.

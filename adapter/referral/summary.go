@@ -170,7 +170,7 @@ func (st *step) retell(ctx context.Context, o *outcomeResource, task int, conten
 	now := st.after
 	st.after = &then
 	defer func() { st.after = now }()
-	old, err := parse(o.version.Body)
+	old, err := o.version.content()
 	if err != nil {
 		return err
 	}
@@ -181,14 +181,14 @@ func (st *step) retell(ctx context.Context, o *outcomeResource, task int, conten
 	if err != nil {
 		return err
 	}
-	fresh, err := parse(version.Body)
+	fresh, err := version.content()
 	if err != nil {
 		return err
 	}
 	for _, replaced := range old.All("relatesTo") {
-		fresh.Append("relatesTo", replaced)
+		fresh.Append("relatesTo", replaced.Clone())
 	}
-	o.version.Body = fhir.Encode(fresh)
+	o.version.write(fresh)
 	return nil
 }
 
