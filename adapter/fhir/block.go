@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"strconv"
+	"strings"
 
 	"spadapter/adapter/issue"
 )
@@ -25,14 +26,23 @@ func (p *parser) node(start int) (*Node, error) {
 	return n, nil
 }
 
-// guess is how many elements are to come, by the length of those that come in compact
-// JSON: a block that is much too long costs more than one more block.
-func (p *parser) guess() int { return min((len(p.src)-p.pos)/22+8, 2048) }
+// guess is how many elements come next: in JSON as many as there are commas and opening
+// braces, and one. Those in texts make it too high, which costs memory alone; the length
+// says nothing, since it may be that of one attachment. It looks so far ahead only, that
+// each byte is looked at about once.
+func (p *parser) guess() int {
+	const ahead = 64 << 10
+	rest := p.src[p.pos:min(len(p.src), p.pos+ahead)]
+	if p.doc.xml {
+		return min(strings.Count(rest, "<")+1, 2048) // the end tags are too many
+	}
+	return min(strings.Count(rest, ",")+strings.Count(rest, "{")+1, 2048)
+}
 
 // children gives a list of its own, cut from a block, to what an object holds.
 func (p *parser) children(of []*Node) []*Node {
 	if len(p.lists)+len(of) > cap(p.lists) {
-		p.lists = make([]*Node, 0, max(len(of), p.guess()))
+		p.lists = make([]*Node, 0, len(p.stack)+p.guess()) // what waits for its list, and what comes
 	}
 	from := len(p.lists)
 	p.lists = append(p.lists, of...)

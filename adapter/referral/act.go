@@ -69,14 +69,22 @@ func (st *step) read(ctx context.Context, id string) (err error) {
 	if st.activities, err = s.Store.ActivitiesOf(ctx, id); err != nil {
 		return err
 	}
-	patient, err := s.Store.Read(ctx, st.scope, "Patient", st.before.Patient)
-	if err != nil {
+	if st.person, err = s.Store.Read(ctx, st.scope, "Patient", st.before.Patient); err != nil {
 		return err
 	}
-	if st.patient, err = parse(patient.Body); err != nil {
-		return err
+	st.patient, err = st.person.content()
+	return err
+}
+
+// later gives what joined the referral after its request and before the move, read once.
+func (st *step) later(ctx context.Context) ([]Version, error) {
+	if st.joined == nil {
+		var err error
+		if st.joined, err = st.s.joined(ctx, st.scope, []Record{*st.before}); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	return st.joined[st.before.ID], nil
 }
 
 // make decides one move and makes its Change.
@@ -105,7 +113,9 @@ type step struct {
 	before     *Record
 	events     []Event
 	activities []Activity
-	patient    *fhir.Node // as known now
+	person     *Version   // the Patient as known now
+	patient    *fhir.Node // the tree of person
+	joined     map[string][]Version
 	in         Input
 	at         time.Time // when it is recorded
 	when       time.Time // when it happened

@@ -85,7 +85,7 @@ func (s *Service) moveActivity(change *Change, by turn, a *Activity, t *fhir.Tas
 	label(n, r.Sharing, SharingFull)
 	v := Version{Type: "Task", ID: a.ID, Number: a.Version, Organisation: a.Organisation, Updated: a.Updated, Referral: a.Referral, Patient: r.Patient}
 	v.Terms, v.From, v.To = terms(n)
-	v.Body = fhir.Encode(n)
+	v.write(n)
 	if err := s.emits("the sub-Task", ProfileActivity, n); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (s *Service) edit(ctx context.Context, c Call, what, id string, version int
 	if v, err := s.answered(ctx, c, keys); v != nil || err != nil {
 		return v, err
 	}
-	var made *step
+	var answer *View
 	err := s.attempt(ctx, c, id, in, func(st *step) (*Change, error) {
 		if st.before.Version != version {
 			return nil, staleVersion(st.before.Version)
@@ -28,8 +28,11 @@ func (s *Service) edit(ctx context.Context, c Call, what, id string, version int
 		if err != nil {
 			return nil, err
 		}
-		made = st
-		return change, st.promise(ctx, change, keys)
+		if answer, err = st.show(ctx, change); err != nil {
+			return nil, err
+		}
+		promise(change, keys, answer)
+		return change, nil
 	})
 	if err != nil {
 		// the same call may have been made at the same moment
@@ -38,16 +41,19 @@ func (s *Service) edit(ctx context.Context, c Call, what, id string, version int
 		}
 		return nil, err
 	}
-	return made.show(ctx, s)
+	return answer, nil
 }
 
-// show gives the referral after a change, or the new one where an ended one was opened again.
-func (st *step) show(ctx context.Context, s *Service) (*View, error) {
+// show gives the referral as it will be after a change, or the new one where an ended one
+// is opened again.
+func (st *step) show(ctx context.Context, change *Change) (*View, error) {
 	r := st.after
 	if st.successor != nil && st.move.To == "" {
 		r = st.successor
 	}
-	return s.view(ctx, st.c, r, slices.DeleteFunc(slices.Clone(st.events), func(e Event) bool { return e.Referral != r.ID }))
+	ahead := *st.s
+	ahead.Store = &foresight{st.s.Store, st, change}
+	return ahead.view(ctx, st.c, r, slices.DeleteFunc(slices.Clone(st.events), func(e Event) bool { return e.Referral != r.ID }))
 }
 
 // amend makes the Change of something that is no move of the life cycle: the next version

@@ -249,7 +249,8 @@ func (st *step) reference(in AttachmentInput, id string, shown bool) (Version, e
 // documentVersion fills the version of an attachment's DocumentReference.
 func (st *step) documentVersion(v Version, n *fhir.Node) Version {
 	stamp(n, v.ID, v.Number, st.at)
-	v.Updated, v.Referral, v.Patient, v.Body = st.at, st.after.ID, st.after.Patient, fhir.Encode(n)
+	v.Updated, v.Referral, v.Patient = st.at, st.after.ID, st.after.Patient
+	v.write(n)
 	v.Terms, v.From, v.To = terms(n)
 	v.Terms = append(v.Terms, referralTerm(st.after.ID))
 	return v

@@ -69,14 +69,18 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 		ID: s.Store.NewID(), Referral: r.ID, Move: st.move.ID, From: st.before.Status, To: r.Status, BusinessStatus: r.BusinessStatus,
 		Reason: st.reason, Actor: st.party(), Role: st.role(), At: st.when, Data: mustJSON(st.in),
 	}
-	var sent []*fhir.Node
+	var known []*fhir.Node
 	if st.move.Writes.files() {
-		if sent, err = s.sent(ctx, st.scope, r, content); err != nil {
+		later, err := st.later(ctx)
+		if err != nil {
+			return err
+		}
+		if known, err = sent(content, later); err != nil {
 			return err
 		}
 	}
-	recorded := st.outcomeResources(sent)
-	document, err := st.document(append(slices.Clone(st.events), event), content, sent, withdrawn)
+	recorded := st.outcomeResources(known)
+	document, err := st.document(append(slices.Clone(st.events), event), content, known, withdrawn)
 	if err != nil {
 		return err
 	}
@@ -139,7 +143,7 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 	if err != nil {
 		return err
 	}
-	return st.send(ctx, change, task, content, slices.Concat(recorded, withdrawn, before))
+	return st.send(ctx, change, next, content, slices.Concat(recorded, withdrawn, before))
 }
 
 // party is the organisation that makes the move, "" for the adapter and for operators.

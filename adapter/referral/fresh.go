@@ -115,7 +115,11 @@ func (s *Service) again(ctx context.Context, d Delivery, identity string, r *Rec
 	if err != nil {
 		return nil, err
 	}
-	return st.rendered(ctx, identity, &task, content, resources, level)
+	rendered, err := st.rendered(ctx, identity, tree, content, resources, level)
+	if err != nil {
+		return nil, err
+	}
+	return fhir.Encode(rendered), nil
 }
 
 // writing is the row with an id that sends something to the record.

@@ -56,7 +56,7 @@ func (s *Service) weigh(ctx context.Context, r *Record, content *fhir.Node, chan
 	var list []*fhir.Node
 	is := map[string]bool{}
 	for i := range changed {
-		n, err := parse(changed[i].Body)
+		n, err := changed[i].content()
 		if err != nil {
 			return err
 		}

@@ -43,24 +43,19 @@ func (s *Service) answered(ctx context.Context, c Call, keys []Key) (*View, erro
 }
 
 // promise keeps with a change what its caller is answered, so that a repeat gets the same.
-func (st *step) promise(ctx context.Context, change *Change, keys []Key) error {
+func promise(change *Change, keys []Key, v *View) {
 	if len(keys) == 0 {
-		return nil
-	}
-	ahead := *st.s
-	ahead.Store = &foresight{st.s.Store, change}
-	v, err := st.show(ctx, &ahead)
-	if err != nil {
-		return err
+		return
 	}
 	change.Keys = append(change.Keys, keys...)
 	change.Response = &Response{Status: 200, ContentType: "application/json", ETag: etag(v.Version), Body: mustJSON(v)}
-	return nil
 }
 
-// foresight is a store as it will be after a change: as much of it as showing a referral reads.
+// foresight is a store as it will be after a change: as much of it as showing a referral
+// reads. What the step has read is not read again.
 type foresight struct {
 	Store
+	st     *step
 	change *Change
 }
 
@@ -99,9 +94,14 @@ func (f *foresight) ReadVersion(ctx context.Context, s Scope, resourceType, id s
 }
 
 func (f *foresight) ReadAll(ctx context.Context, s Scope, resourceType string, ids []string) (map[string]*Version, error) {
-	all, err := f.Store.ReadAll(ctx, s, resourceType, ids)
-	if err != nil {
-		return nil, err
+	all := map[string]*Version{}
+	if p := f.st.person; resourceType == "Patient" && len(ids) == 1 && ids[0] == p.ID {
+		all[p.ID] = p
+	} else {
+		var err error
+		if all, err = f.Store.ReadAll(ctx, s, resourceType, ids); err != nil {
+			return nil, err
+		}
 	}
 	for _, id := range ids {
 		if v := f.find(s, resourceType, id, 0); v != nil {
@@ -112,9 +112,18 @@ func (f *foresight) ReadAll(ctx context.Context, s Scope, resourceType string, i
 }
 
 func (f *foresight) Joined(ctx context.Context, s Scope, ids []string) (map[string][]Version, error) {
-	all, err := f.Store.Joined(ctx, s, ids)
-	if err != nil {
-		return nil, err
+	all := map[string][]Version{}
+	if of := f.st.before.ID; len(ids) == 1 && ids[0] == of {
+		list, err := f.st.later(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all[of] = slices.Clone(list)
+	} else {
+		var err error
+		if all, err = f.Store.Joined(ctx, s, ids); err != nil {
+			return nil, err
+		}
 	}
 	for i := range f.change.Versions {
 		v := &f.change.Versions[i]
@@ -136,9 +145,12 @@ func (f *foresight) Joined(ctx context.Context, s Scope, ids []string) (map[stri
 }
 
 func (f *foresight) ActivitiesOf(ctx context.Context, referrals ...string) ([]Activity, error) {
-	list, err := f.Store.ActivitiesOf(ctx, referrals...)
-	if err != nil {
-		return nil, err
+	list := slices.Clone(f.st.activities)
+	if len(referrals) != 1 || referrals[0] != f.st.before.ID {
+		var err error
+		if list, err = f.Store.ActivitiesOf(ctx, referrals...); err != nil {
+			return nil, err
+		}
 	}
 	for _, a := range f.change.Activities {
 		if !slices.Contains(referrals, a.Referral) {

@@ -26,7 +26,8 @@ func (o *outcomeResource) store(r *Record, at time.Time) (Version, error) {
 		return Version{}, err
 	}
 	stamp(n, o.id, 1, at)
-	v := Version{Type: o.kind, ID: o.id, Number: 1, Updated: at, Referral: r.ID, Patient: r.Patient, Body: fhir.Encode(n)}
+	v := Version{Type: o.kind, ID: o.id, Number: 1, Updated: at, Referral: r.ID, Patient: r.Patient}
+	v.write(n)
 	v.Terms, v.From, v.To = terms(n)
 	v.Terms = append(v.Terms, referralTerm(r.ID))
 	return v, nil

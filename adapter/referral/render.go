@@ -68,8 +68,9 @@ func (h *sheet) fill(r *Record, content *fhir.Node, later []Version, events []Ev
 		roles[n] = RoleBaseline
 		h.add(n)
 	}
-	for _, version := range later {
-		n, err := parse(version.Body)
+	for i := range later {
+		version := &later[i]
+		n, err := version.content()
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
 )
 
 // Store keeps referrals and everything that belongs to them. Every call that reads
@@ -200,6 +201,22 @@ type Version struct {
 	Hidden       bool   // readable by id, not found by search
 	Terms        []Term // what search may find it by
 	From, To     time.Time
+
+	tree *fhir.Node // of Body; nil until somebody asks
+}
+
+// write makes n the content of a version. Nobody changes it from then on.
+func (v *Version) write(n *fhir.Node) { v.Body, v.tree = fhir.Encode(n), n }
+
+// content gives the tree of Body, which is parsed once, and never where it was just
+// written. Nobody changes it. It is not safe for concurrent use.
+func (v *Version) content() (*fhir.Node, error) {
+	if v.tree != nil {
+		return v.tree, nil
+	}
+	var err error
+	v.tree, err = parse(v.Body)
+	return v.tree, err
 }
 
 // Term is one indexed value of a search parameter. A token has System and Value, a

@@ -64,7 +64,11 @@ func (s *Service) Summary(ctx context.Context, c Call, id, form string) (body []
 	if a.content, err = r.content(); err != nil {
 		return nil, 0, err
 	}
-	if a.recorded, err = s.sent(ctx, scope, r, a.content); err != nil {
+	later, err := s.Store.Joined(ctx, scope, []string{id})
+	if err != nil {
+		return nil, 0, err
+	}
+	if a.recorded, err = sent(a.content, later[id]); err != nil {
 		return nil, 0, err
 	}
 	page := a.summary()
@@ -83,17 +87,13 @@ func (s *Service) Summary(ctx context.Context, c Call, id, form string) (body []
 
 // sent is what the practice sent about the person: with the request, and what joined the
 // referral later. What the service recorded is not in it.
-func (s *Service) sent(ctx context.Context, scope Scope, r *Record, content *fhir.Node) ([]*fhir.Node, error) {
+func sent(content *fhir.Node, later []Version) ([]*fhir.Node, error) {
 	var list []*fhir.Node
 	for _, entry := range content.All("entry") {
 		list = append(list, entry.Child("resource"))
 	}
-	later, err := s.joined(ctx, scope, []Record{*r})
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range later[r.ID] {
-		n, err := parse(v.Body)
+	for i := range later {
+		n, err := later[i].content()
 		if err != nil {
 			return nil, err
 		}
@@ -192,14 +192,18 @@ func (st *step) retell(ctx context.Context, o *outcomeResource, old, content *fh
 			then.Version++
 		}
 	}
-	sent, err := st.s.sent(ctx, st.scope, &then, content)
+	later, err := st.later(ctx)
+	if err != nil {
+		return nil, err
+	}
+	recorded, err := sent(content, later)
 	if err != nil {
 		return nil, err
 	}
 	past := *st
 	past.after, past.at = &then, first.Updated
 	again := &outcomeResource{kind: o.kind, id: o.id}
-	if err := past.write(again, events, content, sent, level); err != nil {
+	if err := past.write(again, events, content, recorded, level); err != nil {
 		return nil, err
 	}
 	n, err := fhir.FromTyped(again.typed)

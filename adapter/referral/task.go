@@ -73,6 +73,6 @@ func (s *Service) taskVersion(r *Record, task *fhir.Node) (Version, error) {
 	label(task, r.Sharing, SharingSummary)
 	v := Version{Type: "Task", ID: r.ID, Number: r.Version, Organisation: r.Organisation, Updated: r.Updated, Referral: r.ID, Patient: r.Patient}
 	v.Terms, v.From, v.To = terms(task)
-	v.Body = fhir.Encode(task)
+	v.write(task)
 	return v, s.emits("the Task", ProfileTask, task)
 }

@@ -120,33 +120,27 @@ func (in *Input) texts() []*issue.Error {
 	return faults
 }
 
-// sound checks everything that a move is about to store and to send against the base
-// standard, so that nothing malformed is kept or refused by the record later on, when
-// whoever wrote it has gone.
+// sound checks everything that a move is about to store against the base standard, so
+// that nothing malformed is kept. What it sends was checked as it was rendered.
 func sound(c *Change) error {
-	check := func(body []byte) error {
-		n, err := parse(body)
+	for i := range c.Versions {
+		n, err := c.Versions[i].content()
 		if err == nil {
-			err = fhir.Check(n)
+			err = storable(n)
 		}
-		if err == nil {
-			return nil
-		}
-		var out []*issue.Error
-		for _, e := range issue.All(err) {
-			out = append(out, issue.New(issue.BusinessRule, "not-storable", "what was given cannot be written to a record: "+e.Details).At(e.Expression).Because(e))
-		}
-		return issue.Join(out)
-	}
-	for _, v := range c.Versions {
-		if err := check(v.Body); err != nil {
-			return err
-		}
-	}
-	for _, d := range c.Deliveries {
-		if err := check(d.Body); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// storable checks a resource against the base standard, so that no record refuses it later
+// on, when whoever wrote it has gone.
+func storable(n *fhir.Node) error {
+	var out []*issue.Error
+	for _, e := range issue.All(fhir.Check(n)) {
+		out = append(out, issue.New(issue.BusinessRule, "not-storable", "what was given cannot be written to a record: "+e.Details).At(e.Expression).Because(e))
+	}
+	return issue.Join(out)
 }

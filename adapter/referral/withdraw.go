@@ -38,13 +38,14 @@ func (st *step) withdrawn(ctx context.Context, task *fhir.Task) ([]*outcomeResou
 		if was == nil {
 			continue
 		}
-		n, err := parse(was.version.Body)
+		current, err := was.version.content()
 		if err != nil {
 			return nil, err
 		}
 		if was.wrong {
 			continue // taken back before
 		}
+		n := current.Clone()
 		was.wrong = true
 		status := "entered-in-error"
 		if was.kind == "DocumentReference" && st.move.Writes == WriteCorrection {
@@ -53,7 +54,8 @@ func (st *step) withdrawn(ctx context.Context, task *fhir.Task) ([]*outcomeResou
 		n.Set("status", status)
 		stamp(n, was.id, was.version.Number+1, st.at)
 		was.version.Number++
-		was.version.Updated, was.version.Body = st.at, fhir.Encode(n)
+		was.version.Updated = st.at
+		was.version.write(n)
 		was.version.Terms, was.version.From, was.version.To = terms(n)
 		was.version.Terms = append(was.version.Terms, referralTerm(st.after.ID))
 		list = append(list, was)
@@ -77,7 +79,7 @@ func (st *step) recorded(ctx context.Context, o *fhir.TaskOutput) (*outcomeResou
 	if err != nil {
 		return nil, err
 	}
-	n, err := parse(v.Body)
+	n, err := v.content()
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +156,7 @@ func sameMeaning(o, old *outcomeResource) bool {
 	if !ok {
 		return false
 	}
-	n, err := parse(old.version.Body)
+	n, err := old.version.content()
 	if err != nil {
 		return false
 	}

@@ -168,7 +168,7 @@ func (s *Service) viewOf(ctx context.Context, c Call, r *Record, around *surroun
 			return nil, err
 		}
 	}
-	patient, err := parse(current.Body)
+	patient, err := current.content()
 	if err != nil {
 		return nil, err
 	}

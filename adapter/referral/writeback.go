@@ -11,7 +11,7 @@ import (
 )
 
 // send decides what a move sends to the patient's record, and converts it.
-func (st *step) send(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node, resources []*outcomeResource) error {
+func (st *step) send(ctx context.Context, change *Change, task, content *fhir.Node, resources []*outcomeResource) error {
 	if st.move.Writes == WriteRetraction {
 		return st.retract(ctx, change, task, content, resources)
 	}
@@ -57,7 +57,7 @@ func (d *Delivery) reached() bool {
 
 // retract takes back whatever was filed: what still waits is not sent, and whoever was
 // sent something, or may have been, is told that it was entered in error.
-func (st *step) retract(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node, resources []*outcomeResource) error {
+func (st *step) retract(ctx context.Context, change *Change, task, content *fhir.Node, resources []*outcomeResource) error {
 	list, err := st.s.Store.Outbox(ctx, st.after.ID)
 	if err != nil {
 		return err
@@ -87,24 +87,27 @@ func (st *step) retract(ctx context.Context, change *Change, task *fhir.Task, co
 }
 
 // writeBack converts what a move sends to one recipient, at the sharing levels given.
-func (st *step) writeBack(ctx context.Context, change *Change, task *fhir.Task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts, level levels) error {
+func (st *step) writeBack(ctx context.Context, change *Change, task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts, level levels) error {
 	r := st.after
 	id := st.s.Store.NewID()
-	body, err := st.rendered(ctx, id, task, content, resources, level)
+	rendered, err := st.rendered(ctx, id, task, content, resources, level)
 	if err != nil {
+		return err
+	}
+	if err := storable(rendered); err != nil {
 		return err
 	}
 	facts.Task = r.Version
 	change.Deliveries = append(change.Deliveries, Delivery{
 		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: "write-back", Route: "fhir-rest",
-		ContentType: contentJSON, Body: body, Facts: facts, State: DeliveryQueued,
+		ContentType: contentJSON, Body: fhir.Encode(rendered), Facts: facts, State: DeliveryQueued,
 		Due: st.at, Expires: st.at.Add(st.s.RetryFor), Created: st.at,
 	})
 	return nil
 }
 
-// rendered is the body of a write-back; identity makes its ids.
-func (st *step) rendered(ctx context.Context, identity string, task *fhir.Task, content *fhir.Node, resources []*outcomeResource, level levels) ([]byte, error) {
+// rendered is what a write-back says; identity makes its ids.
+func (st *step) rendered(ctx context.Context, identity string, task, content *fhir.Node, resources []*outcomeResource, level levels) (*fhir.Node, error) {
 	source, err := st.report(ctx, task, content, resources, level)
 	if err != nil {
 		return nil, err
@@ -114,7 +117,7 @@ func (st *step) rendered(ctx context.Context, identity string, task *fhir.Task, 
 	if err != nil {
 		return nil, err
 	}
-	return fhir.Encode(result.Target), st.s.emits("the write-back", ProfileOutcome, result.Target)
+	return result.Target, st.s.emits("the write-back", ProfileOutcome, result.Target)
 }
 
 // patientNumber is the NHS number of the referral's Patient, "" when it is not known.
@@ -129,7 +132,7 @@ func patientNumber(r *Record, content *fhir.Node) string {
 
 // report is what the outcome map reads: the Task as far as it is shared, the Patient,
 // the original ServiceRequest, and the recorded resources that the level allows.
-func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node, recorded []*outcomeResource, level levels) (*fhir.Node, error) {
+func (st *step) report(ctx context.Context, task, content *fhir.Node, recorded []*outcomeResource, level levels) (*fhir.Node, error) {
 	r := st.after
 	b := fhir.Types(fhir.R4).New("Bundle")
 	b.Set("type", "collection")
@@ -141,10 +144,11 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 	withheld := map[string]string{} // reference → what it is
 	bodies := make([]*fhir.Node, len(recorded))
 	for i, o := range recorded {
-		n, err := parse(o.version.Body)
+		n, err := o.version.content()
 		if err != nil {
 			return nil, err
 		}
+		n = n.Clone() // what is stored stays as it is
 		bodies[i] = n
 		if of := level.of(o); o.kind != "DocumentReference" {
 			label(n, of, SharingSummary)
@@ -158,10 +162,7 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 			withheld[o.kind+"/"+o.id] = o.role
 		}
 	}
-	shared, err := fhir.FromTyped(task)
-	if err != nil {
-		return nil, err
-	}
+	shared := task.Clone()
 	label(shared, level.now, SharingSummary)
 	withhold(shared, withheld, level.now)
 	add(shared)
