@@ -121,7 +121,8 @@ var enoughAttempts = Guard{Name: "enough-attempts",
 		}
 		var days []string
 		for _, e := range s.events {
-			if e.BusinessStatus == "contact-attempted" {
+			// what is noted beside an attempt has its business status too
+			if e.Move == "T08" && e.BusinessStatus == "contact-attempted" {
 				if day := e.At.UTC().Format("2006-01-02"); !slices.Contains(days, day) {
 					days = append(days, day)
 				}

@@ -246,7 +246,7 @@ func ready(t *testing.T, m *Move, from string, asked bool, role auth.Role) *step
 		s: testService(t), at: time.Unix(1700000000, 0), patient: testPerson(t, false), actor: actorOf(role),
 		c:      Call{Principal: &auth.Principal{Role: role, Organisations: []string{"Y99201"}}},
 		before: &Record{Status: from, BusinessStatus: "allocated", Version: 3, Owner: "Y99201", Organisation: "Y99001", Since: time.Unix(1700000000, 0)},
-		events: []Event{{BusinessStatus: "contact-attempted"}},
+		events: []Event{{Move: "T08", BusinessStatus: "contact-attempted"}},
 	}
 	if asked {
 		st.before.Former, st.before.BusinessStatus = "plan-agreed", "cancellation-requested"
@@ -473,4 +473,23 @@ func testInstruments(t *testing.T) *Instruments {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// What is noted or sent while nobody has answered carries that business status, and is
+// no attempt to reach the person.
+func TestANoteIsNoAttempt(t *testing.T) {
+	rules := Rules{}.withDefaults()
+	sit := situation{business: "unable-to-contact", rules: &rules}
+	for day, move := range []string{"T08", "note", "observation", "attachment", "sharing-changed"} {
+		sit.events = append(sit.events, Event{Move: move, BusinessStatus: "contact-attempted", At: time.Date(2026, 11, 2+day, 9, 0, 0, 0, time.UTC)})
+	}
+	if enoughAttempts.ok(sit) {
+		t.Error("one attempt and four other days are enough")
+	}
+	for day := range 2 {
+		sit.events = append(sit.events, Event{Move: "T08", BusinessStatus: "contact-attempted", At: time.Date(2026, 11, 12+day, 9, 0, 0, 0, time.UTC)})
+	}
+	if !enoughAttempts.ok(sit) {
+		t.Error("three attempts on three days are not enough")
+	}
 }
