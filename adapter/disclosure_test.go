@@ -107,3 +107,33 @@ func TestThePracticeReadsWhatTheLevelAllows(t *testing.T) {
 		})
 	}
 }
+
+// What a correction says is for the practice: it cannot be for the service alone, over JSON
+// or over FHIR. A note for the service that came with the outcome stays with it, also when
+// the outcome is corrected.
+func TestACorrectionTellsNoNoteOfTheService(t *testing.T) {
+	c := newCast(t, "")
+	v := c.worker.act(c.referred("in-progress"), "complete", referral.Input{Outcome: fullOutcome(), Note: secret, NoteAudience: "service"}).view()
+	c.worker.act(v, "correct", referral.Input{Outcome: fullOutcome(), Note: secret, NoteAudience: "service"}).refuses(422, "audience-practice note_audience")
+	patch := fmt.Sprintf(`[{"op":"add","path":"/note","value":[{"text":%q,"extension":[{"url":"https://spadapter.example/fhir/StructureDefinition/audience","valueCode":"service"}]}]},
+		{"op":"add","path":"/output/-","value":{"type":{"coding":[{"system":%[2]q,"code":"outcome"}]},"valueCodeableConcept":{"coding":[{"system":%[3]q,"code":"goals-met"}]}}},
+		{"op":"add","path":"/output/-","value":{"type":{"coding":[{"system":%[2]q,"code":"outcome"}]},"valueCodeableConcept":{"coding":[{"system":"http://snomed.info/sct","code":"1230392000","display":"Not feeling lonely"}]}}}]`,
+		secret, referral.SystemTaskOutput, referral.SystemBusinessStatus)
+	if got := c.worker.do(http.MethodPatch, "/fhir/R4/Task/"+v.ID, []byte(patch), "Content-Type", "application/json-patch+json", "If-Match", fmt.Sprintf(`W/"%d"`, v.Version)); got.status != 422 || !strings.Contains(string(got.body), "audience-practice") || !strings.Contains(string(got.body), "T20") {
+		t.Errorf("over FHIR: %d %s", got.status, got.body)
+	}
+	v = c.worker.act(v, "correct", referral.Input{Outcome: fullOutcome(), Note: "A slip."}).view()
+	c.settledRows(v)
+	if !strings.Contains(c.worker.all(faces(v)...), secret) {
+		t.Error("the service itself cannot read it")
+	}
+	if theirs := c.gp.all(faces(v)...); strings.Contains(theirs, secret) || !strings.Contains(theirs, "A slip.") {
+		t.Error("the practice reads it, or not why")
+	}
+	for _, r := range c.w.gp.received() {
+		tells(t, "sent", pages(t, checked(t, r.Body))["current"], nil, []string{secret})
+		if strings.Contains(string(r.Body), secret) {
+			t.Errorf("it was sent: %s", r.Body)
+		}
+	}
+}
