@@ -143,6 +143,11 @@ func TestAnActivityIsASubTask(t *testing.T) {
 		if len(list.Items) != 1 || list.Items[0].Person == nil || list.Items[0].Person.Name == "" || list.Items[0].Referral != "" || list.Items[0].Instructions != "Step-free, please." {
 			t.Fatalf("the provider sees %+v", list.Items)
 		}
+		c.other.get("/api/v1/activities?open=false").want(http.StatusOK).into(&list)
+		if len(list.Items) != 0 {
+			t.Errorf("of those that have ended the provider sees %+v", list.Items)
+		}
+		c.other.get("/api/v1/activities?cursor=").refuses(http.StatusBadRequest, "filter http.cursor")
 		c.other.get("/api/v1/referrals/" + v.ID).want(http.StatusNotFound)
 		sub := c.other.get("/fhir/R4/Task/" + id).want(http.StatusOK).node()
 		if sub.Text("partOf", "reference") != "Task/"+v.ID || sub.Text("status") != "requested" {

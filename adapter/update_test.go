@@ -200,6 +200,13 @@ func TestATaskIsPatched(t *testing.T) {
 	patch(`[{"op":"replace","path":"/status","value":"accepted"}]`, jsonPatch, "1").want(http.StatusPreconditionFailed)
 	patch(`[{"op":"replace","path":"/for/reference","value":"Patient/other"}]`, jsonPatch, "2").want(http.StatusUnprocessableEntity)
 	patch(`[{"op":"test","path":"/status","value":"received"}]`, jsonPatch, "2").want(http.StatusUnprocessableEntity)
+	for body, want := range map[string]int{ // what a copy makes is a change as any other
+		`[{"op":"copy","from":"","path":"/contained"}]`:               http.StatusBadRequest,
+		`[{"op":"copy","from":"/note/0","path":"/note/0/extension"}]`: http.StatusBadRequest,
+		`[{"op":"add","path":"/contained","value":[{}]}` + strings.Repeat(`,{"op":"copy","from":"/contained","path":"/contained/-"}`, 34) + `]`: http.StatusUnprocessableEntity,
+	} {
+		patch(`[{"op":"add","path":"/note","value":[{"text":"one"}]},`+body[1:], jsonPatch, "2").want(want)
+	}
 	patch(`[]`, "text/plain", "2").want(http.StatusUnsupportedMediaType)
 	c.worker.do(http.MethodPatch, path, []byte(`[]`), "Content-Type", jsonPatch).want(http.StatusPreconditionRequired)
 	got = patch(`{"resourceType":"Parameters","parameter":[

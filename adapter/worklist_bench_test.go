@@ -58,8 +58,8 @@ func BenchmarkWorklist(b *testing.B) {
 			"operator":  {Client: "bench", Role: auth.RoleOperator},
 		} {
 			for filter, f := range map[string]referral.Filter{
-				"open": {Open: true}, "received": {Status: []string{"received"}}, "need": {Needs: []string{"housing"}}, "risk": {Risk: referral.Yes}, "overdue": {Overdue: referral.Yes},
-				"due-before": {DueBefore: middle}, "since": {Since: middle}, "several": {Open: true, Status: []string{"in-progress"}, Needs: []string{"loneliness"}, Risk: referral.Yes},
+				"open": {Open: referral.Yes}, "received": {Status: []string{"received"}}, "need": {Needs: []string{"housing"}}, "risk": {Risk: referral.Yes}, "overdue": {Overdue: referral.Yes},
+				"due-before": {DueBefore: middle}, "since": {Since: middle}, "several": {Open: referral.Yes, Status: []string{"in-progress"}, Needs: []string{"loneliness"}, Risk: referral.Yes},
 			} {
 				for _, order := range []referral.Sort{referral.SortCreated, referral.SortDue, referral.SortUpdated} {
 					f.Sort, f.Page.Count = order, 50
@@ -70,7 +70,7 @@ func BenchmarkWorklist(b *testing.B) {
 		service.Store = kept
 		who := &auth.Principal{Client: "bench", Role: auth.RoleOwner, Organisations: []string{demoService}}
 		b.Run(name+"/owner/recorded", func(b *testing.B) {
-			benchPage(b, service, who, referral.Filter{Open: true, Page: referral.Page{Count: 50}})
+			benchPage(b, service, who, referral.Filter{Open: referral.Yes, Page: referral.Page{Count: 50}})
 		})
 	}
 }

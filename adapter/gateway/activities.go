@@ -10,7 +10,7 @@ import (
 // activities is GET /api/v1/activities: the sub-Tasks that the caller was sent as a
 // provider, the oldest first. It takes open, count and cursor.
 func activities(x *exchange) error {
-	page, open := referral.Page{Count: pageDefault}, false
+	page, open := referral.Page{Count: pageDefault}, referral.Either
 	var faults []*issue.Error
 	for _, p := range x.query {
 		if p.formal() {
@@ -18,7 +18,8 @@ func activities(x *exchange) error {
 		}
 		switch p.key() {
 		case "open":
-			if open = p.value == "true"; !open && p.value != "false" {
+			var ok bool
+			if open, ok = wantedBy[p.value]; !ok {
 				faults = append(faults, issue.New(issue.Value, "filter", "open must be true or false").At("http.open"))
 			}
 		case "count":
@@ -28,7 +29,9 @@ func activities(x *exchange) error {
 			}
 			page.Count = min(n, pageMax)
 		case "cursor":
-			page.After = p.value
+			if page.After = p.value; p.value == "" {
+				faults = append(faults, issue.New(issue.Value, "filter", cursorMissing).At("http.cursor"))
+			}
 		default:
 			faults = append(faults, issue.New(issue.Invalid, "filter-unknown", "the list of activities takes open, count and cursor").With("the parameter is %q", p.key()))
 		}

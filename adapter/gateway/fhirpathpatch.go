@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,6 +9,13 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/fhirpath"
 	"spadapter/adapter/issue"
+)
+
+// The bounds of a FHIRPath Patch: elements of its Parameters, and work of all its paths
+// together. It has no operation that copies, so that it adds at most what it says.
+const (
+	maxPatchNodes = 20_000
+	maxPatchSteps = 1_000_000
 )
 
 // fhirPathPatched applies a FHIRPath Patch to a resource. Errors: as of jsonPatched.
@@ -26,13 +34,17 @@ func fhirPathPatched(body []byte, parameters *fhir.Node) (*fhir.Node, error) {
 	root := parsed.Clone()
 	operations := parameters.All("parameter")
 	if len(operations) > maxPatch {
-		return nil, issue.New(issue.TooCostly, "patch", "a patch has at most 200 operations")
+		return nil, tooManyOperations()
 	}
+	if parameters.Size() > maxPatchNodes {
+		return nil, issue.New(issue.TooCostly, "patch", "a FHIRPath Patch has at most "+strconv.Itoa(maxPatchNodes)+" elements; send the whole resource with PUT")
+	}
+	steps := maxPatchSteps
 	for _, p := range operations {
 		if p.Text("name") != "operation" {
 			return nil, issue.New(issue.Structure, "patch", "the parameters of a FHIRPath Patch are called operation").At(p.Path())
 		}
-		if err := patchStep(root, p); err != nil {
+		if err := patchStep(root, p, &steps); err != nil {
 			for _, e := range issue.All(err) {
 				_ = e.At(p.Path()).On(p.Position())
 			}
@@ -40,11 +52,11 @@ func fhirPathPatched(body []byte, parameters *fhir.Node) (*fhir.Node, error) {
 		}
 	}
 	// what was built is read anew, as any resource that comes from outside
-	return fhir.Parse(fhir.Types(fhir.R4), fhir.Encode(root), ours)
+	return fhir.Parse(fhir.Types(fhir.R4), fhir.Encode(root), fhir.Limits{Bytes: math.MaxInt32})
 }
 
-// patchStep does one operation.
-func patchStep(root, operation *fhir.Node) error {
+// patchStep does one operation; steps is what is left of the work for the paths.
+func patchStep(root, operation *fhir.Node, steps *int) error {
 	part := map[string]*fhir.Node{}
 	for _, p := range operation.All("part") {
 		part[p.Text("name")] = p
@@ -54,7 +66,7 @@ func patchStep(root, operation *fhir.Node) error {
 	if err != nil || text("path") == "" {
 		return issue.New(issue.Structure, "patch", "path must be a FHIRPath, such as Task.status")
 	}
-	found, err := expression.Eval(fhirpath.Context{}, root)
+	found, err := expression.Eval(fhirpath.Context{Budget: steps}, root)
 	if err != nil {
 		return err
 	}
@@ -116,7 +128,7 @@ func addElement(at *fhir.Node, name string, value *fhir.Node) error {
 	if err != nil {
 		return err
 	}
-	if len(at.All(name)) > 0 && !n.List {
+	if !n.List && at.Child(name) != nil {
 		return badPatch(name + " is there already and does not repeat: replace it")
 	}
 	at.Append(n.Name, n)

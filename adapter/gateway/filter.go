@@ -28,8 +28,8 @@ var filterParameters = []struct {
 		f.filter.Business = f.list(p, "codes of business-status", f.codes(referral.SystemBusinessStatus))
 	}},
 	{"owner", func(f *filtering, p parameter) {
-		if f.filter.Owner = p.value; p.value == "" {
-			f.wrong(p, "owner must be the ODS code of an organisation, or - for what nobody owns; leave the parameter out for all")
+		if f.filter.Owner = strings.ToUpper(p.value); p.value == "" || strings.Contains(p.value, ",") {
+			f.wrong(p, "owner must be the ODS code of one organisation, or - for what nobody owns; leave the parameter out for all")
 		}
 	}},
 	{"practice", func(f *filtering, p parameter) {
@@ -41,8 +41,12 @@ var filterParameters = []struct {
 		}
 	}},
 	{"patient", func(f *filtering, p parameter) {
-		if f.filter.Patient = strings.TrimPrefix(p.value, "Patient/"); f.filter.Patient == "" {
+		f.filter.Patient = strings.TrimPrefix(p.value, "Patient/")
+		switch {
+		case f.filter.Patient == "":
 			f.wrong(p, "patient must be the id of a Patient; leave the parameter out for all")
+		case tenDigits(f.filter.Patient): // the value is repeated nowhere
+			f.faults = append(f.faults, issue.New(issue.Value, "filter", "patient is the id of a Patient, as links.patient of an item has it; an NHS number is never taken in an address, since addresses are kept in logs").At("http.patient"))
 		}
 	}},
 	{"need", func(f *filtering, p parameter) {
@@ -52,7 +56,7 @@ var filterParameters = []struct {
 		f.filter.Priority = f.list(p, "codes of ServiceRequest.priority", priorities())
 	}},
 	{"risk", func(f *filtering, p parameter) { f.filter.Risk = f.wanted(p) }},
-	{"open", func(f *filtering, p parameter) { f.filter.Open = f.wanted(p) == referral.Yes }},
+	{"open", func(f *filtering, p parameter) { f.filter.Open = f.wanted(p) }},
 	{"overdue", func(f *filtering, p parameter) { f.filter.Overdue = f.wanted(p) }},
 	{"cancellation_asked", func(f *filtering, p parameter) { f.filter.Asked = f.wanted(p) }},
 	{"due_before", func(f *filtering, p parameter) {
@@ -83,7 +87,11 @@ var filterParameters = []struct {
 		}
 		f.filter.Page.Count = min(n, pageMax)
 	}},
-	{"cursor", func(f *filtering, p parameter) { f.filter.Page.After = p.value }},
+	{"cursor", func(f *filtering, p parameter) {
+		if f.filter.Page.After = p.value; p.value == "" {
+			f.wrong(p, cursorMissing)
+		}
+	}},
 }
 
 // parseFilter reads the query of the worklist. Every parameter may stand once; one
@@ -137,15 +145,25 @@ func (f *filtering) list(p parameter, what string, codes []string) []string {
 	return list
 }
 
+var wantedBy = map[string]referral.Wanted{"true": referral.Yes, "false": referral.No}
+
 func (f *filtering) wanted(p parameter) referral.Wanted {
-	switch p.value {
-	case "true":
-		return referral.Yes
-	case "false":
-		return referral.No
+	w, ok := wantedBy[p.value]
+	if !ok {
+		f.wrong(p, p.name+" must be true or false")
 	}
-	f.wrong(p, p.name+" must be true or false")
-	return referral.Either
+	return w
+}
+
+// cursorMissing is said of a cursor without text: a client that lost its own would read the
+// first page again and again.
+const cursorMissing = "cursor must be next of the page before; leave the parameter out for the first page"
+
+// tenDigits reports whether text is written as an NHS number is, with a right check digit or
+// not.
+func tenDigits(text string) bool {
+	digits := strings.NewReplacer(" ", "", "-", "").Replace(text)
+	return len(digits) == 10 && strings.Trim(digits, "0123456789") == ""
 }
 
 // meant says what was probably meant, "" when nothing is near.

@@ -130,7 +130,7 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 			v := someReferral(id, number+1)
 			return &v, nil
 		},
-		Activities: func(_ context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error) {
+		Activities: func(_ context.Context, c referral.Call, open referral.Wanted, p referral.Page) ([]referral.ActivityView, string, error) {
 			saw(c)
 			return []referral.ActivityView{someActivity("1", 2)}, "next", nil
 		},

@@ -23,7 +23,7 @@ type Operations struct {
 	AddNote       func(ctx context.Context, c referral.Call, id string, version int, in referral.NoteInput) (*referral.View, error)
 	AddAttachment func(ctx context.Context, c referral.Call, id string, version int, in referral.AttachmentInput) (*referral.View, error)
 	SetSharing    func(ctx context.Context, c referral.Call, id string, version int, in referral.SharingInput) (*referral.View, error)
-	Activities    func(ctx context.Context, c referral.Call, open bool, p referral.Page) ([]referral.ActivityView, string, error)
+	Activities    func(ctx context.Context, c referral.Call, open referral.Wanted, p referral.Page) ([]referral.ActivityView, string, error)
 	Activity      func(ctx context.Context, c referral.Call, id string) (*referral.ActivityView, error)
 	ActActivity   func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.ActivityView, error)
 	Update        func(ctx context.Context, c referral.Call, resourceType, id string, version int, root *fhir.Node) (*referral.Updated, error)

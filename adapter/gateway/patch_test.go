@@ -36,10 +36,65 @@ func TestJSONPatch(t *testing.T) {
 		"no pointer":          {`[{"op":"remove","path":"status"}]`, "", "patch"},
 		"everything at once":  {`[{"op":"remove","path":""}]`, "", "patch"},
 		"parts of a value":    {`[{"op":"remove","path":"/status/x"}]`, "", "patch"},
+		"copies are apart":    {`[{"op":"copy","from":"/note/0","path":"/note/-"},{"op":"replace","path":"/note/1/text","value":"two"}]`, `"note":[{"text":"one"},{"text":"two"}]`, ""},
+		"copy into itself":    {`[{"op":"copy","from":"/note/0","path":"/note/0/extension"}]`, `"note":[{"extension":{"text":"one"},"text":"one"}]`, ""},
+		"copy of everything":  {`[{"op":"copy","from":"","path":"/contained"},{"op":"remove","path":"/contained/status"}]`, `"note":[{"text":"one"}]},"id":"1"`, ""},
+		"move of everything":  {`[{"op":"move","from":"","path":"/contained"}]`, "", "patch"},
+		"move to where it is": {`[{"op":"move","from":"/note/0","path":"/note/0"}]`, `"note":[{"text":"one"}]`, ""},
+		"beside, same prefix": {`[{"op":"move","from":"/note","path":"/note2"},{"op":"move","from":"/note2","path":"/note"}]`, `"note":[{"text":"one"}]`, ""},
+		"text after the list": {`[] []`, "", "patch"},
+		"half a list":         {`[{"op":"test","path":"/status","value":"received"}`, "", "patch"},
+		"a path without end":  {`[{"op":"remove","path":"` + strings.Repeat("/0", 100_000) + `"}]`, "", "patch"},
 		"copy without source": {`[{"op":"copy","path":"/note/-"}]`, "", "patch"},
 	} {
 		n, err := jsonPatched([]byte(patchedTask), []byte(c.patch), fhir.Limits{})
 		patched(t, name, n, err, c.want, c.rule)
+	}
+}
+
+// TestPatchIsBounded: whatever a small patch multiplies is refused before it is built.
+func TestPatchIsBounded(t *testing.T) {
+	times := func(n int, operations ...string) string {
+		return "[" + strings.Repeat(strings.Join(operations, ",")+",", n-1) + strings.Join(operations, ",") + "]"
+	}
+	after := func(first, list string) string { return "[" + first + "," + list[1:] }
+	for name, patch := range map[string]string{
+		"a list into itself":  after(`{"op":"add","path":"/contained","value":[{}]}`, times(34, `{"op":"copy","from":"/contained","path":"/contained/-"}`)),
+		"a text doubled":      after(`{"op":"add","path":"/note/0/text","value":"`+strings.Repeat("x", 100_000)+`"}`, times(30, `{"op":"copy","from":"/note","path":"/note/-"}`)),
+		"the whole into it":   times(100, `{"op":"copy","from":"","path":"/contained"}`),
+		"one text many times": after(`{"op":"add","path":"/note/0/text","value":"`+strings.Repeat("x", 100_000)+`"}`, times(199, `{"op":"copy","from":"/note/0","path":"/note/-"}`)),
+		"moved up and down":   after(`{"op":"add","path":"/note/0/text","value":"`+strings.Repeat("x", 100_000)+`"}`, times(90, `{"op":"move","from":"/note","path":"/x"},{"op":"move","from":"/x","path":"/note"}`)),
+		"too deep":            `[{"op":"add","path":"/x","value":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}]`,
+		"deep by many steps":  `[{"op":"add","path":"/x","value":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `},{"op":"copy","from":"/x","path":"/x` + strings.Repeat("/0", 38) + `/-"}]`,
+		"names that are long": after(`{"op":"add","path":"/contained","value":[{"`+strings.Repeat("x", 100_000)+`":1}]}`, times(60, `{"op":"copy","from":"/contained/0","path":"/contained/-"}`)),
+		"too many":            times(maxPatch+1, `{"op":"test","path":"/status","value":"received"}`),
+		"nobody reads on":     strings.TrimSuffix(times(maxPatch, `{"op":"test","path":"/status","value":"received"}`), "]") + `,{"op":1`,
+	} {
+		_, err := jsonPatched([]byte(patchedTask), []byte(patch), fhir.Limits{Bytes: 4 << 20})
+		if list := issue.All(err); len(list) != 1 || list[0].Rule != "patch" || list[0].Type != issue.TooCostly {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestFHIRPathPatchIsBounded: many elements in a list, and paths that walk the whole again and
+// again.
+func TestFHIRPathPatchIsBounded(t *testing.T) {
+	operation := `{"name":"operation","part":[{"name":"type","valueCode":"delete"},{"name":"path","valueString":"Task.descendants().select(%resource.descendants().select(%resource.descendants())).where(false)"}]}`
+	for name, patch := range map[string]string{
+		"elements": `{"name":"operation","part":[{"name":"type","valueCode":"add"},{"name":"path","valueString":"Task"},{"name":"name","valueString":"note"},{"name":"value","part":[` +
+			strings.Repeat(`{"name":"extension"},{"name":"text"},`, maxPatchNodes/2) + `{"name":"text"}]}]}`,
+		"work":       strings.Repeat(operation+",", maxPatch-1) + operation,
+		"operations": strings.Repeat(operation+",", maxPatch) + operation,
+	} {
+		parameters, err := fhir.Parse(fhir.Types(fhir.R4), []byte(`{"resourceType":"Parameters","parameter":[`+patch+`]}`), fhir.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = fhirPathPatched([]byte(patchedTask), parameters)
+		if list := issue.All(err); len(list) != 1 || list[0].Type != issue.TooCostly {
+			t.Errorf("%s: %.300v", name, err)
+		}
 	}
 }
 

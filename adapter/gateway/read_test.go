@@ -35,7 +35,25 @@ func TestIfNoneMatch(t *testing.T) {
 			t.Errorf("%s: %v %s", value, rec.Header(), rec.Body)
 		}
 	}
-	wants(t, w.do("GET", "/api/v1/referrals/1", "", "as lw", `If-None-Match: W/"2"`), 304, "")
+}
+
+// What is composed of several resources changes without a new version of the one whose
+// version is its ETag: whoever asks gets it.
+func TestComposedIsAlwaysSent(t *testing.T) {
+	w := newWorld(t, func(o *Operations) {
+		o.Summary = func(context.Context, referral.Call, string, string) ([]byte, int, error) {
+			return []byte("So far."), 2, nil
+		}
+	})
+	for _, target := range []string{"/api/v1/referrals/1", "/api/v1/referrals/1/summary", "/api/v1/activities/1"} {
+		for _, tag := range []string{`W/"2"`, `*`} {
+			rec := w.do("GET", target, "", "as lw", "If-None-Match: "+tag)
+			wants(t, rec, 200, "")
+			if rec.Header().Get("ETag") == "" || rec.Header().Get("Cache-Control") != "no-store" || rec.Body.Len() == 0 {
+				t.Errorf("%s: %v", target, rec.Header())
+			}
+		}
+	}
 }
 
 func TestReadOfWhatIsGone(t *testing.T) {

@@ -175,7 +175,12 @@ var serviceParams = map[string]func(s *directory.Search, value string) string{
 		}
 		return ""
 	},
-	"cursor": func(s *directory.Search, v string) string { s.After = v; return "" },
+	"cursor": func(s *directory.Search, v string) string {
+		if s.After = v; v == "" {
+			return cursorMissing
+		}
+		return ""
+	},
 }
 
 // maxServiceValues bounds the alternatives of one parameter: there are fewer codes.

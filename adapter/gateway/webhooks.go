@@ -291,7 +291,9 @@ func parseList(params []parameter, name string, value *string) (referral.Page, e
 			}
 			page.Count = min(n, pageMax)
 		case "cursor":
-			page.After = p.value
+			if page.After = p.value; p.value == "" {
+				wrong(cursorMissing)
+			}
 		case name:
 			*value = p.value
 		default:

@@ -49,7 +49,7 @@ func (s *Service) Activity(ctx context.Context, c Call, id string) (*ActivityVie
 
 // Activities gives the sub-Tasks that the caller was sent as a provider, the oldest first.
 // Errors: value for a bad cursor.
-func (s *Service) Activities(ctx context.Context, c Call, open bool, p Page) (list []ActivityView, next string, err error) {
+func (s *Service) Activities(ctx context.Context, c Call, open Wanted, p Page) (list []ActivityView, next string, err error) {
 	found, next, err := s.Store.Activities(ctx, s.scope(c), open, p)
 	if err != nil {
 		return nil, "", err

@@ -65,7 +65,7 @@ type Store interface {
 	Activity(ctx context.Context, s Scope, id string) (*Activity, error)
 	// Activities gives the sub-Tasks that a provider was sent, the oldest first; open ones
 	// alone when open is set. next is "" on the last page.
-	Activities(ctx context.Context, s Scope, open bool, p Page) (list []Activity, next string, err error)
+	Activities(ctx context.Context, s Scope, open Wanted, p Page) (list []Activity, next string, err error)
 	// DueReferrals gives the ids of at most n referrals whose time is over. It knows no scope.
 	DueReferrals(ctx context.Context, now time.Time, n int) ([]string, error)
 	// Ledger gives the open loops of a scope, without names.
@@ -291,7 +291,7 @@ type Filter struct {
 	Patient   string   // id of the Patient
 	Needs     []string // codes of the need code system
 	Priority  []string // codes of ServiceRequest.priority; a request without any is "routine"
-	Open      bool     // not in a terminal status
+	Open      Wanted   // not in a terminal status
 	Overdue   Wanted
 	Risk      Wanted    // at least one risk is recorded
 	Asked     Wanted    // the requester has asked to cancel, and nobody has answered

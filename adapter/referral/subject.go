@@ -254,7 +254,7 @@ func (in *intake) findPatient(ctx context.Context, scope Scope, index *fhir.Inde
 
 // join finds the open referral that resources without a ServiceRequest belong to.
 func (in *intake) join(ctx context.Context, scope Scope, lone []*item) error {
-	list, _, err := in.s.Store.Referrals(ctx, scope, Filter{Patient: in.patient, Open: true, Page: Page{Count: 20}})
+	list, _, err := in.s.Store.Referrals(ctx, scope, Filter{Patient: in.patient, Open: Yes, Page: Page{Count: 20}})
 	if err != nil {
 		return err
 	}

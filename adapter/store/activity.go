@@ -73,12 +73,15 @@ func (s *Store) Activity(ctx context.Context, scope referral.Scope, id string) (
 
 // Activities gives the sub-Tasks that were sent to the organisations of a scope, the
 // oldest first. next is "" on the last page. Errors: value for a bad cursor, transient.
-func (s *Store) Activities(ctx context.Context, scope referral.Scope, open bool, p referral.Page) (list []referral.Activity, next string, err error) {
+func (s *Store) Activities(ctx context.Context, scope referral.Scope, open referral.Wanted, p referral.Page) (list []referral.Activity, next string, err error) {
 	var w clause
 	sent, args := in("a.owner", scope.Organisations)
 	w.and(sent, args...)
-	if open {
+	switch open {
+	case referral.Yes:
 		w.and("a.open = 1")
+	case referral.No:
+		w.and("a.open = 0")
 	}
 	name := fmt.Sprintf("activities %s %q", w.text.String(), w.args)
 	after, more, err := decodeCursor(name, p.After)

@@ -209,9 +209,12 @@ func (w *worklist) needs(codes []string) {
 // stage limits the list to where referrals are. What is closed is due at no time.
 func (w *worklist) stage(f referral.Filter) {
 	w.stages = slices.DeleteFunc(slices.Clone(everyStage), func(n int64) bool {
-		return (f.Open || !f.DueBefore.IsZero()) && n == 0 || f.Overdue == referral.Yes && n != 2 || f.Overdue == referral.No && n == 2
+		return (f.Open == referral.Yes || !f.DueBefore.IsZero()) && n == 0 || f.Open == referral.No && n != 0 || f.Overdue == referral.Yes && n != 2 || f.Overdue == referral.No && n == 2
 	})
-	if len(w.stages) == len(everyStage) {
+	switch len(w.stages) {
+	case 0: // such as what has ended and is overdue
+		w.empty = true
+	case len(everyStage):
 		w.stages = nil
 	}
 }

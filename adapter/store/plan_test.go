@@ -129,7 +129,7 @@ func TestNothingWalksThroughATable(t *testing.T) {
 		p := &planner{t: t, url: url, db: planning(t, url), s: s, seen: map[string]bool{}}
 		defer p.db.Close()
 		filters := worklistFilters(n)
-		filters["patient"] = referral.Filter{Patient: records[7].Patient, Open: true}
+		filters["patient"] = referral.Filter{Patient: records[7].Patient, Open: referral.Yes}
 		names := sorted(filters)
 		for scopeName, scope := range worklistScopes {
 			for i, name := range names {
@@ -189,7 +189,7 @@ func (p *planner) surroundings(scope referral.Scope, records []*referral.Record)
 		_, err := p.s.Activity(ctx, scope, ids[0])
 		return unlessNotFound(err)
 	})
-	for _, open := range []bool{true, false} {
+	for _, open := range []referral.Wanted{referral.Either, referral.Yes, referral.No} {
 		p.watch("activities", func() error {
 			_, _, err := p.s.Activities(ctx, owner("SPX01"), open, referral.Page{Count: 2})
 			return err

@@ -191,11 +191,11 @@ func TestWorklist(t *testing.T) {
 			{referral.Filter{}, []int{0, 1, 2, 3, 4, 5, 6}},
 			{referral.Filter{Owner: "SPX01"}, []int{0, 2, 4, 6}},
 			{referral.Filter{Owner: "-"}, []int{1, 3, 5}},
-			{referral.Filter{Open: true}, []int{0, 1, 2, 3}},
+			{referral.Filter{Open: referral.Yes}, []int{0, 1, 2, 3}},
 			{referral.Filter{Status: []string{"completed", "rejected"}}, []int{4, 5, 6}},
 			{referral.Filter{Patient: all[3].patient}, []int{3}},
 			{referral.Filter{Since: epoch.Add(5 * time.Second)}, []int{5, 6}},
-			{referral.Filter{Open: true, Owner: "SPX01", Since: epoch.Add(time.Second)}, []int{2}},
+			{referral.Filter{Open: referral.Yes, Owner: "SPX01", Since: epoch.Add(time.Second)}, []int{2}},
 		}
 		for i, test := range tests {
 			for count := 1; count < 4; count++ {

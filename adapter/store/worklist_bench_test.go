@@ -119,19 +119,19 @@ var worklistScopes = map[string]referral.Scope{
 func worklistFilters(n int) map[string]referral.Filter {
 	middle := epoch.Add(time.Duration(n) * time.Minute * 6 / 10)
 	return map[string]referral.Filter{
-		"all": {}, "open": {Open: true},
+		"all": {}, "open": {Open: referral.Yes}, "ended": {Open: referral.No},
 		"status=received": {Status: []string{"received"}}, "status=in-progress": {Status: []string{"in-progress"}}, "status=two": {Status: []string{"accepted", "on-hold"}},
 		"owner": {Owner: "SPX01"}, "owner=other": {Owner: "SPX07"}, "owner=-": {Owner: "-"},
-		"overdue=true": {Overdue: referral.Yes}, "overdue=false": {Overdue: referral.No, Open: true},
+		"overdue=true": {Overdue: referral.Yes}, "overdue=false": {Overdue: referral.No, Open: referral.Yes},
 		"need": {Needs: []string{"loneliness"}}, "need=rare": {Needs: []string{"transport", "food"}}, "need=none": {Needs: []string{"nobody"}},
 		"risk=true": {Risk: referral.Yes}, "risk=false": {Risk: referral.No},
 		"practice": {Practices: []string{"A00007"}}, "practice=many": {Practices: []string{"A00000", "A00001"}},
 		"priority": {Priority: []string{"urgent", "asap"}}, "priority=routine": {Priority: []string{"routine"}},
 		"business": {Business: []string{"waiting-list"}}, "business=many": {Business: []string{"plan-agreed", "contacted"}},
-		"asked=true": {Asked: referral.Yes}, "asked=false": {Asked: referral.No, Open: true},
-		"due-before": {DueBefore: middle}, "since": {Since: middle}, "since=late": {Since: epoch.Add(time.Duration(n) * time.Minute * 13 / 10), Open: true},
-		"all of them": {Open: true, Status: []string{"in-progress"}, Needs: []string{"loneliness", "caring"}, Risk: referral.Yes, Priority: []string{"routine"}, DueBefore: middle},
-		"two many":    {Open: true, Status: []string{"in-progress"}, Needs: []string{"loneliness"}, Asked: referral.No},
+		"asked=true": {Asked: referral.Yes}, "asked=false": {Asked: referral.No, Open: referral.Yes},
+		"due-before": {DueBefore: middle}, "since": {Since: middle}, "since=late": {Since: epoch.Add(time.Duration(n) * time.Minute * 13 / 10), Open: referral.Yes},
+		"all of them": {Open: referral.Yes, Status: []string{"in-progress"}, Needs: []string{"loneliness", "caring"}, Risk: referral.Yes, Priority: []string{"routine"}, DueBefore: middle},
+		"two many":    {Open: referral.Yes, Status: []string{"in-progress"}, Needs: []string{"loneliness"}, Asked: referral.No},
 	}
 }
 

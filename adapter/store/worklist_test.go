@@ -36,7 +36,7 @@ func meets(f referral.Filter, r *referral.Record) bool {
 	open := !referral.Terminal(r.Status)
 	return one(f.Status, r.Status) && one(f.Business, r.BusinessStatus) && one(f.Practices, r.Organisation, r.Registered) && one(f.Needs, r.Needs...) &&
 		one(f.Priority, r.Priority) && (f.Owner == "" || f.Owner == r.Owner || f.Owner == "-" && r.Owner == "") && (f.Patient == "" || f.Patient == r.Patient) &&
-		(!f.Open || open) && is(f.Overdue, open && r.Overdue) && is(f.Risk, r.Risk) && is(f.Asked, r.Former != "") && !r.Updated.Before(f.Since) &&
+		is(f.Open, open) && is(f.Overdue, open && r.Overdue) && is(f.Risk, r.Risk) && is(f.Asked, r.Former != "") && !r.Updated.Before(f.Since) &&
 		(f.DueBefore.IsZero() || !r.Due.IsZero() && r.Due.Before(f.DueBefore))
 }
 
@@ -125,7 +125,7 @@ func together(a, b referral.Filter) referral.Filter {
 	a.Status, a.Business, a.Needs = append(b.Status, a.Status...), append(b.Business, a.Business...), append(b.Needs, a.Needs...)
 	a.Priority, a.Practices = append(b.Priority, a.Priority...), append(b.Practices, a.Practices...)
 	a.Owner, a.Patient = cmp.Or(b.Owner, a.Owner), cmp.Or(b.Patient, a.Patient)
-	a.Open, a.Overdue, a.Risk, a.Asked = a.Open || b.Open, max(a.Overdue, b.Overdue), max(a.Risk, b.Risk), max(a.Asked, b.Asked)
+	a.Open, a.Overdue, a.Risk, a.Asked = max(a.Open, b.Open), max(a.Overdue, b.Overdue), max(a.Risk, b.Risk), max(a.Asked, b.Asked)
 	if a.Since.IsZero() {
 		a.Since = b.Since
 	}
@@ -177,7 +177,7 @@ func TestWorklistCursorStays(t *testing.T) {
 				t.Errorf("%s: got %v\nwant %v", order, rest, want)
 			}
 			for name, other := range map[string]referral.Filter{"another order": {Sort: map[referral.Sort]referral.Sort{"created": "due", "due": "updated", "updated": "created"}[order]},
-				"another filter": {Sort: order, Open: true}} {
+				"another filter": {Sort: order, Open: referral.Yes}} {
 				other.Page = f.Page
 				_, _, err := s.Referrals(t.Context(), requester(practice), other)
 				if wantIssue(t, err, issue.Value, "page-cursor"); t.Failed() {
