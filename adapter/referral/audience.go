@@ -54,24 +54,39 @@ func noteOf(e *Event) (n noted) {
 
 // permission is what one caller may read of the events of a referral.
 type permission struct {
+	caller    *auth.Principal
 	requester bool            // the caller is the practice
 	released  map[string]bool // events with something of the service that the practice may read
 }
 
 func permissionOf(c Call, r *Record, events []Event) permission {
 	if c.Principal.Role != auth.RoleRequester {
-		return permission{}
+		return permission{caller: c.Principal}
 	}
-	return permission{requester: true, released: released(r, events)}
+	return permission{caller: c.Principal, requester: true, released: released(r, events)}
+}
+
+// own reports whether the caller may read what an event has for the service alone: the
+// organisation that wrote it may, whoever owns the referral now, and an operator.
+func (v permission) own(e *Event) bool {
+	switch v.caller.Role {
+	case auth.RoleOperator:
+		return true
+	case auth.RoleRequester:
+		return false
+	}
+	return v.caller.SpeaksFor(e.Actor)
 }
 
 // note reports whether the caller may read the note of an event.
 func (v permission) note(e *Event, n noted) bool {
 	switch {
-	case !v.requester || e.Role == auth.RoleRequester:
+	case v.requester && e.Role == auth.RoleRequester:
 		return true
 	case n.Audience == ForService:
-		return false
+		return v.own(e)
+	case !v.requester:
+		return true
 	}
 	return e.Move != moveNote || v.released[e.ID]
 }
@@ -81,6 +96,8 @@ func (v permission) step(e *Event) (Step, bool) {
 	out := Step{Move: e.Move, Activity: e.Activity, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
 		Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)}
 	switch n := noteOf(e); {
+	case e.Move == moveAttachment && attachedOf(e).Audience == ForService:
+		return out, v.own(e)
 	case e.Move == moveAttachment:
 		return out, !v.requester || e.Role == auth.RoleRequester || v.released[e.ID]
 	case n.Note == "" || v.note(e, n):
