@@ -236,6 +236,41 @@ func TestSharingIsLoweredAndRaised(t *testing.T) {
 	})
 }
 
+// A consent from before the level was lowered does not raise it again, also where another
+// referral has taken the place of the one in which it was lowered; a consent of that very
+// day needs its time. The practice, which would read more, does not raise the level itself.
+func TestAnOldConsentRaisesNothing(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		c := newCast(t, url)
+		v := c.referred("in-progress")
+		before := more("full")
+		before.Consent.GivenOn = time.Now().Add(-2 * time.Second).UTC().Format(time.RFC3339)
+		v = c.gp.edit(v, "sharing", less("none")).view()
+		today := more("full")
+		today.Consent.GivenOn = time.Now().UTC().Format(time.DateOnly)
+		refuses := func(v referral.View, who caller) {
+			t.Helper()
+			who.edit(v, "sharing", before).refuses(422, "consent-old consent.given_on")
+			who.edit(v, "sharing", today).refuses(400, "consent-time consent.given_on")
+		}
+		refuses(v, c.worker)
+		c.gp.edit(v, "sharing", more("full")).refuses(422, "sharing-raised level")
+		v = c.worker.act(v, "close", referral.Input{Reason: said("disengaged")}).view()
+		v = c.worker.act(v, "reopen", referral.Input{}).view()
+		if v.Sharing != "none" {
+			t.Fatalf("the level is %s", v.Sharing)
+		}
+		refuses(v, c.worker)
+		c.worker.act(v, "transfer", referral.Input{Reason: said("replaced"), Service: service2}).want(200)
+		v = c.other.worklist("")[0]
+		v = c.other.act(v, "accept", referral.Input{}).view()
+		refuses(v, c.other)
+		if v = c.other.edit(v, "sharing", more("full")).view(); v.Sharing != "full" {
+			t.Errorf("a new consent leads to %s", v.Sharing)
+		}
+	})
+}
+
 // What was filed at a higher level is taken back from the record whatever the level is
 // when it turns out to be wrong.
 func TestWhatWasFiledIsTakenBackAtALowerLevel(t *testing.T) {

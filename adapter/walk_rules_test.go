@@ -43,7 +43,7 @@ received                             REQ    enter-in-error        T19  entered-i
 received,accepted,accepted+          ADM    enter-in-error        T19  entered-in-error  =                      -                   retract
 in-progress,in-progress+,on-hold,on-hold+,rejected,cancelled,completed,failed ADM enter-in-error T24 entered-in-error = - retract
 completed                            LW     correct               T20  =                 =                      -                   codes-only
-rejected,cancelled,completed,failed  REQ,LW reopen                T02  =                 =                      reopenable          -
+rejected,cancelled,completed,failed  REQ,LW reopen                T02  =                 =                      reopenable,owned       -
 `
 
 // statute is one row of the law.
@@ -101,14 +101,14 @@ func (w *walk) finds(k *knows, r *referral.Record, who, action string, in *refer
 	for i := range w.law {
 		s := &w.law[i]
 		if s.action == action && slices.Contains(s.states, state) && slices.Contains(s.who, who) {
-			return s, !slices.ContainsFunc(s.guards, func(g string) bool { return !w.holds(g, k, r, in) })
+			return s, !slices.ContainsFunc(s.guards, func(g string) bool { return !w.holds(g, who, k, r, in) })
 		}
 	}
 	return nil, false
 }
 
 // holds reports whether what a guard demands is so.
-func (w *walk) holds(guard string, k *knows, r *referral.Record, in *referral.Input) bool {
+func (w *walk) holds(guard, who string, k *knows, r *referral.Record, in *referral.Input) bool {
 	switch guard {
 	case "questioned":
 		return r.BusinessStatus == "info-requested"
@@ -124,6 +124,8 @@ func (w *walk) holds(guard string, k *knows, r *referral.Record, in *referral.In
 		return in.Reason.Code != "unable-to-contact" || len(k.attempts) >= w.service.Rules.MinAttempts
 	case "reopenable":
 		return r.BusinessStatus != "replaced" && !k.followed && w.now.Sub(r.Since) <= 90*24*time.Hour
+	case "owned":
+		return who != "LW" || r.Owner != ""
 	}
 	return guard == "-"
 }

@@ -132,7 +132,7 @@ type step struct {
 
 // situation is what guards look at.
 func (st *step) situation() situation {
-	return situation{record: st.before, events: st.events, activities: st.activities, deceased: deceased(st.patient), input: &st.in,
+	return situation{record: st.before, actor: st.actor, events: st.events, activities: st.activities, deceased: deceased(st.patient), input: &st.in,
 		business: st.business, now: st.at, rules: &st.s.Rules, partners: st.s.Partners}
 }
 

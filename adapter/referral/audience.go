@@ -54,24 +54,39 @@ func noteOf(e *Event) (n noted) {
 
 // permission is what one caller may read of the events of a referral.
 type permission struct {
+	caller    *auth.Principal
 	requester bool              // the caller is the practice
 	levels    map[string]string // by event, at which sharing level the practice may read it
 }
 
 func permissionOf(c Call, r *Record, events []Event) permission {
 	if c.Principal.Role != auth.RoleRequester {
-		return permission{}
+		return permission{caller: c.Principal}
 	}
-	return permission{requester: true, levels: readable(r, events)}
+	return permission{caller: c.Principal, requester: true, levels: readable(r, events)}
+}
+
+// own reports whether the caller may read what an event has for the service alone: the
+// organisation that wrote it may, whoever owns the referral now, and an operator.
+func (v permission) own(e *Event) bool {
+	switch v.caller.Role {
+	case auth.RoleOperator:
+		return true
+	case auth.RoleRequester:
+		return false
+	}
+	return v.caller.SpeaksFor(e.Actor)
 }
 
 // note reports whether the caller may read the note of an event.
 func (v permission) note(e *Event, n noted) bool {
 	switch {
-	case !v.requester || e.Role == auth.RoleRequester:
+	case v.requester && e.Role == auth.RoleRequester:
 		return true
 	case n.Audience == ForService:
-		return false
+		return v.own(e)
+	case !v.requester:
+		return true
 	}
 	return sharesAtLeast(v.levels[e.ID], leastShared)
 }
@@ -80,20 +95,25 @@ func (v permission) note(e *Event, n noted) bool {
 func (v permission) step(e *Event) (Step, bool) {
 	out := Step{Move: e.Move, Activity: e.Activity, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
 		Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)}
-	if !v.requester || e.Role == auth.RoleRequester || e.Move == moveSharing {
+	if v.requester && (e.Role == auth.RoleRequester || e.Move == moveSharing) {
 		return out, true
 	}
 	level := v.levels[e.ID]
-	if e.Move != moveNote && e.Move != moveAttachment {
+	if v.requester && e.Move != moveNote && e.Move != moveAttachment {
 		out.Data = told(e.Data, level)
 	}
 	switch n := noteOf(e); {
+	case e.Move == moveAttachment && attachedOf(e).Audience == ForService:
+		return out, v.own(e)
 	case e.Move == moveAttachment:
-		return out, attachedOf(e).Audience != ForService && sharesAtLeast(level, leastShared)
+		return out, !v.requester || sharesAtLeast(level, leastShared)
 	case n.Note == "" || v.note(e, n):
 		return out, true
 	case e.Move == moveNote:
 		return Step{}, false
+	}
+	if len(out.Data) == 0 {
+		return out, true
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(out.Data, &members) != nil {

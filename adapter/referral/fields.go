@@ -116,6 +116,8 @@ func (st *step) noteReaders() []*issue.Error {
 		return nil
 	case st.actor != ActorWorker || st.activity != nil:
 		e = issue.New(issue.BusinessRule, "audience-practice", "this note is read by everybody who sees the Task: leave note_audience out, or send practice")
+	case in.NoteAudience == ForService && st.move.Opens == OpensSuccessor && st.move.To == "" && st.before.Owner == "":
+		e = issue.New(issue.BusinessRule, "audience-nobody", "no service owns the new referral yet: a note for the service alone would have no reader")
 	case in.NoteAudience == ForService && slices.Contains(st.move.Requires, "note"):
 		e = issue.New(issue.BusinessRule, "audience-practice", "the note says to the practice why: it cannot be for the service alone")
 	default:

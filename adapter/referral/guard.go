@@ -11,6 +11,7 @@ import (
 // so far, and what is given with the move.
 type situation struct {
 	record     *Record
+	actor      Actor
 	events     []Event
 	activities []Activity // sub-Tasks
 	deceased   bool       // the person has died
@@ -69,6 +70,12 @@ var reopenable = Guard{Name: "reopenable", early: true,
 	ok: func(s situation) bool {
 		return s.record.BusinessStatus != "replaced" && !s.now.After(s.record.Since.Add(s.rules.ReopenFor))
 	}}
+
+// owned keeps a service that merely sees a pool from making a referral its own that it
+// never claimed.
+var owned = Guard{Name: "owned", early: true,
+	Text: "no service had claimed this referral when it ended: the practice that sent it opens it again",
+	ok:   func(s situation) bool { return s.actor != ActorWorker || s.record.Owner != "" }}
 
 // expired is of timers alone: they look again in the moment of the commit.
 var expired = Guard{Name: "expired", early: true,

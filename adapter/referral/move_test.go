@@ -279,6 +279,7 @@ var breaks = map[string]func(st *step){
 	"enough-attempts":  func(st *step) { st.events = nil },
 	"another-service":  func(st *step) { st.in.Service = "Y99201" },
 	"reopenable":       func(st *step) { st.before.Since = st.at.AddDate(0, 0, -91) },
+	"owned":            func(st *step) { st.actor, st.before.Owner = ActorWorker, "" },
 	"halfway":          func(st *step) { st.before.Remind = time.Time{} },
 	"unanswered":       func(st *step) { st.s.Rules.DeclineDays = 0 },
 	"expired":          func(st *step) { st.before.Due = time.Time{} },

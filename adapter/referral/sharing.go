@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 )
@@ -48,12 +49,14 @@ func sharedOf(e *Event) (v shared) {
 }
 
 // SetSharing changes the sharing level of a referral. It is lowered at any time, also after
-// the end, and raised by a new consent, which is kept as a FHIR Consent with a Provenance.
+// the end, and raised by the service that owns it or an operator, by a new consent, which is
+// kept as a FHIR Consent with a Provenance.
 // What waits to be sent is made again at the level that holds when it is sent; what was
 // sent before, and what the practice could read before, is not taken back.
 //
 // Errors: those of Act; required (rule "consent-needed") to raise it without consent;
-// business-rule (rule "consent-old") for a consent from before the level was set.
+// business-rule (rule "consent-old") for a consent from before the level was set, (rule
+// "sharing-raised") for a practice that raises it.
 func (s *Service) SetSharing(ctx context.Context, c Call, id string, version int, in SharingInput) (*View, error) {
 	return s.edit(ctx, c, "sharing", id, version, Input{}, func(st *step) (*Change, error) { return st.setSharing(ctx, in) })
 }
@@ -82,7 +85,7 @@ func (st *step) setSharing(ctx context.Context, in SharingInput) (*Change, error
 		}
 	}
 	before := st.before.Sharing
-	if err := st.checkSharing(&in); err != nil {
+	if err := st.checkSharing(ctx, &in); err != nil {
 		return nil, err
 	}
 	after := *st.before
@@ -152,7 +155,7 @@ func (st *step) setSharing(ctx context.Context, in SharingInput) (*Change, error
 }
 
 // checkSharing says what is wrong with a new level.
-func (st *step) checkSharing(in *SharingInput) error {
+func (st *step) checkSharing(ctx context.Context, in *SharingInput) error {
 	r := st.before
 	var faults []*issue.Error
 	fault := func(t issue.Type, rule, field, text string) {
@@ -168,6 +171,9 @@ func (st *step) checkSharing(in *SharingInput) error {
 		fault(issue.CodeInvalid, "field-code", "level", "level is one of "+strings.Join(sharingLevels, ", "))
 	case in.Level == r.Sharing:
 		fault(issue.BusinessRule, "sharing-same", "level", "this is the level already")
+	case raised && st.actor == ActorRequester:
+		// who would read more does not decide alone that they may
+		fault(issue.BusinessRule, "sharing-raised", "level", "a practice lowers the level; the service that owns the referral raises it, with a new consent of the person: ask the service to")
 	case raised && in.Consent == nil:
 		fault(issue.Required, "consent-needed", "consent", "to share more needs a new consent of the person: ask them, and send consent with given_on and how")
 	case !raised && in.Consent != nil:
@@ -179,14 +185,18 @@ func (st *step) checkSharing(in *SharingInput) error {
 	for _, e := range (&Input{Note: in.Reason}).texts() {
 		faults = append(faults, e.At("reason"))
 	}
-	if in.Consent != nil && raised {
-		faults = append(faults, st.checkConsent(in.Consent)...)
+	if in.Consent != nil && raised && st.actor != ActorRequester {
+		since, err := st.levelSince(ctx)
+		if err != nil {
+			return err
+		}
+		faults = append(faults, st.checkConsent(in.Consent, since)...)
 	}
 	return issue.Join(faults)
 }
 
-// checkConsent says what is wrong with a consent.
-func (st *step) checkConsent(in *ConsentInput) []*issue.Error {
+// checkConsent says what is wrong with a consent to overrule a level that was set at since.
+func (st *step) checkConsent(in *ConsentInput, since time.Time) []*issue.Error {
 	var faults []*issue.Error
 	fault := func(t issue.Type, rule, field, text string) {
 		faults = append(faults, issue.New(t, rule, text).At("consent."+field))
@@ -199,8 +209,10 @@ func (st *step) checkConsent(in *ConsentInput) []*issue.Error {
 		fault(issue.Value, "field-date", "given_on", "given_on is a day, YYYY-MM-DD, or a time with seconds and offset")
 	case from.After(st.at.Add(time.Minute)):
 		fault(issue.Value, "field-date", "given_on", "given_on lies in the future")
-	case !to.After(st.levelSince()):
+	case !to.After(since):
 		fault(issue.BusinessRule, "consent-old", "given_on", "this consent is older than the level that holds now, which it cannot overrule: ask the person again")
+	case len(in.GivenOn) == len(time.DateOnly) && from.Add(-time.Hour).Before(since): // in summer a day begins an hour earlier here
+		fault(issue.Value, "consent-time", "given_on", "the level that holds now was set on this day: give the time of the consent too, with seconds and offset, so that it is plain which came last")
 	}
 	switch in.GivenBy {
 	case "", "person":
@@ -224,15 +236,27 @@ func (st *step) checkConsent(in *ConsentInput) []*issue.Error {
 	return faults
 }
 
-// levelSince is when the sharing level was last set: a consent counts from then on.
-func (st *step) levelSince() time.Time {
+// levelSince is when the sharing level was last set, here or in a referral that this one
+// takes the place of, whose level it began with: a consent counts from then on.
+func (st *step) levelSince(ctx context.Context) (time.Time, error) {
 	since := st.written()
-	for i := range st.events {
-		if e := &st.events[i]; e.Move == moveSharing && e.At.After(since) {
-			since = e.At
+	line, err := st.s.lineage(ctx, st.before)
+	if err != nil {
+		return since, err
+	}
+	// some may have been another service's
+	events, err := st.s.Store.EventsOf(ctx, Scope{Role: auth.RoleOperator}, line)
+	if err != nil {
+		return since, err
+	}
+	for _, id := range line {
+		for i := range events[id] {
+			if e := &events[id][i]; e.Move == moveSharing && e.At.After(since) {
+				since = e.At
+			}
 		}
 	}
-	return since
+	return since, nil
 }
 
 // consent makes the Consent that a level is raised by.

@@ -104,7 +104,7 @@ var Table = []Move{
 	{ID: "T21", Name: "overdue", From: unfinished, During: Whichever, Actors: []Actor{ActorTimer}, Guards: []Guard{expired}},
 	{ID: "T25", Name: "remind the service", From: []string{StatusReceived}, Actors: []Actor{ActorTimer}, Guards: []Guard{halfway}},
 	{ID: "T02", Action: "reopen", Name: "open again, as a new Task", From: []string{StatusRejected, StatusCancelled, StatusCompleted, StatusFailed},
-		Actors: []Actor{ActorRequester, ActorWorker}, Guards: []Guard{reopenable}, Opens: OpensSuccessor, Proposes: "active"},
+		Actors: []Actor{ActorRequester, ActorWorker}, Guards: []Guard{reopenable, owned}, Opens: OpensSuccessor, Proposes: "active"},
 }
 
 // Activities is the life cycle of a sub-Task: an activity at a provider that the person

@@ -184,7 +184,7 @@ func (s *Service) viewOf(ctx context.Context, c Call, r *Record, around *surroun
 		}
 		v.Activities = append(v.Activities, *a)
 	}
-	v.AllowedActions = s.offers(c, situation{record: r, events: events, activities: activities, deceased: deceased(patient), input: &Input{},
+	v.AllowedActions = s.offers(c, situation{record: r, actor: actorOf(c.Principal.Role), events: events, activities: activities, deceased: deceased(patient), input: &Input{},
 		now: s.now(), rules: &s.Rules, partners: s.Partners})
 	return v, nil
 }
