@@ -89,6 +89,7 @@ type knows struct {
 	attempts     map[string]bool // days on which nobody answered
 	followed     bool            // another Task has taken its place
 	task         []byte          // the Task as it was at the last look
+	beside       []*beside
 }
 
 // finds gives the row of the law for a move, and whether it may be made; nil where the

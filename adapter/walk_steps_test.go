@@ -187,6 +187,9 @@ func (w *walk) delivers(t *rapid.T) {
 		t.Fatal(err)
 	}
 	for _, d := range list {
+		if !w.goes(t, d) {
+			continue
+		}
 		before := w.look(d.Referral)
 		state := oneOfThese(t, "state", []referral.DeliveryState{referral.DeliveryDelivered, referral.DeliveryQueued, referral.DeliveryDead})
 		a := referral.Attempt{Delivery: d.ID, Number: d.Attempts + 1, At: w.now, State: state, Due: w.now.Add(time.Hour)}
@@ -247,6 +250,7 @@ func (w *walk) end() {
 	}
 	w.check(w.t)
 	for _, k := range w.list {
+		w.checkBeside(w.t, k)
 		events, err := w.store.Events(w.t.Context(), referral.Scope{Role: auth.RoleOperator}, k.id)
 		if err != nil {
 			w.t.Fatal(err)
@@ -254,8 +258,8 @@ func (w *walk) end() {
 		for _, e := range events {
 			for _, audience := range []string{"operator", "requester:" + k.practice} {
 				want := 1
-				if e.Move == "T25" && audience != "operator" {
-					want = 0 // a reminder is for the service
+				if (e.Move == "T25" || w.private[e.ID]) && audience != "operator" {
+					want = 0 // a reminder is for the service, and so is what it keeps to itself
 				}
 				if n := strings.Count(strings.Join(w.told[audience], " "), e.ID); n != want {
 					w.t.Fatalf("%s is told %d times of %s", audience, n, e.Move)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 	"spadapter/adapter/store"
+	"spadapter/adapter/store/storetest"
 )
 
 // walk is a service on a store of its own, with a clock that the walk turns, and what the
@@ -35,7 +37,9 @@ type walk struct {
 	people  map[string]*synthetic
 	read    map[string]int64 // how far the feed of an audience was read
 	told    map[string][]string
-	count   map[string]int // moves that were made, by row and action, over all walks
+	count   map[string]int  // moves that were made, by row and action, over all walks
+	said    int             // what was said beside the moves
+	private map[string]bool // events that the practice is not told of
 }
 
 // Whatever is tried on referrals, by whomever and in whatever order: what the law allows
@@ -52,17 +56,16 @@ func TestAnyWalkKeepsTheLaw(t *testing.T) {
 		f := strings.Fields(line)
 		errands[[2]string{f[0], f[1]}] = [2]string{f[2], f[3]}
 	}
-	run, dir, made := 0, t.TempDir(), map[string]int{}
-	rapid.Check(t, func(rt *rapid.T) {
-		run++
-		s, err := store.Open(t.Context(), "sqlite:"+filepath.Join(dir, strconv.Itoa(run)+".db"))
+	made := map[string]int{}
+	walking := func(rt *rapid.T, url string) {
+		s, err := store.Open(t.Context(), url)
 		if err != nil {
 			rt.Fatal(err)
 		}
 		defer s.Close(t.Context())
-		w := &walk{t: rt, store: s, count: made, law: rows, errand: errands, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), dead: map[string]bool{}, people: map[string]*synthetic{},
-			read: map[string]int64{}, told: map[string][]string{}, sharing: rapid.SampledFrom([]string{"full", "summary", "codes-only", "none"}).Draw(rt, "sharing")}
-		w.aside = openAside(rt, filepath.Join(dir, strconv.Itoa(run)+".db"))
+		w := &walk{t: rt, store: s, count: made, law: rows, errand: errands, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), private: map[string]bool{}, dead: map[string]bool{}, people: map[string]*synthetic{},
+			read: map[string]int64{}, told: map[string][]string{}, sharing: oneOfThese(rt, "sharing", levels)}
+		w.aside = openAside(rt, url)
 		defer w.aside.Close()
 		nudge, decline := rapid.SampledFrom([]int{0, 3}).Draw(rt, "nudge"), rapid.SampledFrom([]int{0, 0, 6}).Draw(rt, "decline")
 		w.service = referral.NewService(referral.Config{
@@ -73,11 +76,35 @@ func TestAnyWalkKeepsTheLaw(t *testing.T) {
 		w.refers(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"": w.check, "refers": w.refers, "moves": w.moves, "works": w.works, "works on": w.works, "runs errands": w.runsErrands, "edits": w.edits,
+			"notes": w.notes, "attaches": w.attaches, "shares": w.shares,
 			"waits": w.waits, "delivers": w.delivers, "dies": w.dies,
 		})
 		w.end()
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		run, dir := 0, t.TempDir()
+		rapid.Check(t, func(rt *rapid.T) {
+			run++
+			walking(rt, "sqlite:"+filepath.Join(dir, strconv.Itoa(run)+".db"))
+		})
+	})
+	t.Run("postgres", func(t *testing.T) {
+		if storetest.Postgres(t) == "" {
+			return
+		}
+		checks := flag.Lookup("rapid.checks")
+		defer func(n string) { _ = checks.Value.Set(n) }(checks.Value.String())
+		if err := checks.Value.Set("12"); err != nil {
+			t.Fatal(err)
+		}
+		rapid.Check(t, func(rt *rapid.T) { walking(rt, storetest.Postgres(t)) })
 	})
 	t.Logf("moves made: %v", made)
+	for _, what := range []string{"note", "attachment", "sharing-changed", "rendered again"} {
+		if made[what] == 0 {
+			t.Errorf("no walk came to: %s", what)
+		}
+	}
 	if len(made) < len(rows)/2 {
 		t.Errorf("only %d of %d rows were made", len(made), len(rows))
 	}
