@@ -92,7 +92,7 @@ func (c *Config) complete() error {
 		return errors.New("ADAPTER_MIN_ATTEMPTS and the durations are above zero, ADAPTER_BODY_BYTES is at least 1024, and ADAPTER_BODY_BYTES_AT_ONCE is not below zero")
 	}
 	if c.TriageDays < 0 || c.AnswerDays < 0 || c.ContactDays < 0 || c.SupportDays < 0 || c.ReopenFor < 0 || c.TimersEvery < 0 {
-		return errors.New("the working days of the life cycle, ADAPTER_REOPEN_FOR and ADAPTER_TIMERS_EVERY are above zero")
+		return errors.New("the working days of the life cycle, ADAPTER_REOPEN_FOR and ADAPTER_TIMERS_EVERY are not below zero")
 	}
 	if _, err := c.closed(); err != nil || c.NudgeDays < 0 || c.DeclineDays < 0 {
 		return errors.New("ADAPTER_CLOSED_DAYS are dates such as 2027-01-04 with commas between, and ADAPTER_NUDGE_DAYS and ADAPTER_AUTO_DECLINE_DAYS are not below zero")
@@ -210,7 +210,7 @@ type configCmd struct {
 }
 
 func (c *configCmd) Run() error {
-	if err := c.complete(); err != nil {
+	if err := errors.Join(c.given(), c.complete()); err != nil {
 		return err
 	}
 	return c.print(os.Stdout)

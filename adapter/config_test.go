@@ -69,6 +69,27 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 	}
 }
 
+// A number of the life cycle that means nothing is refused by its name, with what it may be;
+// one that is written as zero is not the default in silence.
+func TestNumbersThatMeanNothingAreRefused(t *testing.T) {
+	all := []string{
+		"ADAPTER_TRIAGE_DAYS=0", "ADAPTER_ANSWER_DAYS=0", "ADAPTER_CONTACT_DAYS=3651", "ADAPTER_SUPPORT_DAYS=0", "ADAPTER_CONFIRM_DAYS=0",
+		"ADAPTER_NUDGE_DAYS=3651", "ADAPTER_AUTO_DECLINE_DAYS=3651", "ADAPTER_TIMERS_EVERY=0s", "ADAPTER_REOPEN_FOR=0s", "ADAPTER_EVENTS_FOR=0s",
+	}
+	for _, command := range []string{"serve", "config"} {
+		out, code := program(t, all, command)
+		for _, setting := range all {
+			if name, _, _ := strings.Cut(setting, "="); code == 0 || !strings.Contains(out, name+" is ") {
+				t.Errorf("%s does not refuse %s: exit code %d: %s", command, setting, code, out)
+			}
+		}
+	}
+	out, code := program(t, []string{"ADAPTER_TRIAGE_DAYS=1", "ADAPTER_CONFIRM_DAYS=-1", "ADAPTER_NUDGE_DAYS=0", "ADAPTER_TIMERS_EVERY=100ms", "ADAPTER_SUPPORT_DAYS=3650"}, "config")
+	if code != 0 {
+		t.Errorf("what means something is refused: %s", out)
+	}
+}
+
 // Without any setting the adapter starts on SQLite and loopback, shows what it can do,
 // and refuses every token: nobody has keys yet.
 func TestZeroConfigurationStarts(t *testing.T) {

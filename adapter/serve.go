@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -12,7 +13,7 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run() error {
-	if err := c.complete(); err != nil {
+	if err := errors.Join(c.given(), c.complete()); err != nil {
 		return err
 	}
 	ctx, stop := interruptible()
