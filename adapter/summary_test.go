@@ -222,19 +222,28 @@ func TestSummaries(t *testing.T) {
 	}
 }
 
-// At codes-only there is no document, and the record is told so; at none there is nothing.
+// At codes-only there is no document for the practice, and the record is told so; at none
+// there is nothing. The service keeps it for the day the level is raised.
 func TestNoSummaryBelowItsLevel(t *testing.T) {
 	for _, level := range []string{referral.SharingNone, referral.SharingCodes} {
 		t.Run(level, func(t *testing.T) {
 			x := newTold(t, level)
 			x.planned()
 			x.act("complete", referral.Input{Outcome: fullOutcome()})
-			if n := x.w.number("SELECT count(*) FROM resource WHERE type = 'DocumentReference'"); n != 0 {
-				t.Errorf("%d documents are stored", n)
+			for who, want := range map[string]int{"practice": 0, "service": 2} {
+				c := x.gp
+				if who == "service" {
+					c = x.worker
+				}
+				if n := len(c.get("/fhir/R4/DocumentReference").want(http.StatusOK).node().All("entry")); n != want {
+					t.Errorf("the %s finds %d documents, want %d", who, n, want)
+				}
 			}
 			if level == referral.SharingCodes {
-				if x.filed(t) != nil || !strings.Contains(string(encoded(inRecord(x.w, x.v.ID))), "Withheld at sharing level codes-only: summary, ") {
-					t.Errorf("the record has %s", encoded(inRecord(x.w, x.v.ID)))
+				told := string(encoded(inRecord(x.w, x.v.ID)))
+				withheld, _, _ := strings.Cut(told[strings.Index(told, "Withheld at sharing level codes-only: ")+1:], "\"")
+				if x.filed(t) != nil || !strings.Contains(withheld, "summary") || strings.Contains(told, "documentreference") {
+					t.Errorf("the record has %s", told)
 				}
 			} else if n := x.w.number("SELECT count(*) FROM delivery"); n != 0 {
 				t.Errorf("%d write-backs at level none", n)

@@ -236,6 +236,9 @@ func withhold(n *fhir.Node, withheld map[string]string, level string) {
 		case c.Name == "output" && withheld[c.Text("value", "reference")] != "":
 			name(withheld[c.Text("value", "reference")])
 			continue
+		case c.Name == "output" && !summary && c.Text("type", "coding", "code") == "summary":
+			name("summary") // of a move before this one
+			continue
 		case c.Name == "output" && !summary && c.Text("type", "coding", "code") == "requested-action":
 			name("requested actions")
 			continue
