@@ -162,6 +162,10 @@ func TestARetryWithItsKeyActsOnce(t *testing.T) {
 		other := c.referred("in-progress")
 		c.worker.edit(other, "notes", referral.NoteInput{Text: "A note."}, "Idempotency-Key", "key-notes").refuses(409, "repeat-differs")
 
+		if said := c.worker.edit(other, "actions/progress", referral.Input{Status: "support-ongoing"}, "Idempotency-Key", "key-notes"); !strings.Contains(string(said.body), "use a new one for each new request") {
+			t.Errorf("an action is refused with %s", said.body)
+		}
+
 		// who refers has keys of their own, and an answer that was refused is no answer
 		c.gp.edit(v, "notes", referral.NoteInput{Text: "A note."}, "Idempotency-Key", "key-notes").want(200)
 		c.worker.edit(v, "notes", referral.NoteInput{Text: "Late."}, "Idempotency-Key", "late").refuses(412, "version-conflict")

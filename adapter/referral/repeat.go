@@ -19,7 +19,11 @@ func (s *Service) repeat(known *Repeat, keys []Key) (*Response, error) {
 			return known.Response, nil
 		}
 	}
-	e := issue.New(issue.Conflict, "repeat-differs", "this "+keyNames[known.Key.Kind]+" was used before with other content; use a new one for a new referral")
+	another := "for a new referral"
+	if known.Key.Kind == KeyIdempotency || known.Key.Kind == KeyRequest { // which stand in any request
+		another = "for each new request"
+	}
+	e := issue.New(issue.Conflict, "repeat-differs", "this "+keyNames[known.Key.Kind]+" was used before with other content; use a new one "+another)
 	if at := existing(known.Response); at != "" {
 		_ = e.With("the existing resource is %s", at)
 	}

@@ -24,13 +24,14 @@ func (in *Input) texts() []*issue.Error {
 	fault := func(field, text string) {
 		faults = append(faults, issue.New(issue.Value, "field-text", text).At(field))
 	}
+	// the words are for any field: a note's text and the reason of a change are checked here too
 	text := func(field, s string, most int) {
 		switch {
 		case s == "":
 		case len(s) > 4*most || len([]rune(s)) > most:
-			fault(field, fmt.Sprintf("%s is at most %d characters long", field, most))
+			fault(field, fmt.Sprintf("the text is at most %d characters long", most))
 		case !fhir.Lexical("string", s):
-			fault(field, field+" needs a visible character and no control characters")
+			fault(field, "the text needs a visible character and no control characters")
 		}
 	}
 	lines := func(field string, list []string) {
