@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -107,6 +108,12 @@ func TestAddressesThatAreNotKept(t *testing.T) {
 		"https://tool.example.nhs.uk/?token=abc": "url-credentials", "https://tool.example.nhs.uk/?a=1&X-Amz-Signature=abc": "url-credentials", "https://tool.example.nhs.uk/?SIG=abc": "url-credentials", "https://tool.example.nhs.uk/#access_token=abc": "url-credentials",
 		"https://localhost/": "url-private", "https://127.0.0.1/": "url-private", "https://[::1]/": "url-private", "https://10.1.2.3/": "url-private", "https://[fd00::1]/": "url-private", "https://[::ffff:192.168.0.1]/": "url-private",
 		"https://2130706433/": "url-private", "https://0x7f.1/": "url-private", "https://printer.local/": "url-private", "https://tool.internal./": "url-private", "https://server/": "url-private", "https://169.254.169.254/": "url-private",
+		"https://Tool.example.nhs.uk/?accessToken=a": "url-credentials", "https://tool.example.nhs.uk/?access-token=a": "url-credentials", "https://tool.example.nhs.uk/?Ocp-Apim-Subscription-Key=a": "url-credentials",
+		"https://tool.example.nhs.uk/plan;token=a": "url-credentials", "https://tool.example.nhs.uk/#/?token=a": "url-credentials", "https://tool.example.nhs.uk/#/view?a=1&id-token=a": "url-credentials", "https://tool.example.nhs.uk/?next=https%3A%2F%2Fx.example%2F%3Fto%256ben%3Da": "url-credentials",
+		"https://100.64.0.1/": "url-private", "https://198.18.0.1/": "url-private", "https://192.0.2.1/": "url-private", "https://[64:ff9b::7f00:1]/": "url-private", "https://[2002:7f00:1::]/": "url-private", "https://[::10.0.0.1]/": "url-private",
+		"https://nas.home.arpa/": "url-private", "https://ci.test/": "url-private", "https://127.1/": "url-private", "https://a..example/": "url-form", "https://.example/": "url-form", "https://tool.example.nhs.uk:0/": "url-form",
+		"https://tool.example.nhs.uk/a/../b": "url-form", "https://tool.example.nhs.uk/%2e%2e/b": "url-form", "https://tool.example.nhs.uk/<a>": "url-form", "https://tool.example.nhs.uk/?a={b}": "url-form", "https://tool.example.nhs.uk/[a]": "url-form", "https://tool.example.nhs.uk/#a#b": "url-form",
+		"https://tool.example.nhs.uk/" + number[:3] + "." + number[3:6] + "/" + number[6:]: "url-person", "https://tool.example.nhs.uk/%25" + fmt.Sprintf("%x", number[0]) + number[1:]: "url-person", "https://" + number + ".example.nhs.uk/": "url-person",
 		"https://tool.example.nhs.uk/" + number: "url-person", "https://tool.example.nhs.uk/?p=" + number[:3] + "-" + number[3:6] + "%20" + number[6:]: "url-person",
 	} {
 		got := c.worker.edit(v, "attachments", elsewhere(url))
@@ -117,6 +124,17 @@ func TestAddressesThatAreNotKept(t *testing.T) {
 	c.worker.edit(v, "attachments", referral.AttachmentInput{}).refuses(400, "field-required content_type", "field-required title", "field-required url")
 	bad := referral.AttachmentInput{Title: strings.Repeat("a", 401), URL: "https://tool.example.nhs.uk/", ContentType: "pdf", Size: -1, SHA256: "abc", Created: "yesterday", Audience: "me"}
 	c.worker.edit(v, "attachments", bad).refuses(400, "field-code audience", "field-date created", "field-media-type content_type", "field-sha256 sha256", "field-size size", "field-text title")
+	for _, title := range []string{"Plan\u202Efdp.exe", "Plan\nof care", "\u200B\u202E", "\u2066Plan"} {
+		in := elsewhere("https://tool.example.nhs.uk/plan")
+		in.Title = title
+		c.worker.edit(v, "attachments", in).refuses(400, "field-text title")
+	}
+	wrong := elsewhere("https://tool.example.nhs.uk/plan")
+	wrong.ContentType, wrong.Created = "*/*", "2099-01-01"
+	c.worker.edit(v, "attachments", wrong).refuses(400, "field-date created", "field-media-type content_type")
+	for _, note := range []string{"\u200B", "\u202E\u200B", "\u3164"} {
+		c.worker.edit(v, "notes", referral.NoteInput{Text: note}).refuses(400, "field-text text")
+	}
 	for _, size := range []string{"1.5", `"7"`, "1e3", "99999999999999999999"} {
 		c.worker.do(http.MethodPost, "/api/v1/referrals/"+v.ID+"/attachments", []byte(`{"size":`+size+`}`), "If-Match", `W/"2"`).refuses(400, "json-kind size")
 	}

@@ -127,6 +127,7 @@ func TestAnActivityIsASubTask(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		c := newCast(t, url)
 		v := c.referred("in-progress")
+		c.worker.act(v, "refer", referral.Input{Activity: &referral.ActivityInput{Provider: practiceA, Name: "Lunch club", Consent: true}}).refuses(422, "provider-practice activity.provider")
 		refuse := c.worker.act(v, "refer", referral.Input{Activity: &referral.ActivityInput{Provider: service2, Name: "Lunch club"}})
 		if refuse.status != http.StatusUnprocessableEntity || !strings.Contains(string(refuse.body), "guard-consented") {
 			t.Errorf("without agreement: %d %s", refuse.status, refuse.body)

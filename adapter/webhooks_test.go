@@ -495,7 +495,8 @@ func TestWebhooksLeadNowhereInside(t *testing.T) {
 	a := w.run(quiet())
 	worker := a.as(auth.RoleOwner, service1)
 	for _, url := range []string{"http://subscriber.example/hook", "http://127.0.0.1:9/", "https://127.0.0.1/", "https://10.1.2.3/", "https://[::1]/", "https://[::ffff:10.0.0.1]/",
-		"https://169.254.169.254/latest", "https://[fd00::1]/", "https://localhost/", "https://user:secret@subscriber.example/", "ftp://subscriber.example", "/hook", "", "https://[64:ff9b::a00:1]/"} {
+		"https://169.254.169.254/latest", "https://[fd00::1]/", "https://localhost/", "https://user:secret@subscriber.example/", "ftp://subscriber.example", "/hook", "", "https://[64:ff9b::a00:1]/",
+		"https://127.1/", "https://2130706433/", "https://0x7f.1/", "https://subscriber.example:0/", "https://foo.internal/", "https://server/"} {
 		got := worker.say("/api/v1/webhooks", fmt.Sprintf(`{"url":%q}`, url))
 		if got.status != http.StatusBadRequest && got.status != http.StatusForbidden {
 			t.Errorf("%s: %d %s", url, got.status, got.body)

@@ -6,43 +6,18 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"syscall"
 
+	"spadapter/adapter/internet"
 	"spadapter/adapter/issue"
 )
 
-// inward are the networks that no subscriber may be told in unless they are configured:
-// ours, those of the machine, and those that lead into them in disguise.
-// Source: https://www.iana.org/assignments/iana-ipv4-special-registry,
-// https://www.iana.org/assignments/iana-ipv6-special-registry.
-var inward = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-	"::/128", "::1/128", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16",
-	"fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
-)
-
-func prefixes(list ...string) (out []netip.Prefix) {
-	for _, text := range list {
-		out = append(out, netip.MustParsePrefix(text))
-	}
-	return out
-}
-
 // permitted reports whether a connection may go to an address.
 func permitted(address netip.Addr, networks []netip.Prefix) bool {
-	address = address.Unmap().WithZone("")
-	for _, p := range networks {
-		if p.Contains(address) {
-			return true
-		}
-	}
-	for _, p := range inward {
-		if p.Contains(address) {
-			return false
-		}
-	}
-	return address.IsValid()
+	plain := address.Unmap().WithZone("")
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(plain) }) || internet.Public(address)
 }
 
 // errInward stops a connection before it is made.
@@ -62,7 +37,8 @@ func guard(networks []netip.Prefix) func(ctx context.Context, network, address s
 
 // Reachable says why a subscriber may not be told at an address, nil when it may as far
 // as the text of the address shows: https, or http to a loopback address that is in
-// networks, no password, no fragment, and no address of a network that is not permitted.
+// networks, no password, no fragment, and no address or name of a network that is not
+// permitted.
 func Reachable(address string, networks []netip.Prefix) *issue.Error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
@@ -76,8 +52,22 @@ func Reachable(address string, networks []netip.Prefix) *issue.Error {
 	if u.Scheme != "https" && !(u.Scheme == "http" && local) {
 		return issue.New(issue.Value, "endpoint-https", "the address must start with https")
 	}
-	if literal == nil && !permitted(ip, networks) || u.Hostname() == "localhost" && !local {
-		return inwardIssue()
+	if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > 65535) {
+		return issue.New(issue.Value, "endpoint-address", "the port of the address is a number from 1 to 65535")
+	}
+	// a name of a private network is for deployments that let subscribers be in one
+	private := slices.ContainsFunc(networks, func(p netip.Prefix) bool { return !p.Addr().IsLoopback() })
+	switch internet.KindOf(u.Hostname()) {
+	case internet.Odd:
+		return issue.New(issue.Value, "endpoint-address", "the host of the address is neither a name nor an address in its usual spelling, such as 192.0.2.1")
+	case internet.Inside:
+		if !local && (!private || u.Hostname() == "localhost") {
+			return inwardIssue()
+		}
+	case internet.Literal:
+		if !permitted(ip, networks) {
+			return inwardIssue()
+		}
 	}
 	return nil
 }

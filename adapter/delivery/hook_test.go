@@ -65,6 +65,13 @@ func TestReachableIsThePublicInternetAlone(t *testing.T) {
 		"https://user:word@subscriber.example/": {false, false},
 		"https://subscriber.example/#part":      {false, false},
 		"ftp://subscriber.example/":             {false, false},
+		"https://127.1/":                        {false, false},
+		"https://2130706433/":                   {false, false},
+		"https://0x7f.1/":                       {false, false},
+		"https://subscriber.example:0/":         {false, false},
+		"https://subscriber.example:70000/":     {false, false},
+		"https://foo.internal/":                 {false, true}, // a deployment has named a network of its own
+		"https://a..example/":                   {false, false},
 		"//subscriber.example/":                 {false, false},
 		"nonsense":                              {false, false},
 	} {
@@ -110,7 +117,7 @@ func TestGuardHoldsWhenNamesLeadInwards(t *testing.T) {
 		conn.Close()
 		t.Error("a name that leads to this machine was connected to")
 	}
-	dialer = &net.Dialer{ControlContext: guard(prefixes("127.0.0.0/8", "::1/128"))}
+	dialer = &net.Dialer{ControlContext: guard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")})}
 	conn, err := dialer.DialContext(t.Context(), "tcp", "localhost:"+port)
 	if err != nil {
 		t.Fatal(err)

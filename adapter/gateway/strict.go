@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"spadapter/adapter/issue"
@@ -19,7 +21,7 @@ import (
 // null counts as left out.
 //
 // Errors: structure for what is no JSON object; invalid for an unknown or repeated
-// member; value for a member of the wrong kind.
+// member; value for a member of the wrong kind, and for half a character.
 func decodeStrict(body []byte, into any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
@@ -39,7 +41,7 @@ func decodeStrict(body []byte, into any) error {
 	if bytes.TrimSpace(body)[0] != '{' {
 		return issue.New(issue.Structure, "json", "the body must be a JSON object")
 	}
-	s := strict{decoder: json.NewDecoder(bytes.NewReader(body))}
+	s := strict{body: body, decoder: json.NewDecoder(bytes.NewReader(body))}
 	s.decoder.UseNumber()
 	s.value(reflect.TypeOf(into).Elem(), "")
 	if s.faults != nil {
@@ -50,6 +52,7 @@ func decodeStrict(body []byte, into any) error {
 
 // strict walks a valid JSON text beside the Go type it is meant for.
 type strict struct {
+	body    []byte
 	decoder *json.Decoder
 	faults  []*issue.Error
 }
@@ -115,6 +118,7 @@ func (s *strict) value(t reflect.Type, path string) {
 		s.skip(false) // read by itself
 		return
 	}
+	before := s.decoder.InputOffset()
 	switch token := s.next().(type) {
 	case nil:
 	case json.Delim:
@@ -131,7 +135,9 @@ func (s *strict) value(t reflect.Type, path string) {
 			s.skip(true)
 		}
 	case string:
-		if t == timeType {
+		if halved(s.body[before:s.decoder.InputOffset()]) {
+			s.fault(issue.Value, "json-surrogate", path, `this has a \u escape of half a character (\ud800 to \udfff), which stands for nothing: send both halves`)
+		} else if t == timeType {
 			if _, err := time.Parse(time.RFC3339, token); err != nil {
 				s.kind(t, path)
 			}
@@ -149,6 +155,39 @@ func (s *strict) value(t reflect.Type, path string) {
 	default:
 		s.kind(t, path)
 	}
+}
+
+// halved reports whether a JSON string has an escape of half a character without the other
+// half, which encoding/json replaces in silence.
+// Source: RFC 8259 section 8.2.
+func halved(text []byte) bool {
+	escape := func(at int) (rune, bool) {
+		if at+6 > len(text) || text[at] != '\\' || text[at+1] != 'u' {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(string(text[at+2:at+6]), 16, 16)
+		return rune(n), err == nil
+	}
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		first, ok := escape(i)
+		if !ok {
+			i++ // what is escaped begins no escape
+			continue
+		}
+		i += 5
+		if !utf16.IsSurrogate(first) {
+			continue
+		}
+		second, ok := escape(i + 1)
+		if !ok || utf16.DecodeRune(first, second) == unicode.ReplacementChar {
+			return true
+		}
+		i += 6
+	}
+	return false
 }
 
 // object checks the members of an object whose brace has been read.

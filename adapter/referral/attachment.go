@@ -7,11 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -83,7 +82,7 @@ func (st *step) attach(ctx context.Context, in AttachmentInput) (*Change, error)
 		return nil, issue.New(issue.BusinessRule, "referral-ended", "the referral has ended: nothing new is attached to it")
 	}
 	st.when = st.at
-	faults := in.check(nhsNumberOf(st.patient.All("identifier")))
+	faults := in.check(nhsNumberOf(st.patient.All("identifier")), st.at)
 	audience, fault := st.readers(in.Audience)
 	if fault != nil {
 		faults = append(faults, fault)
@@ -109,7 +108,7 @@ func (st *step) attach(ctx context.Context, in AttachmentInput) (*Change, error)
 
 // check says what is wrong with an attachment. number is the person's NHS number, "" when
 // it is not known.
-func (in *AttachmentInput) check(number string) []*issue.Error {
+func (in *AttachmentInput) check(number string, now time.Time) []*issue.Error {
 	var faults []*issue.Error
 	fault := func(t issue.Type, rule, field, text string) {
 		faults = append(faults, issue.New(t, rule, text).At(field))
@@ -117,14 +116,14 @@ func (in *AttachmentInput) check(number string) []*issue.Error {
 	switch {
 	case in.Title == "":
 		fault(issue.Required, "field-required", "title", "an attachment needs a title")
-	case len([]rune(in.Title)) > maxLine || !fhir.Lexical("string", in.Title):
-		fault(issue.Value, "field-text", "title", fmt.Sprintf("title has at most %d characters, a visible one among them, and no control characters", maxLine))
+	case len([]rune(in.Title)) > maxLine || !fhir.Lexical("string", in.Title) || !visible(in.Title) || strings.ContainsFunc(in.Title, turning):
+		fault(issue.Value, "field-text", "title", fmt.Sprintf("title is one line of at most %d characters, a visible one among them, without control characters and marks that turn the direction of writing", maxLine))
 	}
 	kind, _, err := mime.ParseMediaType(in.ContentType)
 	switch {
 	case in.ContentType == "":
 		fault(issue.Required, "field-required", "content_type", "an attachment needs content_type, such as application/pdf")
-	case err != nil || strings.Count(kind, "/") != 1 || !fhir.Lexical("code", in.ContentType) || len(in.ContentType) > maxLine:
+	case err != nil || strings.Count(kind, "/") != 1 || strings.Contains(kind, "*") || !fhir.Lexical("code", in.ContentType) || len(in.ContentType) > maxLine:
 		fault(issue.Value, "field-media-type", "content_type", "content_type is a media type, such as application/pdf")
 	}
 	if in.Size < 0 || in.Size > maxSize {
@@ -136,6 +135,8 @@ func (in *AttachmentInput) check(number string) []*issue.Error {
 	in.SHA256 = strings.ToLower(in.SHA256)
 	if in.Created != "" && !fhir.Lexical("dateTime", in.Created) {
 		fault(issue.Value, "field-date", "created", "created is a FHIR date, or a dateTime with seconds and offset")
+	} else if from, _, ok := fhir.Interval(in.Created); ok && from.After(now.Add(time.Minute)) {
+		fault(issue.Value, "field-date", "created", "created lies in the future")
 	}
 	if in.URL == "" {
 		fault(issue.Required, "field-required", "url", "an attachment needs the url where its readers find it")
@@ -143,68 +144,6 @@ func (in *AttachmentInput) check(number string) []*issue.Error {
 		faults = append(faults, e.At("url"))
 	}
 	return faults
-}
-
-// telling are the names of query parameters that carry a secret.
-var telling = []string{"token", "access_token", "id_token", "auth", "authorization", "key", "api_key", "apikey", "password", "passwd", "pwd", "secret", "client_secret",
-	"sig", "signature", "x-amz-signature", "x-amz-credential", "x-amz-security-token", "x-goog-signature", "x-goog-credential", "code", "session", "sessionid", "jwt"}
-
-// checkURL says why an address cannot be kept, nil when it can. Whoever reads it logs in
-// there as themselves: an address that lets anybody in is a secret, and this is no place
-// for one.
-func checkURL(text, number string) *issue.Error {
-	refuse := func(rule, words string) *issue.Error { return issue.New(issue.BusinessRule, rule, words) }
-	lower := strings.ToLower(text)
-	switch {
-	case strings.HasPrefix(lower, "data:"):
-		return refuse("url-data", "an attachment is kept by its address, not with its data: give an https address; a practice sends data in a DocumentReference")
-	case len(text) > maxURL || !fhir.Lexical("url", text) || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '\\' || r > '~' }):
-		return issue.New(issue.Value, "url-form", fmt.Sprintf("url is an https address of at most %d ASCII characters, without blanks", maxURL))
-	case !strings.HasPrefix(lower, "https://"):
-		return refuse("url-scheme", "url begins with https://; nothing else is kept")
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.Opaque != "" {
-		return issue.New(issue.Value, "url-form", "url is an https address with a host")
-	}
-	if u.User != nil {
-		return refuse("url-credentials", "url has a user name or a password in it: take them out; readers log in as themselves")
-	}
-	if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > 65535) {
-		return issue.New(issue.Value, "url-form", "the port of url is a number from 1 to 65535")
-	}
-	query, err := url.ParseQuery(u.RawQuery)
-	fragment, e := url.ParseQuery(u.Fragment)
-	if err != nil || e != nil {
-		return issue.New(issue.Value, "url-form", "the query of url cannot be read")
-	}
-	for _, values := range []url.Values{query, fragment} {
-		for name := range values {
-			if slices.Contains(telling, strings.ToLower(name)) {
-				return refuse("url-credentials", "url lets in whoever has it, by a token, key or signature in it: give the address at which readers log in as themselves")
-			}
-		}
-	}
-	if unreachable(strings.ToLower(u.Hostname())) {
-		return refuse("url-private", "url leads into a private network or to one machine, where its readers are not; give a public address")
-	}
-	if plain, err := url.PathUnescape(text); number != "" && err == nil && strings.Contains(strings.NewReplacer(" ", "", "-", "", "+", "").Replace(plain), number) {
-		return refuse("url-person", "url has the NHS number of the person in it, and addresses are written down in many places; give one that says nothing of them")
-	}
-	return nil
-}
-
-// unreachable reports whether a host is no public one, as far as its name says.
-func unreachable(host string) bool {
-	host = strings.TrimSuffix(host, ".")
-	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		ip = ip.Unmap()
-		return !ip.IsGlobalUnicast() || ip.IsPrivate()
-	}
-	// digits alone are an address in another spelling, and a public name has a dot
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	_, err := strconv.ParseUint(last, 0, 64)
-	return err == nil || !strings.Contains(host, ".") || slices.Contains([]string{"localhost", "local", "internal", "lan", "home", "corp", "intranet"}, last)
 }
 
 // reference makes the DocumentReference of an attachment. One that the practice may not

@@ -74,7 +74,9 @@ func (st *step) fields() []*issue.Error {
 		faults = append(faults, st.s.checkCode("activity.code", in.Activity.Code)...)
 	}
 	if in.Activity != nil && in.Activity.Provider != "" {
-		if _, known := st.s.Partners.organisations[in.Activity.Provider]; !known {
+		if in.Activity.Provider == st.before.Organisation {
+			fault(issue.BusinessRule, "provider-practice", "activity.provider", "this is the practice that sent the referral, which gives no activity: ask it by escalate, or name another provider")
+		} else if _, known := st.s.Partners.organisations[in.Activity.Provider]; !known {
 			fault(issue.BusinessRule, "provider-unknown", "activity.provider", "this provider does not work here itself; correct its ODS code, or leave provider out and speak for it")
 		}
 	}

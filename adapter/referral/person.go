@@ -106,7 +106,9 @@ func person(n *fhir.Node, now time.Time) Person {
 	if p.Language == "" {
 		p.Language = n.Text("communication", "language", "coding", "display")
 	}
-	p.Name = personName(n.All("name"), now)
+	if p.Name = personName(n.All("name"), now); p.Name == "" {
+		p.Name = noName
+	}
 	for _, t := range n.All("telecom") {
 		if t.Text("use") != "old" && !past(t.Text("period", "end"), now) {
 			p.Telecom = append(p.Telecom, strings.TrimSpace(t.Text("system")+" "+t.Text("value")))
@@ -137,6 +139,10 @@ func addressText(a *fhir.Node) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// noName stands where no name holds now. One of before, which the person may have left
+// behind, is among the names alone.
+const noName = "name not recorded"
 
 // personName chooses the name to call a person by: the usual or official one, never
 // an old one.

@@ -3,6 +3,8 @@ package referral
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -30,7 +32,7 @@ func (in *Input) texts() []*issue.Error {
 		case s == "":
 		case len(s) > 4*most || len([]rune(s)) > most:
 			fault(field, fmt.Sprintf("the text is at most %d characters long", most))
-		case !fhir.Lexical("string", s):
+		case !fhir.Lexical("string", s) || !visible(s):
 			fault(field, "the text needs a visible character and no control characters")
 		}
 	}
@@ -119,6 +121,21 @@ func (in *Input) texts() []*issue.Error {
 		}
 	}
 	return faults
+}
+
+// visible reports whether a text has anything to see. Blanks, marks of format and the
+// fillers, which are letters by their class alone, are nothing.
+func visible(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !strings.ContainsRune("\u115F\u1160\u3164\uFFA0\u2800", r)
+	})
+}
+
+// turning reports whether a character ends a line, or turns the direction of writing so
+// that a text reads otherwise than it is.
+// Source: https://www.unicode.org/reports/tr9/, explicit formatting.
+func turning(r rune) bool {
+	return unicode.In(r, unicode.Bidi_Control, unicode.Cc, unicode.Zl, unicode.Zp)
 }
 
 // sound checks everything that a move is about to store against the base standard, so

@@ -1,0 +1,3 @@
+// Package internet says which addresses lead into the public internet, as far as their text
+// shows.
+package internet
