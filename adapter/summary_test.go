@@ -222,19 +222,20 @@ func TestSummaries(t *testing.T) {
 	}
 }
 
-// At codes-only there is no document, and the record is told so; at none there is nothing.
+// At codes-only no document is the practice's, and the record is told so; at none there is nothing.
 func TestNoSummaryBelowItsLevel(t *testing.T) {
 	for _, level := range []string{referral.SharingNone, referral.SharingCodes} {
 		t.Run(level, func(t *testing.T) {
 			x := newTold(t, level)
 			x.planned()
 			x.act("complete", referral.Input{Outcome: fullOutcome()})
-			if n := x.w.number("SELECT count(*) FROM resource WHERE type = 'DocumentReference'"); n != 0 {
-				t.Errorf("%d documents are stored", n)
+			if n, kept := x.gp.total("/fhir/R4/DocumentReference?_total=accurate"), x.worker.total("/fhir/R4/DocumentReference?_total=accurate"); n != 0 || kept != 2 {
+				t.Errorf("the practice finds %d documents, the service %d", n, kept)
 			}
 			if level == referral.SharingCodes {
-				if x.filed(t) != nil || !strings.Contains(string(encoded(inRecord(x.w, x.v.ID))), "Withheld at sharing level codes-only: summary, ") {
-					t.Errorf("the record has %s", encoded(inRecord(x.w, x.v.ID)))
+				none, told := x.filed(t) == nil, string(encoded(inRecord(x.w, x.v.ID)))
+				if !none || !strings.Contains(told, "Withheld at sharing level codes-only: ") || !strings.Contains(told, ", summary") || strings.Contains(told, "Id/documentreference") {
+					t.Errorf("the record has %s", told)
 				}
 			} else if n := x.w.number("SELECT count(*) FROM delivery"); n != 0 {
 				t.Errorf("%d write-backs at level none", n)

@@ -163,6 +163,13 @@ func (st *step) report(ctx context.Context, task *fhir.Task, content *fhir.Node,
 		return nil, err
 	}
 	label(shared, level.now, SharingSummary)
+	for _, o := range shared.All("output") {
+		// a page of an earlier move that the level keeps
+		if ref := o.Text("value", "reference"); codeOf(o.Child("type"), SystemTaskOutput) == "summary" && !sharesAtLeast(level.now, SharingSummary) &&
+			!slices.ContainsFunc(recorded, func(r *outcomeResource) bool { return r.kind+"/"+r.id == ref }) {
+			withheld[ref] = "summary"
+		}
+	}
 	withhold(shared, withheld, level.now)
 	add(shared)
 	for _, entry := range content.All("entry") {
