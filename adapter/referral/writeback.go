@@ -164,6 +164,13 @@ func (st *step) report(ctx context.Context, task, content *fhir.Node, recorded [
 	}
 	shared := task.Clone()
 	label(shared, level.now, SharingSummary)
+	for _, o := range shared.All("output") {
+		// a page of an earlier move that the level keeps
+		if ref := o.Text("value", "reference"); codeOf(o.Child("type"), SystemTaskOutput) == "summary" && !sharesAtLeast(level.now, SharingSummary) &&
+			!slices.ContainsFunc(recorded, func(r *outcomeResource) bool { return r.kind+"/"+r.id == ref }) {
+			withheld[ref] = "summary"
+		}
+	}
 	withhold(shared, withheld, level.now)
 	add(shared)
 	for _, entry := range content.All("entry") {
@@ -235,9 +242,6 @@ func withhold(n *fhir.Node, withheld map[string]string, level string) {
 		switch {
 		case c.Name == "output" && withheld[c.Text("value", "reference")] != "":
 			name(withheld[c.Text("value", "reference")])
-			continue
-		case c.Name == "output" && !summary && c.Text("type", "coding", "code") == "summary":
-			name("summary") // of a move before this one
 			continue
 		case c.Name == "output" && !summary && c.Text("type", "coding", "code") == "requested-action":
 			name("requested actions")
