@@ -31,7 +31,7 @@ func scanActivity(rows *sql.Rows) (a referral.Activity, err error) {
 // ActivitiesOf gives the sub-Tasks of referrals, the oldest first. It knows no scope.
 // Errors: transient.
 func (s *Store) ActivitiesOf(ctx context.Context, ids ...string) (list []referral.Activity, err error) {
-	err = inSteps(ctx, s.db.query, selectActivity+"a.referral IN (", cleanAll(ids), func(rows *sql.Rows) error {
+	err = inSteps(ctx, s.db.lookUp, selectActivity+"a.referral IN (", cleanAll(ids), func(rows *sql.Rows) error {
 		a, err := scanActivity(rows)
 		list = append(list, a)
 		return err
@@ -57,7 +57,7 @@ func activityScope(s referral.Scope) (string, []any) {
 // Activity gives one sub-Task. Errors: not-found, transient.
 func (s *Store) Activity(ctx context.Context, scope referral.Scope, id string) (*referral.Activity, error) {
 	own, args := activityScope(scope)
-	rows, err := s.db.query(ctx, selectActivity+"a.id = ? AND "+own, append([]any{clean(id)}, args...)...)
+	rows, err := s.db.lookUp(ctx, selectActivity+"a.id = ? AND "+own, append([]any{clean(id)}, args...)...)
 	if err != nil {
 		return nil, fault(err)
 	}

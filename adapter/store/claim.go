@@ -127,7 +127,7 @@ func (s *Store) Release(ctx context.Context) (n int, err error) {
 
 // anyDue asks without a writing transaction, so that idle polling disturbs nobody.
 func (s *Store) anyDue(ctx context.Context, which string, now time.Time) (bool, error) {
-	rows, err := s.db.query(ctx, "SELECT 1 FROM delivery d WHERE d.open = 1 AND d.wake <= ? AND "+which+" LIMIT 1", now.UnixMilli())
+	rows, err := s.db.lookUp(ctx, "SELECT 1 FROM delivery d WHERE d.open = 1 AND d.wake <= ? AND "+which+" LIMIT 1", now.UnixMilli())
 	if err != nil {
 		return false, fault(err)
 	}

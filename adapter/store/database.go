@@ -114,11 +114,7 @@ func connectPostgres(ctx context.Context, rawURL string, o *options) (*database,
 		config.RuntimeParams["application_name"] = "spadapter"
 	}
 	lz4(ctx, config)
-	db := &database{postgres: true, write: stdlib.OpenDB(*config), listening: config.Copy()}
-	// Searches differ by values, which a plan made once for all values cannot know.
-	reading := config.Copy()
-	reading.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
-	db.read = stdlib.OpenDB(*reading)
+	db := &database{postgres: true, write: stdlib.OpenDB(*config), read: stdlib.OpenDB(*config), listening: config.Copy()}
 	writers := o.committers + 5 // beside the committers: two queues that claim, the sequencer, the publisher, an operator
 	db.write.SetMaxOpenConns(writers)
 	db.write.SetMaxIdleConns(writers)
@@ -211,8 +207,22 @@ func (db *database) skipLocked() string {
 	return "" // the one writer has the whole file
 }
 
-// query reads outside any transaction.
+// query searches outside any transaction. PostgreSQL plans a search anew each time: searches
+// differ by values, which a plan made once for all values cannot know.
 func (db *database) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if !db.postgres {
+		return db.lookUp(ctx, text, args...)
+	}
+	if db.trace != nil {
+		db.trace(text, args)
+	}
+	// a statement that is not prepared has no plan to use again
+	return db.read.QueryContext(ctx, db.text(text), append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+}
+
+// lookUp is query for what has one key, or waits: one plan serves all values, and making it
+// costs PostgreSQL several times what the reading does.
+func (db *database) lookUp(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	if db.trace != nil {
 		db.trace(text, args)
 	}

@@ -133,7 +133,7 @@ func (s *Store) Known(ctx context.Context, keys []referral.Key) (*referral.Repea
 	for i, k := range keys {
 		stored[i] = keyOf(k)
 	}
-	known, err := knownKeys(ctx, s.db.query, stored)
+	known, err := knownKeys(ctx, s.db.lookUp, stored)
 	if err != nil {
 		return nil, fault(err)
 	}

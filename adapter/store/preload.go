@@ -111,8 +111,12 @@ func (s *Store) ReadAll(ctx context.Context, scope referral.Scope, resourceType 
 // each asks for the rows of many ids, as inSteps does: text ends in "IN (", args are those
 // before the ids, and after and more follow them.
 func (s *Store) each(ctx context.Context, text string, args []any, ids []string, after string, scan func(*sql.Rows) error, more ...any) error {
+	ask := s.db.lookUp
+	if len(ids) > 1 {
+		ask = s.db.query // what reads one row in one way may read many in another
+	}
 	return inSteps(ctx, func(ctx context.Context, text string, some ...any) (*sql.Rows, error) {
 		list := make([]any, 0, len(args)+len(some)+len(more))
-		return s.db.query(ctx, text[:len(text)-1]+after, append(append(append(list, args...), some...), more...)...)
+		return ask(ctx, text[:len(text)-1]+after, append(append(append(list, args...), some...), more...)...)
 	}, text, cleanAll(ids), scan)
 }

@@ -60,7 +60,7 @@ func (s *Store) ReadVersion(ctx context.Context, scope referral.Scope, resourceT
 
 func (s *Store) version(ctx context.Context, scope referral.Scope, resourceType, which string, args ...any) (*referral.Version, error) {
 	text, args := versionQuery(scope, resourceType, which, args...)
-	rows, err := s.db.query(ctx, text, args...)
+	rows, err := s.db.lookUp(ctx, text, args...)
 	if err != nil {
 		return nil, fault(err)
 	}

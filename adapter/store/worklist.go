@@ -33,7 +33,7 @@ func scanReferral(rows *sql.Rows, more ...any) (r referral.Record, err error) {
 // Referral gives one referral with its content. Errors: not-found, transient.
 func (s *Store) Referral(ctx context.Context, scope referral.Scope, id string) (*referral.Record, error) {
 	own, args := besideScope(scope, "f")
-	rows, err := s.db.query(ctx, selectReferral+"f.id = ? AND "+own, append([]any{clean(id)}, args...)...)
+	rows, err := s.db.lookUp(ctx, selectReferral+"f.id = ? AND "+own, append([]any{clean(id)}, args...)...)
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -104,7 +104,7 @@ WHERE f.id = ? AND `
 // not-found, also for a referral that began without one, transient.
 func (s *Store) Original(ctx context.Context, scope referral.Scope, id string) (*referral.Message, error) {
 	own, args := besideScope(scope, "f")
-	rows, err := s.db.query(ctx, selectOriginal+own, append([]any{clean(id)}, args...)...)
+	rows, err := s.db.lookUp(ctx, selectOriginal+own, append([]any{clean(id)}, args...)...)
 	if err != nil {
 		return nil, fault(err)
 	}
