@@ -36,18 +36,27 @@ func (s *Service) render(c Call, r *Record, patient *fhir.Node, later []Version,
 	}
 	h := s.newSheet(v)
 	h.patient, h.find = patient, find
+	h.read = make(reading, usualValues)
 	if err := h.fill(r, content, later, events); err != nil {
 		return nil, err
 	}
 	v.SharingNotice = sharingNotice(events)
+	v.Notes = append(v.Notes, s.notes(permissionOf(c, r, events), events)...)
+	return v, nil
+}
+
+// usualValues is how many values a referral has as a rule.
+const usualValues = 200
+
+// timeline is what the caller may read of the events of a referral.
+func timeline(c Call, r *Record, events []Event) (list []Step) {
 	may := permissionOf(c, r, events)
 	for i := range events {
 		if step, ok := may.step(&events[i]); ok {
-			v.Timeline = append(v.Timeline, step)
+			list = append(list, step)
 		}
 	}
-	v.Notes = append(v.Notes, s.notes(may, events)...)
-	return v, nil
+	return list
 }
 
 // fill shows the person and every resource of a referral: the normalised content, then

@@ -25,7 +25,6 @@ func (s *Service) Worklist(ctx context.Context, c Call, f Filter) (list []View, 
 		if err != nil {
 			return nil, "", err
 		}
-		v.Timeline = nil
 		list = append(list, *v)
 	}
 	a := s.audit(c, "search-type", "E", nil)
@@ -51,13 +50,18 @@ func (s *Service) View(ctx context.Context, c Call, id string) (*View, error) {
 	return v, s.record(ctx, a)
 }
 
-// view renders one referral. events is nil when they are still to be read.
+// view renders one referral with its timeline. events is nil when they are still to be read.
 func (s *Service) view(ctx context.Context, c Call, r *Record, events []Event) (*View, error) {
 	around, err := s.around(ctx, c, []Record{*r}, events)
 	if err != nil {
 		return nil, err
 	}
-	return s.viewOf(ctx, c, r, around)
+	v, err := s.viewOf(ctx, c, r, around)
+	if err != nil {
+		return nil, err
+	}
+	v.Timeline = timeline(c, r, around.events[r.ID])
+	return v, nil
 }
 
 // surroundings are what belongs to some referrals and stands beside them, by referral; the

@@ -99,6 +99,7 @@ type group struct {
 	states   map[string]int   // referral id → version, likewise
 	places   map[string]int64 // delivery id → place, while it is open
 	replaced map[string]bool  // deliveries that members before supersede
+	changes  []statement      // to run before the rows are inserted
 	rows     batch
 }
 
@@ -116,7 +117,7 @@ func (s *Store) tryGroup(members []*pending) error {
 		if err := g.update(ctx); err != nil {
 			return err
 		}
-		return g.rows.write(ctx, tx)
+		return tx.run(ctx, g.rows.inserts(g.changes))
 	})
 	if err != nil {
 		return err
@@ -174,11 +175,16 @@ func numbers[N int | int64](ctx context.Context, s session, text string, ids []s
 	return out, err
 }
 
-// update decides about each member in turn, makes the few updates that it needs and
-// gathers the rows to insert.
+// update decides about each member in turn, and gathers the few updates that it needs and
+// the rows to insert.
 func (g *group) update(ctx context.Context) error {
 	for i, p := range g.members {
 		if p.finish != nil {
+			// it looks at what the members before have changed
+			if err := g.s.run(ctx, g.changes); err != nil {
+				return err
+			}
+			g.changes = nil
 			answer, err := p.finish.write(ctx, g.s, &g.rows)
 			if err != nil {
 				return err
@@ -193,9 +199,7 @@ func (g *group) update(ctx context.Context) error {
 		for _, k := range c.stored {
 			g.firsts[k] = p
 		}
-		if err := g.replace(ctx, c); err != nil {
-			return err
-		}
+		g.replace(c)
 		g.rows.join(&c.rows)
 	}
 	return nil

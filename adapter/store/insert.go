@@ -91,7 +91,11 @@ func (b *batch) join(other *batch) {
 	}
 }
 
-func (b *batch) write(ctx context.Context, s session) error {
+// write inserts the rows.
+func (b *batch) write(ctx context.Context, s session) error { return s.run(ctx, b.inserts(nil)) }
+
+// inserts appends the statements that insert the rows.
+func (b *batch) inserts(list []statement) []statement {
 	for t := range tables {
 		values := b[t]
 		for step := len(inserts[t]) - 1; len(values) > 0; {
@@ -100,13 +104,11 @@ func (b *batch) write(ctx context.Context, s session) error {
 				step--
 				continue
 			}
-			if _, err := s.exec(ctx, inserts[t][step], values[:n]...); err != nil {
-				return err
-			}
+			list = append(list, statement{text: inserts[t][step], args: values[:n]})
 			values = values[n:]
 		}
 	}
-	return nil
+	return list
 }
 
 // Open ends of a range of dates.

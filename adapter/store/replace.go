@@ -1,9 +1,5 @@
 package store
 
-import (
-	"context"
-)
-
 const (
 	updateCurrent  = "UPDATE resource SET current = 0 WHERE id = ? AND number = ? AND current = 1"
 	deleteTerms    = "DELETE FROM term WHERE id = ?"
@@ -24,68 +20,48 @@ WHERE id = ? AND version = ?`
 )
 
 // replace makes way for the rows of c: what was current is no longer.
-func (g *group) replace(ctx context.Context, c *prepared) error {
+func (g *group) replace(c *prepared) {
 	for _, b := range c.builds {
-		if err := g.exactlyOne(ctx, updateCurrent, b.id, int64(b.number)); err != nil {
-			return err
-		}
-		if _, err := g.s.exec(ctx, deleteTerms, b.id); err != nil {
-			return err
-		}
+		g.change(updateCurrent, b.id, int64(b.number))
+		g.changes = append(g.changes, statement{text: deleteTerms, args: []any{b.id}})
 		// Whether the new version is the current one was settled in prepare; a later
 		// member cannot build on it, since nobody has seen it yet.
 		delete(g.current, b.id)
 	}
 	if r := c.record; r != nil {
-		err := g.exactlyOne(ctx, updateReferral, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)), r.BusinessStatus,
+		g.change(updateReferral, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)), r.BusinessStatus,
 			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.Former, r.Unfiled, milli(orTime(r.Since, r.Updated)), milli(r.Due), flag(r.Overdue), milli(r.Remind),
 			flag(r.Overdue && r.Due.IsZero()), deadline(r), flag(r.Risk), r.ID, int64(r.Version-1))
-		if err != nil {
-			return err
-		}
 		delete(g.states, r.ID)
 	}
 	for _, id := range c.supersedes {
-		if err := g.exactlyOne(ctx, updateSuperseded, id); err != nil {
-			return err
-		}
+		g.change(updateSuperseded, id)
 		g.replaced[id] = true
 	}
 	for _, a := range c.activities {
-		if err := g.exactlyOne(ctx, updateActivity, int64(a.Version), a.Status, flag(open(a.Status)), a.BusinessStatus, int64(a.Sessions),
-			milli(a.Updated), a.ID, int64(a.Version-1)); err != nil {
-			return err
-		}
+		g.change(updateActivity, int64(a.Version), a.Status, flag(open(a.Status)), a.BusinessStatus, int64(a.Sessions),
+			milli(a.Updated), a.ID, int64(a.Version-1))
 	}
 	for _, d := range c.cancels {
-		text, args := updateCancelled, []any{d.Delivery, int64(d.Attempts)}
 		if d.Claim != "" {
-			text, args = updateUnsent, []any{d.Delivery, d.Claim}
-		}
-		if err := g.exactlyOne(ctx, text, args...); err != nil {
-			return err
+			g.change(updateUnsent, d.Delivery, d.Claim)
+		} else {
+			g.change(updateCancelled, d.Delivery, int64(d.Attempts))
 		}
 	}
 	if t := c.timer; t != nil && !t.Remind.IsZero() {
-		if err := g.exactlyOne(ctx, updateReminder, milli(t.Next), t.Referral, int64(t.Version), milli(t.Remind)); err != nil {
-			return err
-		}
+		g.change(updateReminder, milli(t.Next), t.Referral, int64(t.Version), milli(t.Remind))
 	} else if t != nil {
-		if err := g.exactlyOne(ctx, updateTimer, t.Referral, int64(t.Version), milli(t.Due)); err != nil {
-			return err
-		}
+		g.change(updateTimer, t.Referral, int64(t.Version), milli(t.Due))
 	}
 	for _, r := range c.registered {
 		practice := r.Practice
 		if practice == c.organisation {
 			practice = ""
 		}
-		if _, err := g.s.exec(ctx, updateRegistered, practice, r.Patient, c.organisation, practice); err != nil {
-			return err
-		}
+		g.changes = append(g.changes, statement{text: updateRegistered, args: []any{practice, r.Patient, c.organisation, practice}})
 	}
 	g.takePlaces(c)
-	return nil
 }
 
 // takePlaces gives a delivery that supersedes another the place of that one, so that
@@ -103,11 +79,7 @@ func (g *group) takePlaces(c *prepared) {
 	}
 }
 
-// exactlyOne runs an update of a row that was there when it was checked.
-func (g *group) exactlyOne(ctx context.Context, text string, args ...any) error {
-	n, err := g.s.exec(ctx, text, args...)
-	if err == nil && n != 1 {
-		err = errStale
-	}
-	return err
+// change gathers an update of a row that was there when it was checked.
+func (g *group) change(text string, args ...any) {
+	g.changes = append(g.changes, statement{text: text, args: args, one: true})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"spadapter/adapter/issue"
 )
@@ -16,6 +17,16 @@ import (
 type session interface {
 	exec(ctx context.Context, text string, args ...any) (int64, error)
 	query(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+	// run executes statements in order, on PostgreSQL in one round trip. Errors: errStale
+	// when one that must changes another number of rows than one.
+	run(ctx context.Context, list []statement) error
+}
+
+// statement is one that changes rows.
+type statement struct {
+	text string
+	args []any
+	one  bool // it must change exactly one row, which was there when it was checked
 }
 
 // unsure is the error of a COMMIT that was sent and not answered: the change may be
@@ -48,15 +59,20 @@ func (db *database) inTransaction(ctx context.Context, f func(session) error) er
 		return ctx.Err()
 	}
 	defer func() { db.writer <- w }()
-	return w.run(db.write, f)
+	return w.transact(db.write, f)
 }
 
 func (db *database) inPostgres(ctx context.Context, f func(session) error) error {
-	tx, err := db.write.BeginTx(ctx, nil)
+	conn, err := db.write.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	if err := f(postgresSession{db, tx}); err != nil {
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(postgresSession{db, conn, tx}); err != nil {
 		tx.Rollback()
 		return err
 	}
@@ -71,8 +87,9 @@ func (db *database) inPostgres(ctx context.Context, f func(session) error) error
 }
 
 type postgresSession struct {
-	db *database
-	tx *sql.Tx
+	db   *database
+	conn *sql.Conn // of tx
+	tx   *sql.Tx
 }
 
 func (s postgresSession) exec(ctx context.Context, text string, args ...any) (int64, error) {
@@ -87,6 +104,29 @@ func (s postgresSession) query(ctx context.Context, text string, args ...any) (*
 	return s.tx.QueryContext(ctx, s.db.text(text), args...)
 }
 
+func (s postgresSession) run(ctx context.Context, list []statement) error {
+	if len(list) == 0 {
+		return nil
+	}
+	batch := &pgx.Batch{}
+	for _, st := range list {
+		batch.Queue(s.db.text(st.text), st.args...)
+	}
+	return s.conn.Raw(func(driver any) (err error) {
+		results := driver.(*stdlib.Conn).Conn().SendBatch(ctx, batch)
+		for i := 0; i < len(list) && err == nil; i++ {
+			var done pgconn.CommandTag
+			if done, err = results.Exec(); err == nil && list[i].one && done.RowsAffected() != 1 {
+				err = errStale
+			}
+		}
+		if e := results.Close(); err == nil {
+			err = e
+		}
+		return err
+	})
+}
+
 // liteWriter is the one connection that writes to a SQLite file, with its prepared
 // statements. It takes no deadline: the driver starts a goroutine for every statement
 // that has one, and a statement on a local file ends.
@@ -95,7 +135,7 @@ type liteWriter struct {
 	kept statements
 }
 
-func (w *liteWriter) run(db *sql.DB, f func(session) error) (err error) {
+func (w *liteWriter) transact(db *sql.DB, f func(session) error) (err error) {
 	ctx := context.Background()
 	if w.conn == nil {
 		if w.conn, err = db.Conn(ctx); err != nil {
@@ -149,6 +189,19 @@ func (w *liteWriter) exec(_ context.Context, text string, args ...any) (int64, e
 		return 0, err
 	}
 	return r.RowsAffected()
+}
+
+func (w *liteWriter) run(ctx context.Context, list []statement) error {
+	for _, st := range list {
+		n, err := w.exec(ctx, st.text, st.args...)
+		if err != nil {
+			return err
+		}
+		if st.one && n != 1 {
+			return errStale
+		}
+	}
+	return nil
 }
 
 func (w *liteWriter) query(_ context.Context, text string, args ...any) (*sql.Rows, error) {
