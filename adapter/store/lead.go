@@ -53,12 +53,15 @@ func (s *Store) leadOf(ctx context.Context, w *worklist) (lead, error) {
 		case scope && best == nil && w.walkOf(true).part != walk.part:
 			limit = max(s.options.many, few) + 1
 		}
+		if wide && scope {
+			break // what is in a range of it is more than that already
+		}
 		from := w.begin(l)
 		n, err := s.capped(ctx, "SELECT 1 FROM "+from.from+" WHERE "+from.text.String(), from.args, limit)
 		if err != nil {
 			return l, err
 		}
-		wide = scope && n > s.options.many
+		wide = l.part < 0 && n > s.options.many
 		if n < limit && (!scope || n <= few) {
 			best, most = &l, n
 		}
