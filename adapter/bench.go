@@ -21,6 +21,7 @@ type benchCmd struct {
 	Actions     bool   `help:"Measure what link workers do: each referral is accepted, contacted, planned, progressed and completed."`
 	Referrals   int    `short:"n" help:"Number of referrals to send." default:"2000"`
 	Concurrency int    `short:"c" help:"Number of connections; each sends its next referral when the last one is answered." default:"8"`
+	Rate        int    `help:"Requests a second at an even pace, each measured from when it was due. Without it every connection sends as fast as it is answered."`
 	Warmup      int    `help:"Number of referrals sent before the measurement begins." default:"200"`
 	URL         string `help:"Base URL of a running adapter, such as http://127.0.0.1:8080. Without it one is started, and ended afterwards."`
 	Token       string `help:"Bearer token of a requester for --url; 'adapter token' makes one."`
@@ -41,12 +42,15 @@ durable commit are on. CPU and memory are those of the adapter alone: not of thi
 
 With --actions the referrals are taken in first, and then every action is made on all of them over the JSON API, each with
 its If-Match, before the next one begins. What it queues for the GP record is sent to one that bench plays, and its CPU counts.
+Without --rate the machine is as busy as it can be, and most of a latency is waiting for the other connections. With --rate
+the latency is what people see who do that much work; when the adapter cannot keep up, the waiting counts.
 The exit code is 1 when any referral failed, or when the adapter does not have what it acknowledged.
 
 Examples:
   adapter bench
   adapter bench -n 10000 -c 32 --json
   adapter bench --actions -n 1000 -c 16
+  adapter bench --actions -n 1000 -c 16 --rate 100
   adapter bench --database postgres://user@127.0.0.1/bench
   adapter bench --url https://adapter.example.nhs.uk --token "$TOKEN" --practice A12345`
 }
@@ -54,8 +58,8 @@ Examples:
 // Validate checks what belongs together, before anything is started.
 func (c *benchCmd) Validate() error {
 	switch {
-	case c.Referrals < 1 || c.Concurrency < 1 || c.Warmup < 0:
-		return errors.New("-n and -c must be at least 1, --warmup at least 0")
+	case c.Referrals < 1 || c.Concurrency < 1 || c.Warmup < 0 || c.Rate < 0 || c.Rate > maxRate:
+		return fmt.Errorf("-n and -c must be at least 1, --warmup at least 0, and --rate from 1 to %d", maxRate)
 	case c.Referrals+c.Warmup > maxSeries:
 		return fmt.Errorf("at most %d referrals in one run: the test range has no more NHS numbers", maxSeries)
 	case c.URL != "" && c.Token == "":
@@ -66,6 +70,17 @@ func (c *benchCmd) Validate() error {
 		return errors.New("--database and --profile are for an adapter that bench starts, not for --url")
 	}
 	return nil
+}
+
+// maxRate is far above what one machine takes, and leaves a pause above zero.
+const maxRate = 1_000_000
+
+// pause is the time from one request to the next, 0 for none.
+func (c *benchCmd) pause() time.Duration {
+	if c.Rate == 0 {
+		return 0
+	}
+	return time.Second / time.Duration(c.Rate)
 }
 
 func (c *benchCmd) Run() error {
@@ -117,6 +132,7 @@ func (c *benchCmd) intake(ctx context.Context, l *load) (measured, error) {
 	done := c.showProgress(l, "referrals", c.Referrals+c.Warmup)
 	defer done()
 	warm := l.run(ctx, c.Warmup)
+	l.every = c.pause()
 	use := l.server.usage(ctx)
 	began := time.Now()
 	latencies := l.run(ctx, c.Referrals)

@@ -56,7 +56,8 @@ func (c *benchCmd) actions(ctx context.Context, l *load) (measured, error) {
 	if err := l.filed(ctx); err != nil {
 		return nil, err
 	}
-	report := &actionsReport{Database: l.server.database, connections: c.Concurrency, referrals: len(rest)}
+	l.every = c.pause()
+	report := &actionsReport{Rate: c.Rate, Database: l.server.database, connections: c.Concurrency, referrals: len(rest)}
 	for i := range benchPath {
 		use, began := l.server.usage(ctx), time.Now()
 		latencies := l.act(ctx, i, rest)
@@ -89,10 +90,10 @@ func (l *load) completed(ctx context.Context) (int, error) {
 // takeIn sends n referrals, and gives the ids of those that were acknowledged.
 func (l *load) takeIn(ctx context.Context, n int) []string {
 	ids := make([][]string, l.workers)
-	l.each(ctx, n, func(worker int) func(int) error {
+	l.each(ctx, n, func(worker int) func(int, time.Time) error {
 		s := sender{load: l}
-		return func(int) error {
-			if _, err := s.send(ctx); err != nil {
+		return func(_ int, due time.Time) error {
+			if _, err := s.send(ctx, due); err != nil {
 				return err
 			}
 			_, rest, _ := bytes.Cut(s.answer.Bytes(), []byte(`"diagnostics":"Task/`))
@@ -112,10 +113,10 @@ func (l *load) takeIn(ctx context.Context, n int) []string {
 func (l *load) act(ctx context.Context, at int, referrals []string) []time.Duration {
 	action := &benchPath[at]
 	results := make([][]time.Duration, l.workers)
-	l.each(ctx, len(referrals), func(worker int) func(int) error {
+	l.each(ctx, len(referrals), func(worker int) func(int, time.Time) error {
 		a := linkWorker{load: l, action: action, version: at + 1}
-		return func(i int) error {
-			took, err := a.make(ctx, referrals[i], i%sampleEvery == 0)
+		return func(i int, due time.Time) error {
+			took, err := a.make(ctx, referrals[i], due, i%sampleEvery == 0)
 			if err != nil {
 				return fmt.Errorf("%s: %w", action.name, err)
 			}
@@ -137,9 +138,9 @@ type linkWorker struct {
 	answer  bytes.Buffer
 }
 
-// make makes the action. The time is from before the request is written until the answer
+// make makes the action. The time is from when it was due until the answer
 // is read; the error says why it is not acknowledged. With whole the answer is parsed.
-func (a *linkWorker) make(ctx context.Context, id string, whole bool) (time.Duration, error) {
+func (a *linkWorker) make(ctx context.Context, id string, due time.Time, whole bool) (time.Duration, error) {
 	target, err := url.Parse(a.server.url + "/api/v1/referrals/" + id + "/actions/" + a.action.name)
 	if err != nil {
 		return 0, err
@@ -152,13 +153,12 @@ func (a *linkWorker) make(ctx context.Context, id string, whole bool) (time.Dura
 		},
 	}).WithContext(ctx)
 	a.answer.Reset()
-	began := time.Now()
 	response, err := a.client.Do(request)
 	if err == nil {
 		_, err = a.answer.ReadFrom(response.Body)
 		_ = response.Body.Close() // read to its end already
 	}
-	took := time.Since(began)
+	took := time.Since(due)
 	if err != nil {
 		return 0, err
 	}

@@ -17,6 +17,7 @@ type actionsReport struct {
 	P99        float64        `json:"p99_ms"`
 	Max        float64        `json:"max_ms"`
 	Errors     int            `json:"errors"`
+	Rate       int            `json:"rate,omitempty"` // requests a second that were asked for; 0 as many as could be
 	CPU        *float64       `json:"server_cpu_seconds"`
 	Peak       *int64         `json:"server_peak_bytes"`
 	Database   string         `json:"database"`
@@ -76,6 +77,7 @@ func (r *actionsReport) writeTable(w io.Writer) error {
 	t.row("Database", r.Database, "")
 	t.row("Time", fmt.Sprintf("%.2f", r.took.Seconds()), "s")
 	t.row("Throughput", fmt.Sprintf("%.1f", r.PerSecond), "actions/s")
+	t.pace(r.Rate)
 	t.row("Latency p50", fmt.Sprintf("%.2f", r.P50), "ms")
 	t.row("        p95", fmt.Sprintf("%.2f", r.P95), "ms")
 	t.row("        p99", fmt.Sprintf("%.2f", r.P99), "ms")

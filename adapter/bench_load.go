@@ -16,11 +16,13 @@ import (
 )
 
 // load sends referrals in a closed loop: each worker has one connection and sends the
-// next referral when the last one is answered.
+// next referral when the last one is answered. With every it sends them at an even pace
+// instead, as people do who do not wait for each other.
 type load struct {
 	server   *benchServer
 	series   *series
 	workers  int
+	every    time.Duration // from one request to the next; 0 as soon as a worker is free
 	client   *http.Client
 	target   *url.URL
 	answered atomic.Int64
@@ -60,11 +62,11 @@ func newLoad(server *benchServer, series *series, workers int) *load {
 // run sends n referrals and gives the latency of each that was acknowledged.
 func (l *load) run(ctx context.Context, n int) []time.Duration {
 	results := make([][]time.Duration, l.workers)
-	l.each(ctx, n, func(worker int) func(int) error {
+	l.each(ctx, n, func(worker int) func(int, time.Time) error {
 		results[worker] = make([]time.Duration, 0, n/l.workers+n/8+1)
 		s := sender{load: l}
-		return func(int) error {
-			took, err := s.send(ctx)
+		return func(_ int, due time.Time) error {
+			took, err := s.send(ctx, due)
 			if err == nil {
 				results[worker] = append(results[worker], took)
 			}
@@ -74,10 +76,12 @@ func (l *load) run(ctx context.Context, n int) []time.Duration {
 	return slices.Concat(results...)
 }
 
-// each runs n requests in a closed loop: every worker makes the next one when its last
-// one is answered.
-func (l *load) each(ctx context.Context, n int, worker func(number int) func(i int) error) {
+// each runs n requests: every worker makes the next one when its last one is answered, and
+// not before it is due. A request that was due while all workers waited for an answer has
+// waited itself: due says since when, so that a slow server cannot hide it.
+func (l *load) each(ctx context.Context, n int, worker func(number int) func(i int, due time.Time) error) {
 	var begun atomic.Int64
+	start := time.Now()
 	var group sync.WaitGroup
 	for w := range l.workers {
 		group.Go(func() {
@@ -87,7 +91,14 @@ func (l *load) each(ctx context.Context, n int, worker func(number int) func(i i
 				if i >= n {
 					return
 				}
-				if err := request(i); err != nil && ctx.Err() == nil {
+				due := time.Now()
+				if l.every > 0 {
+					due = start.Add(time.Duration(i) * l.every)
+					if !sleepUntil(ctx, due) {
+						return
+					}
+				}
+				if err := request(i, due); err != nil && ctx.Err() == nil {
 					l.failures.add(err)
 					// a server that is gone would otherwise be asked a million times a second
 					time.Sleep(time.Millisecond)
@@ -99,6 +110,18 @@ func (l *load) each(ctx context.Context, n int, worker func(number int) func(i i
 	group.Wait()
 }
 
+// sleepUntil waits, and reports false when ctx ended before.
+func sleepUntil(ctx context.Context, due time.Time) bool {
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // sender is one worker with the buffers that it uses again.
 type sender struct {
 	*load
@@ -107,9 +130,10 @@ type sender struct {
 	answer  bytes.Buffer
 }
 
-// send posts one referral. The time is from before the request is written until the
+// send posts one referral. The time is from when it was due, its making aside, until the
 // answer is read; the error says why it is not acknowledged.
-func (s *sender) send(ctx context.Context) (time.Duration, error) {
+func (s *sender) send(ctx context.Context, due time.Time) (time.Duration, error) {
+	making := time.Now()
 	s.series.next(&s.message)
 	s.body.Reset(s.message.body)
 	request := (&http.Request{
@@ -120,13 +144,13 @@ func (s *sender) send(ctx context.Context) (time.Duration, error) {
 		},
 	}).WithContext(ctx)
 	s.answer.Reset()
-	began := time.Now()
+	due = due.Add(time.Since(making))
 	response, err := s.client.Do(request)
 	if err == nil {
 		_, err = s.answer.ReadFrom(response.Body)
 		_ = response.Body.Close() // read to its end already
 	}
-	took := time.Since(began)
+	took := time.Since(due)
 	if err != nil {
 		return 0, err
 	}

@@ -17,6 +17,7 @@ type benchReport struct {
 	P95       float64  `json:"p95_ms"`
 	P99       float64  `json:"p99_ms"`
 	Errors    int      `json:"errors"`
+	Rate      int      `json:"rate,omitempty"`     // requests a second that were asked for; 0 as many as could be
 	CPU       *float64 `json:"server_cpu_seconds"` // user and system, during the measurement
 	Peak      *int64   `json:"server_peak_bytes"`
 	Database  string   `json:"database"`
@@ -29,7 +30,7 @@ func newBenchReport(c *benchCmd, l *load, latencies []time.Duration, took time.D
 	slices.Sort(latencies)
 	ms := func(p float64) float64 { return inMilliseconds(percentile(latencies, p)) }
 	r := &benchReport{
-		P50: ms(0.50), P95: ms(0.95), P99: ms(0.99), Errors: l.failures.count(), Database: l.server.database,
+		P50: ms(0.50), P95: ms(0.95), P99: ms(0.99), Errors: l.failures.count(), Rate: c.Rate, Database: l.server.database,
 		acknowledged: len(latencies), connections: c.Concurrency, messageBytes: len(l.series.text), took: took,
 	}
 	r.PerSecond = rate(len(latencies), took)
@@ -64,6 +65,7 @@ func (r *benchReport) writeTable(w io.Writer) error {
 	t.row("Database", r.Database, "")
 	t.row("Time", fmt.Sprintf("%.2f", r.took.Seconds()), "s")
 	t.row("Throughput", fmt.Sprintf("%.1f", r.PerSecond), "referrals/s")
+	t.pace(r.Rate)
 	t.row("Latency p50", fmt.Sprintf("%.2f", r.P50), "ms")
 	t.row("        p95", fmt.Sprintf("%.2f", r.P95), "ms")
 	t.row("        p99", fmt.Sprintf("%.2f", r.P99), "ms")
@@ -77,6 +79,13 @@ type benchTable struct{ strings.Builder }
 
 func (t *benchTable) row(label, value, unit string) {
 	fmt.Fprintln(t, strings.TrimRight(fmt.Sprintf("%-20s%12s  %s", label, value, unit), " "))
+}
+
+// pace writes how many requests a second were asked for, where that was said.
+func (t *benchTable) pace(rate int) {
+	if rate > 0 {
+		t.row("Pace", strconv.Itoa(rate), "requests/s; a latency is from when the request was due")
+	}
 }
 
 // used writes what n of something have cost the adapter; nil is what nobody knows.

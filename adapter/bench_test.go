@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -207,11 +208,30 @@ func TestBenchRefusesFlagsThatDoNotFit(t *testing.T) {
 		"nothing":      {Concurrency: 1},
 		"nobody":       {Referrals: 1},
 		"too many":     {Referrals: maxSeries, Warmup: 1, Concurrency: 1},
+		"backwards":    {Referrals: 1, Concurrency: 1, Rate: -1},
 	} {
 		if c.Validate() == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+}
+
+// One worker that takes 25 ms for what is due every 10 ms: what waits for it has waited.
+func TestALatencyIsFromWhenTheRequestWasDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &load{workers: 1, every: 10 * time.Millisecond}
+		var got []time.Duration
+		l.each(t.Context(), 4, func(int) func(int, time.Time) error {
+			return func(_ int, due time.Time) error {
+				time.Sleep(25 * time.Millisecond)
+				got = append(got, time.Since(due))
+				return nil
+			}
+		})
+		if diff := cmp.Diff([]time.Duration{25e6, 40e6, 55e6, 70e6}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestPercentile(t *testing.T) {

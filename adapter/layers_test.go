@@ -68,6 +68,7 @@ var homes = map[string][]string{
 	"github.com/fsnotify/fsnotify":                            {"adapter"},
 	"github.com/beevik/etree":                                 {"adapter/fhir"},
 	"codeberg.org/go-pdf/fpdf":                                {"adapter/console", "adapter"},
+	"github.com/hashicorp/golang-lru":                         {"adapter/referral"},
 	"github.com/rickar/cal":                                   {"adapter/referral"},
 	"github.com/go-fonts/dejavu":                              {"adapter/summary"},
 	"github.com/google/uuid":                                  {},

@@ -225,7 +225,7 @@ func (st *step) review() string {
 // person before.
 func (st *step) written() time.Time {
 	received := st.before.Created.Add(-time.Minute) // for clocks that differ
-	content, err := st.before.content()
+	content, err := st.s.content(st.before)
 	if err != nil {
 		return received
 	}

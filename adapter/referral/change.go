@@ -28,7 +28,7 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	if err := fhir.Decode(tree, &task); err != nil {
 		return nil, err
 	}
-	content, err := r.content()
+	content, err := s.content(r)
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func (s *Service) Learn(ctx context.Context) (n int, err error) {
 
 // learn is glance at a referral as it is now.
 func (s *Service) learn(ctx context.Context, r *Record, joined []Version, patient *Version) error {
-	content, err := r.content()
+	content, err := s.content(r)
 	if err != nil {
 		return err
 	}

@@ -158,8 +158,8 @@ func TestTableIsWhatWasAskedFor(t *testing.T) {
 
 // testService is a Service that decides and stores nothing.
 func testService(t *testing.T) *Service {
-	return &Service{Config: Config{Instruments: testInstruments(t), Rules: Rules{MinAttempts: 1}.withDefaults(), Now: time.Now,
-		Partners: &Partners{organisations: map[string]Organisation{"Y99202": {ODS: "Y99202"}}}}}
+	return NewService(Config{Instruments: testInstruments(t), Rules: Rules{MinAttempts: 1}.withDefaults(), Now: time.Now,
+		Partners: &Partners{organisations: map[string]Organisation{"Y99202": {ODS: "Y99202"}}}})
 }
 
 // testPerson is a Patient who is alive, or not.

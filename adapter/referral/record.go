@@ -48,17 +48,6 @@ type Record struct {
 	tree *fhir.Node // of Content; nil until somebody asks
 }
 
-// content gives the tree of Content, which is parsed once. Nobody changes it. It is not
-// safe for concurrent use.
-func (r *Record) content() (*fhir.Node, error) {
-	if r.tree != nil {
-		return r.tree, nil
-	}
-	var err error
-	r.tree, err = parse(r.Content)
-	return r.tree, err
-}
-
 // Asked reports whether the requester has asked to cancel, and nobody has answered.
 func (r *Record) Asked() bool { return r.Former != "" }
 

@@ -11,7 +11,7 @@ import (
 // render makes a View of a record, its content, the person as known now, and what came
 // later. find reads a stored Organization that the content does not have; it may be nil.
 func (s *Service) render(c Call, r *Record, patient *fhir.Node, later []Version, events []Event, find func(reference string) *fhir.Node) (*View, error) {
-	content, err := r.content()
+	content, err := s.content(r)
 	if err != nil {
 		return nil, err
 	}

@@ -37,11 +37,12 @@ type Config struct {
 }
 
 // Service is the domain at work: it takes referrals in, moves them through their life
-// cycle, and decides what goes back. It keeps no state of its own and may be used by
-// many goroutines.
+// cycle, and decides what goes back. It keeps no state of its own but what it has parsed, and
+// may be used by many goroutines.
 type Service struct {
 	Config
-	room chan struct{} // a subscriber was sent something: the next may go into the outbox
+	trees trees
+	room  chan struct{} // a subscriber was sent something: the next may go into the outbox
 }
 
 // NewService makes a Service; the fields without default must be set. For Examine
@@ -57,7 +58,7 @@ func NewService(c Config) *Service {
 	if c.RetryFor == 0 {
 		c.RetryFor = 72 * time.Hour
 	}
-	return &Service{Config: c, room: make(chan struct{}, 1)}
+	return &Service{Config: c, trees: newTrees(), room: make(chan struct{}, 1)}
 }
 
 // now is the time of a change, in the precision that is stored.

@@ -61,7 +61,7 @@ func (s *Service) Summary(ctx context.Context, c Call, id, form string) (body []
 	if a.patient, err = parse(patient.Body); err != nil {
 		return nil, 0, err
 	}
-	if a.content, err = r.content(); err != nil {
+	if a.content, err = s.content(r); err != nil {
 		return nil, 0, err
 	}
 	later, err := s.Store.Joined(ctx, scope, []string{id})
