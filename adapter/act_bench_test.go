@@ -1,19 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
-
-	"github.com/google/uuid"
 
 	"spadapter/adapter/auth"
 )
@@ -24,39 +17,8 @@ import (
 func BenchmarkActions(b *testing.B) {
 	for at, action := range benchPath {
 		b.Run(action.name, func(b *testing.B) {
-			dir := b.TempDir()
-			private, public, err := auth.GenerateKeys(auth.ES384)
-			if err != nil {
-				b.Fatal(err)
-			}
-			signer, err := auth.NewSigner(private, auth.SignerConfig{NewID: uuid.NewString})
-			if err != nil {
-				b.Fatal(err)
-			}
-			c := Config{Listen: "127.0.0.1:0", Database: "sqlite:" + filepath.Join(dir, "adapter.db"), JWKS: filepath.Join(dir, "jwks.json"), Keys: defaultKeys,
-				Partners: filepath.Join(dir, "partners.json"), Issuer: "spadapter", Sharing: "summary", MinAttempts: 3, BodyBytes: 5 << 20, RetryFor: time.Hour, DrainFor: time.Second}
-			if err := os.WriteFile(c.JWKS, public, 0o600); err != nil {
-				b.Fatal(err)
-			}
-			if err := os.WriteFile(c.Partners, demoPartners("http://127.0.0.1:9/fhir"), 0o600); err != nil {
-				b.Fatal(err)
-			}
-			if err := c.complete(); err != nil {
-				b.Fatal(err)
-			}
-			a, err := newApp(b.Context(), c, slog.New(slog.DiscardHandler))
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer a.store.Close(context.WithoutCancel(b.Context()))
-			defer a.listener.Close()
-			tokens := map[auth.Role]string{}
-			for role, ods := range map[auth.Role]string{auth.RoleRequester: demoPractice, auth.RoleOwner: demoService} {
-				if tokens[role], err = signer.Token(auth.Claims{Issuer: "spadapter", Client: "bench", Audience: a.config.Audience, Organisations: []string{ods},
-					Role: role, Scopes: []string{"system/*.cruds"}}, time.Now(), time.Hour); err != nil {
-					b.Fatal(err)
-				}
-			}
+			a, token := benchApp(b)
+			tokens := map[auth.Role]string{auth.RoleRequester: token(auth.RoleRequester, demoPractice), auth.RoleOwner: token(auth.RoleOwner, demoService)}
 			send := func(role auth.Role, path, contentType, body string, version int) string {
 				r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 				r.Header.Set("Authorization", "Bearer "+tokens[role])

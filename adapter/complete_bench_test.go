@@ -4,18 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/referral"
@@ -26,40 +21,7 @@ import (
 // comes before it is done outside the clock. Run it with -benchtime 500x.
 func BenchmarkComplete(b *testing.B) {
 	const together = 16
-	dir := b.TempDir()
-	private, public, err := auth.GenerateKeys(auth.ES384)
-	if err != nil {
-		b.Fatal(err)
-	}
-	signer, err := auth.NewSigner(private, auth.SignerConfig{NewID: uuid.NewString})
-	if err != nil {
-		b.Fatal(err)
-	}
-	c := Config{Listen: "127.0.0.1:0", Database: "sqlite:" + filepath.Join(dir, "adapter.db"), JWKS: filepath.Join(dir, "jwks.json"), Keys: defaultKeys,
-		Partners: filepath.Join(dir, "partners.json"), Issuer: "spadapter", Sharing: "summary", MinAttempts: 3, BodyBytes: 5 << 20, RetryFor: time.Hour, DrainFor: time.Second}
-	if err := os.WriteFile(c.JWKS, public, 0o600); err != nil {
-		b.Fatal(err)
-	}
-	if err := os.WriteFile(c.Partners, demoPartners("http://127.0.0.1:9/fhir"), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	if err := c.complete(); err != nil {
-		b.Fatal(err)
-	}
-	a, err := newApp(b.Context(), c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer a.store.Close(b.Context())
-	defer a.listener.Close()
-	token := func(role auth.Role, organisation string) string {
-		token, err := signer.Token(auth.Claims{Issuer: "spadapter", Client: "bench-" + string(role), Audience: a.config.Audience, Organisations: []string{organisation},
-			Role: role, Scopes: []string{"system/*.cruds"}}, time.Now(), time.Hour)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return token
-	}
+	a, token := benchApp(b)
 	gp, worker := token(auth.RoleRequester, demoPractice), token(auth.RoleOwner, demoService)
 	call := func(token, method, path, match string, body []byte) []byte {
 		r := httptest.NewRequest(method, path, bytes.NewReader(body))

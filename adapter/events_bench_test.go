@@ -2,11 +2,8 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -20,29 +17,7 @@ import (
 // JSON, as one page without the network.
 func BenchmarkEvents(b *testing.B) {
 	const events = 10_000
-	dir := b.TempDir()
-	private, public, err := auth.GenerateKeys(auth.ES384)
-	if err != nil {
-		b.Fatal(err)
-	}
-	signer, err := auth.NewSigner(private, auth.SignerConfig{NewID: uuid.NewString})
-	if err != nil {
-		b.Fatal(err)
-	}
-	c := Config{Listen: "127.0.0.1:0", Database: "sqlite:" + filepath.Join(dir, "adapter.db"), JWKS: filepath.Join(dir, "jwks.json"), Keys: defaultKeys,
-		Issuer: "spadapter", Sharing: "summary", MinAttempts: 3, BodyBytes: 5 << 20, RetryFor: time.Hour, DrainFor: time.Second}
-	if err := os.WriteFile(c.JWKS, public, 0o600); err != nil {
-		b.Fatal(err)
-	}
-	if err := c.complete(); err != nil {
-		b.Fatal(err)
-	}
-	a, err := newApp(b.Context(), c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer a.store.Close(b.Context())
-	defer a.listener.Close()
+	a, token := benchApp(b)
 	for n := range events / 500 {
 		change := &referral.Change{Organisation: demoPractice, At: time.Now()}
 		for i := range 500 {
@@ -59,15 +34,11 @@ func BenchmarkEvents(b *testing.B) {
 			b.Fatal(n, err)
 		}
 	}
-	token, err := signer.Token(auth.Claims{Issuer: "spadapter", Client: "bench", Audience: a.config.Audience, Organisations: []string{demoService},
-		Role: auth.RoleOwner, Scopes: []string{"system/*.cruds"}}, time.Now(), time.Hour)
-	if err != nil {
-		b.Fatal(err)
-	}
+	follower := token(auth.RoleOwner, demoService)
 	b.ReportAllocs()
 	for b.Loop() {
 		r := httptest.NewRequest(http.MethodGet, "/api/v1/events?since=0&count=10000", nil)
-		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Authorization", "Bearer "+follower)
 		w := httptest.NewRecorder()
 		a.handler.ServeHTTP(w, r)
 		if w.Code != http.StatusOK || w.Body.Len() < events*400 {

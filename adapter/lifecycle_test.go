@@ -21,8 +21,10 @@ type cast struct {
 	gp, worker, other, manager caller
 }
 
-func newCast(t *testing.T, url string) *cast {
-	w := newWorld(t, url)
+func newCast(t *testing.T, url string) *cast { return newWorld(t, url).cast() }
+
+// cast starts an adapter, and gives its callers.
+func (w *world) cast() *cast {
 	a := w.run(quiet())
 	return &cast{w, a, a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1), a.as(auth.RoleOwner, service2), a.as(auth.RoleOperator)}
 }

@@ -66,6 +66,11 @@ var single = map[string]planted{
 		e.Append("resource", n)
 		e.Child("request").Set("url", "Basic")
 	}, "Bundle.entry[1].resource", "type-not-accepted", "not-supported", 422},
+	"a birth to come": {func(b *fhir.Node, _ *synthetic) { resourceOf(b, patientEntry).Set("birthDate", "2951-02-03") },
+		"Bundle.entry[0].resource.birthDate", "date-future", "business-rule", 422},
+	"a death to come": {func(b *fhir.Node, _ *synthetic) {
+		resourceOf(b, patientEntry).Set("deceasedDateTime", time.Now().AddDate(0, 0, 3).Format(time.DateOnly))
+	}, "Bundle.entry[0].resource.deceased", "date-future", "business-rule", 422},
 	"the status is not active": {func(b *fhir.Node, _ *synthetic) { resourceOf(b, requestEntry).Set("status", "draft") },
 		"Bundle.entry[4].resource.status", "", "", 422},
 }

@@ -23,7 +23,7 @@ func (w *walk) runsErrands(t *rapid.T) {
 		open = append(open, w.errands(k.id)...)
 	}
 	if len(open) == 0 {
-		t.Skip("there are none")
+		t.Skip("there are none") // skipped: rapid draws another in its place
 	}
 	a := oneOfThese(t, "activity", open)
 	r := w.record(a.Referral)
@@ -98,7 +98,7 @@ func (w *walk) edits(t *rapid.T) {
 	}
 	name := oneOfThese(t, "element", slices.Sorted(maps.Keys(edits)))
 	if name == "note" && n.Child("note") == nil {
-		t.Skip("there are no notes")
+		t.Skip("there are no notes") // skipped: rapid draws another in its place
 	}
 	edits[name]()
 	print := w.aside.fingerprint()
@@ -210,7 +210,7 @@ func (w *walk) delivers(t *rapid.T) {
 func (w *walk) dies(t *rapid.T) {
 	k, r := w.any(t)
 	if rapid.IntRange(0, 2).Draw(t, "rarely") > 0 || w.dead[k.id] {
-		t.Skip("nobody does")
+		t.Skip("nobody does") // skipped: rapid draws another in its place
 	}
 	p := w.people[k.id].patient()
 	p.Remove("generalPractitioner")

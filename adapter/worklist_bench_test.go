@@ -152,6 +152,7 @@ func fill(b *testing.B, service *referral.Service, kept *store.Store, n int) {
 		}
 		r.Status, r.BusinessStatus, r.Since, r.Due = state[0], state[1], r.Updated, r.Updated.Add(14*24*time.Hour)
 		r.Overdue, r.Risk, r.Needs = rng.IntN(20) == 0, rng.IntN(12) == 0, []string{needs[rng.IntN(len(needs))]}
+		r.RiskTold = r.Risk
 		if rng.IntN(10) > 0 { // the model's practice has a tenth
 			r.Organisation = fmt.Sprintf("Y9%04d", rng.IntN(400))
 		}

@@ -63,28 +63,6 @@ func activity(x *exchange) error {
 	return x.sendActivity(v)
 }
 
-// actActivity is POST /api/v1/activities/{id}/actions/{action}: a move of a sub-Task, by
-// its provider or by the service that referred. If-Match names the version that was seen.
-func actActivity(x *exchange) error {
-	id, err := x.resourceID()
-	if err != nil {
-		return err
-	}
-	version, err := x.ifMatch()
-	if err != nil {
-		return err
-	}
-	var in referral.Input
-	if err := decodeStrict(x.call.Body, &in); err != nil {
-		return err
-	}
-	v, err := x.Operations.ActActivity(x.context(), x.call, id, x.Param("action"), version, in)
-	if err != nil {
-		return err
-	}
-	return x.sendActivity(v)
-}
-
 func (x *exchange) sendActivity(v *referral.ActivityView) error {
 	x.Writer.Header().Set("ETag", etag(v.Version))
 	return x.sendJSON(v)

@@ -71,6 +71,20 @@ func contract(t *testing.T) *apitest.Contract {
 	return contractMade
 }
 
+// documentTree is the document of the complete gateway as its readers get it.
+func documentTree(t *testing.T) *ordered {
+	t.Helper()
+	d, err := complete(t).describe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := parseOrdered(string(d.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
 func TestOpenAPIIsValid(t *testing.T) { contract(t) }
 
 // pages are the routes outside the plain JSON API that the document leaves out: they are
@@ -121,14 +135,7 @@ func TestOpenAPILeavesOutWhatIsNotOffered(t *testing.T) {
 }
 
 func TestOpenAPIOfAnAction(t *testing.T) {
-	d, err := complete(t).describe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := parseOrdered(string(d.body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := documentTree(t)
 	list := func(value any) (out []string) {
 		values, _ := value.([]any)
 		for _, v := range values {
@@ -213,14 +220,7 @@ func TestOpenAPIOfAnAction(t *testing.T) {
 
 // Every answer with JSON, and every body of a request, has an example; New has checked it.
 func TestOpenAPIHasExamples(t *testing.T) {
-	d, err := complete(t).describe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := parseOrdered(string(d.body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := documentTree(t)
 	count := 0
 	for _, path := range root.at("paths").names {
 		each(root.at("paths", path), func(o *ordered) {
@@ -242,14 +242,7 @@ func TestOpenAPIHasExamples(t *testing.T) {
 
 // The examples of a schema are such values: kin-openapi looks at those of bodies alone.
 func TestOpenAPIExamplesFitTheirSchemas(t *testing.T) {
-	d, err := complete(t).describe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := parseOrdered(string(d.body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := documentTree(t)
 	count := 0
 	each(root, func(o *ordered) {
 		examples, is := o.values["examples"].([]any)
@@ -277,14 +270,7 @@ func TestOpenAPIExamplesFitTheirSchemas(t *testing.T) {
 
 // Every schema that says where its codes are has them, from what ships.
 func TestOpenAPIHasTheCodes(t *testing.T) {
-	d, err := complete(t).describe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := parseOrdered(string(d.body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := documentTree(t)
 	filled := 0
 	each(root, func(o *ordered) {
 		for _, name := range []string{codesOfValueSet, codesOfCodeSystem, codesOfElement, codesOfTable} {

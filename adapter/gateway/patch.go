@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -36,7 +37,7 @@ type patchOperation struct {
 
 // jsonPatched applies a JSON Patch to a resource. The resource and all that the operations
 // add, copy and move count together against the limits. Errors: structure for what is no
-// patch; too-costly for more than maxPatch operations and beyond the limits; business-rule
+// patch, with the rules "json" and "json-utf8" for text that is none; too-costly for more than maxPatch operations and beyond the limits; business-rule
 // with the rule "patch-test" for a test that fails, and "patch" for a path that leads
 // nowhere; those of fhir.Parse for what comes of it.
 func jsonPatched(body, text []byte, limits fhir.Limits) (*fhir.Node, error) {
@@ -81,8 +82,15 @@ func operationsOf(text []byte) (list []patchOperation, err error) {
 		if len(list) == maxPatch {
 			return nil, tooManyOperations()
 		}
+		var one json.RawMessage
+		if err := decoder.Decode(&one); err != nil {
+			return nil, wrong(err)
+		}
+		if err := wholeText(one); err != nil {
+			return nil, err.At("[" + strconv.Itoa(len(list)) + "]")
+		}
 		var o patchOperation
-		if err := decoder.Decode(&o); err != nil {
+		if err := json.Unmarshal(one, &o); err != nil {
 			return nil, wrong(err)
 		}
 		list = append(list, o)
@@ -94,6 +102,18 @@ func operationsOf(text []byte) (list []patchOperation, err error) {
 		return nil, wrong(err)
 	}
 	return list, nil
+}
+
+// wholeText refuses, by the rules of fhir.Parse, characters that encoding/json replaces in
+// silence.
+func wholeText(text []byte) *issue.Error {
+	switch {
+	case !utf8.Valid(text):
+		return issue.New(issue.Structure, "json-utf8", "the operation is not UTF-8; send UTF-8 without any other encoding")
+	case halved(text):
+		return issue.New(issue.Structure, "json", `a \u escape of the operation is half of a pair (\ud800 to \udfff), which stands for nothing: send both halves`)
+	}
+	return nil
 }
 
 // decodeExact reads JSON with the digits of its numbers.

@@ -45,6 +45,15 @@ func TestJSONPatch(t *testing.T) {
 		"text after the list": {`[] []`, "", "patch"},
 		"half a list":         {`[{"op":"test","path":"/status","value":"received"}`, "", "patch"},
 		"a path without end":  {`[{"op":"remove","path":"` + strings.Repeat("/0", 100_000) + `"}]`, "", "patch"},
+		"a pair":              {`[{"op":"replace","path":"/note/0/text","value":"\ud83d\ude00"}]`, `"note":[{"text":"😀"}]`, ""},
+		"half a pair":         {`[{"op":"replace","path":"/note/0/text","value":"\ud800"}]`, "", "json"},
+		"the other half":      {`[{"op":"add","path":"/statusReason","value":{"coding":[{"display":"x\udc00"}]}}]`, "", "json"},
+		"half a member name":  {`[{"op":"add","path":"/statusReason","value":{"\ud800":"x"}}]`, "", "json"},
+		"half in a path":      {`[{"op":"remove","path":"/note\ud83d"}]`, "", "json"},
+		"half behind another": {`[{"op":"replace","path":"/note/0/text","value":"\\ud800\ud83d\ud83d\ude00"}]`, "", "json"},
+		"an escape of none":   {`[{"op":"replace","path":"/note/0/text","value":"\\ud800"}]`, `"note":[{"text":"\\ud800"}]`, ""},
+		"half in a test":      {`[{"op":"test","path":"/status","value":"\ud800"}]`, "", "json"},
+		"no UTF-8":            {"[{\"op\":\"replace\",\"path\":\"/note/0/text\",\"value\":\"\xff\"}]", "", "json-utf8"},
 		"copy without source": {`[{"op":"copy","path":"/note/-"}]`, "", "patch"},
 	} {
 		n, err := jsonPatched([]byte(patchedTask), []byte(c.patch), fhir.Limits{})

@@ -157,7 +157,7 @@ func (s *strict) value(t reflect.Type, path string) {
 	}
 }
 
-// halved reports whether a JSON string has an escape of half a character without the other
+// halved reports whether a valid JSON text has an escape of half a character without the other
 // half, which encoding/json replaces in silence.
 // Source: RFC 8259 section 8.2.
 func halved(text []byte) bool {

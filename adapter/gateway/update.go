@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"strings"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -10,6 +11,10 @@ import (
 
 // moveHeader names the row of the life-cycle table that an update made.
 const moveHeader = "X-Referral-Move"
+
+// ignoredHeader lists the elements that were changed and that an update did not take, as
+// FHIRPaths with commas between; it is there when there are some.
+const ignoredHeader = "X-Referral-Ignored"
 
 // update is PUT [base]/[type]/[id] with If-Match: what the caller changes must be a move
 // of the life cycle.
@@ -77,12 +82,20 @@ func (x *exchange) put(id string, version int, root *fhir.Node) error {
 		x.Writer.Header().Set(moveHeader, done.Move.ID)
 		words = done.Move.ID + ": " + done.Move.Name
 	}
+	if len(done.Ignored) > 0 {
+		x.Writer.Header().Set(ignoredHeader, strings.Join(done.Ignored, ", "))
+	}
 	switch x.prefer.returns {
 	case "minimal":
 		x.send(http.StatusOK, "", nil)
 		return nil
 	case "OperationOutcome":
-		x.sendResource(http.StatusOK, outcome([]*issue.Error{issue.New(issue.Informational, "", words).Graded(issue.SeverityInformation)}))
+		issues := []*issue.Error{issue.New(issue.Informational, "", words).Graded(issue.SeverityInformation)}
+		for _, path := range done.Ignored {
+			issues = append(issues, issue.New(issue.NotSupported, "update-ignored", "this was changed, and the update did not take it: the adapter keeps it itself, or it says nothing in the move that was made").
+				At(path).Graded(issue.SeverityWarning))
+		}
+		x.sendResource(http.StatusOK, outcome(capped(issues)))
 		return nil
 	}
 	return x.sendStored(http.StatusOK, done.Version.Body)

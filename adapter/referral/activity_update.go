@@ -30,8 +30,7 @@ func (s *Service) updateActivity(ctx context.Context, c Call, a *Activity, versi
 			return nil, err
 		}
 	}
-	v, err := s.Store.Read(ctx, st.scope, "Task", a.ID)
-	return &Updated{v, st.move}, err
+	return s.updated(ctx, c, a.ID, was, root, st.move)
 }
 
 // chooseActivity finds the row that a proposal means and takes it.

@@ -128,6 +128,7 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 	if err := s.weigh(ctx, r, content, observed, len(withdrawn) > 0); err != nil {
 		return err
 	}
+	change.Endangers = r.RiskTold && !st.before.RiskTold
 	if st.move.Proof {
 		proof, err := st.provenance(append(slices.Clone(recorded), withdrawn...), withdrawn)
 		if err != nil {

@@ -117,14 +117,15 @@ func (in *intake) joined(ctx context.Context, change *Change) error {
 			task.Input = append(task.Input, input)
 		}
 	}
-	if !r.Risk {
+	if !r.RiskTold {
 		var later []*fhir.Node
 		for _, it := range in.items {
 			if it.number > 0 {
 				later = append(later, it.node)
 			}
 		}
-		r.Risk = in.s.risky(later)
+		r.RiskTold = in.s.risky(later)
+		r.Risk = r.Risk || r.RiskTold
 	}
 	r.Version, r.Updated = r.Version+1, in.at
 	task.LastModified = fhir.NewDateTime(in.at)

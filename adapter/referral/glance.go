@@ -10,7 +10,7 @@ import (
 
 // glance reads in a normalised referral what the worklist finds it by: as render shows it,
 // so that a list by need or by risk holds what its items say.
-func (s *Service) glance(r *Record, content *fhir.Node, later ...*fhir.Node) {
+func (s *Service) glance(r *Record, content *fhir.Node) {
 	r.Priority, r.Needs = "routine", nil // a request without priority is a routine one
 	shown := &View{}
 	h := s.newSheet(shown)
@@ -33,7 +33,8 @@ func (s *Service) glance(r *Record, content *fhir.Node, later ...*fhir.Node) {
 			}
 		}
 	}
-	r.Risk = len(shown.Risks) > 0 || s.risky(later)
+	r.Risk = len(shown.Risks) > 0
+	r.RiskTold = r.Risk
 	r.Registered = ""
 	if practice := factsAtIntake(r, content).Practice; practice != r.Organisation {
 		r.Registered = practice
@@ -50,39 +51,55 @@ func (s *Service) risky(list []*fhir.Node) bool {
 	return len(shown.Risks) > 0
 }
 
-// weigh settles whether a referral holds a risk after resources of it were recorded or
-// taken back.
-func (s *Service) weigh(ctx context.Context, r *Record, content *fhir.Node, changed []Version, back bool) error {
-	var list []*fhir.Node
-	is := map[string]bool{}
-	for i := range changed {
-		n, err := changed[i].content()
-		if err != nil {
-			return err
-		}
-		list, is[changed[i].ID] = append(list, n), true
-	}
-	if !back {
-		r.Risk = r.Risk || s.risky(list)
-		return nil
-	}
-	before, err := s.joined(ctx, Scope{Role: auth.RoleOperator}, []Record{*r})
-	if err != nil {
-		return err
-	}
-	for _, v := range before[r.ID] {
-		if is[v.ID] {
-			continue
+// endanger adds to what is known of the risks of a referral those of some resources of it:
+// those that its service may read, and among them those that the practice may.
+func (s *Service) endanger(r *Record, list []Version) error {
+	var all, told []*fhir.Node
+	for i := range list {
+		v := &list[i]
+		if v.Organisation != r.Organisation && v.Organisation != r.Owner {
+			continue // a service before this one kept it to itself
 		}
 		n, err := parse(v.Body)
 		if err != nil {
 			return err
 		}
-		list = append(list, n)
+		if all = append(all, n); v.Organisation != r.Organisation {
+			continue
+		}
+		if n, err = parse(v.Body); err != nil {
+			return err
+		}
+		withholdFrom(n)
+		told = append(told, n)
+	}
+	r.RiskTold = r.RiskTold || s.risky(told)
+	r.Risk = r.Risk || r.RiskTold || s.risky(all)
+	return nil
+}
+
+// weigh settles whether a referral holds a risk after resources of it were recorded or
+// taken back.
+func (s *Service) weigh(ctx context.Context, r *Record, content *fhir.Node, changed []Version, back bool) error {
+	if !back {
+		return s.endanger(r, changed)
+	}
+	before, err := s.joined(ctx, Scope{Role: auth.RoleOperator}, []Record{*r})
+	if err != nil {
+		return err
+	}
+	list := slices.Clone(changed)
+	for _, v := range before[r.ID] {
+		if !slices.ContainsFunc(changed, func(c Version) bool { return c.ID == v.ID }) {
+			list = append(list, v)
+		}
 	}
 	fresh := *r
-	s.glance(&fresh, content, list...)
-	r.Risk = fresh.Risk
+	s.glance(&fresh, content)
+	if err := s.endanger(&fresh, list); err != nil {
+		return err
+	}
+	r.Risk, r.RiskTold = fresh.Risk, fresh.RiskTold
 	return nil
 }
 
@@ -129,15 +146,10 @@ func (s *Service) learn(ctx context.Context, r *Record, joined []Version, patien
 	if err != nil {
 		return err
 	}
-	var later []*fhir.Node
-	for _, v := range joined {
-		n, err := parse(v.Body)
-		if err != nil {
-			return err
-		}
-		later = append(later, n)
+	s.glance(r, content)
+	if err := s.endanger(r, joined); err != nil {
+		return err
 	}
-	s.glance(r, content, later...)
 	if patient == nil {
 		return nil
 	}

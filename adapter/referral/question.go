@@ -105,9 +105,10 @@ func (st *step) put(change *Change, t *fhir.Task, id string, number int) error {
 // the answer as its output, is the move answer (T23) of the referral.
 func (s *Service) updateQuestion(ctx context.Context, c Call, question *Version, version int, root *fhir.Node) (*Updated, error) {
 	var move *Move
+	var was *fhir.Node
 	err := s.attempt(ctx, c, question.Referral, Input{}, func(st *step) (*Change, error) {
-		was, err := st.current(ctx, "Task", question.ID, version)
-		if err != nil {
+		var err error
+		if was, err = st.current(ctx, "Task", question.ID, version); err != nil {
 			return nil, err
 		}
 		if st.in.Answer, err = answerIn(was, root); err != nil || st.in.Answer == "" {
@@ -128,7 +129,7 @@ func (s *Service) updateQuestion(ctx context.Context, c Call, question *Version,
 	if err != nil {
 		return nil, err
 	}
-	return s.updated(ctx, c, "Task", question.ID, move)
+	return s.updated(ctx, c, question.ID, was, root, move)
 }
 
 // answerIn reads the answer that was added to the Task of a question, "" where nothing

@@ -34,6 +34,7 @@ type Record struct {
 	Created        time.Time
 	Updated        time.Time
 	Risk           bool   // the content, or what joined it, holds a risk
+	RiskTold       bool   // and the practice may read it, as far as the service found it
 	Priority       string // of the request, "routine" when it has none
 	Registered     string // ODS code of the practice where the person is registered, "" when that is the requester
 

@@ -48,7 +48,7 @@ func (s *Service) updateRequest(ctx context.Context, c Call, id string, version 
 	}
 	status := root.Text("status")
 	if status == was.Text("status") {
-		return &Updated{Version: stored}, nil
+		return &Updated{Version: stored, Ignored: ignored(was, root, nil, was)}, nil
 	}
 	r, err := s.latest(ctx, scope, id)
 	if err != nil {
@@ -88,8 +88,7 @@ func (s *Service) updateRequest(ctx context.Context, c Call, id string, version 
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.Store.Read(ctx, scope, "ServiceRequest", id)
-	return &Updated{v, move}, err
+	return s.updated(ctx, c, id, was, root, move)
 }
 
 // requestReason is why the requester changed the status: what the request says, else the

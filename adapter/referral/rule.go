@@ -2,12 +2,14 @@ package referral
 
 import (
 	"strings"
+	"time"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 )
 
-// rules checks what no profile can say: check digits and the ranges of instruments.
+// rules checks what no profile can say: check digits, the ranges of instruments and days
+// that have not come.
 // It looks at any tree, also at one that Check found faults in.
 func (in *intake) rules() {
 	for _, it := range in.items {
@@ -37,12 +39,23 @@ func (in *intake) everywhere(n *fhir.Node) {
 			// http://hl7.org/fhir/R4/extensibility.html#modifierExtension: who does not know it must not go on
 			in.fault(c, issue.NotSupported, "modifier-extension", "this changes the meaning of the resource in a way that is not known here; send the resource without it, or not at all")
 			continue
+		case n.ResourceType() != "" && (c.Name == "birthDate" || c.Name == "deceasedDateTime"):
+			in.past(c)
 		case c.Type != nil && c.Type.Name == "Coding":
 			in.coding(c)
 		}
 		if len(c.Children) > 0 {
 			in.everywhere(c)
 		}
+	}
+}
+
+// past checks that a day in a person's life has come, somewhere on Earth: where it is UTC+14
+// it may be the day after that of UTC.
+func (in *intake) past(n *fhir.Node) {
+	later := in.at.Truncate(24*time.Hour).AddDate(0, 0, 2)
+	if from, _, ok := fhir.Interval(n.Value); ok && !from.Before(later) {
+		in.fault(n, issue.BusinessRule, "date-future", n.ElementName()+" has not come yet, in no time zone: nobody was born or has died on a later day; correct it, or leave it out").With("%s", n.Value)
 	}
 }
 

@@ -138,6 +138,10 @@ func (st *step) setSharing(ctx context.Context, in SharingInput) (*Change, error
 			return nil, err
 		}
 		change.Versions = append(change.Versions, more...)
+		if err := st.s.endanger(st.after, more); err != nil {
+			return nil, err
+		}
+		change.Endangers = st.after.RiskTold && !st.before.RiskTold
 	}
 	var made []*outcomeResource
 	if consent != nil {

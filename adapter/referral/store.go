@@ -101,6 +101,7 @@ type Change struct {
 	Response     *Response      // what a repeat gets
 	Versions     []Version      // Number 1 creates; a higher one demands that Number-1 is current
 	Referral     *Record        // Version 1 creates; a higher one demands that Version-1 is current
+	Endangers    bool           // Referral is told to hold a risk, and those that took its place hold it too
 	Successor    *Record        // a second referral, which the change creates
 	Activities   []Activity     // sub-Tasks; Version 1 creates, a higher one demands that Version-1 is current
 	Events       []Event        //
@@ -293,7 +294,7 @@ type Filter struct {
 	Priority  []string // codes of ServiceRequest.priority; a request without any is "routine"
 	Open      Wanted   // not in a terminal status
 	Overdue   Wanted
-	Risk      Wanted    // at least one risk is recorded
+	Risk      Wanted    // at least one risk is recorded that the caller may read
 	Asked     Wanted    // the requester has asked to cancel, and nobody has answered
 	Since     time.Time // updated at that time or later
 	DueBefore time.Time // its time is or was over before that one

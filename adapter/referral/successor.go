@@ -24,7 +24,9 @@ func (st *step) succeed(ctx context.Context, change *Change, content *fhir.Node)
 	next.Due = s.Rules.due(next.Status, next.BusinessStatus, false, st.at, "")
 	next.Remind = s.Rules.looks(next.Status, next.BusinessStatus, st.at, st.at)
 	s.glance(next, content)
-	next.Risk = next.Risk || old.Risk
+	next.RiskTold = next.RiskTold || old.RiskTold
+	// what a service kept to itself is not for the next one
+	next.Risk = next.Risk || old.RiskTold || old.Risk && next.Owner == old.Owner
 	next.Registered = old.Registered // as known now
 	request := fhir.New(fhir.Types(fhir.R4).Type("ServiceRequest"))
 	for _, entry := range content.All("entry") {

@@ -13,6 +13,7 @@ import (
 type Updated struct {
 	Version *Version // the resource as it is now
 	Move    *Move    // the row that was made, nil when nothing changed
+	Ignored []string // paths of the elements that the caller changed and the update did not take, nil when it took all
 }
 
 // UpdateTypes are the types that a caller may update or patch: whatever the caller
@@ -47,12 +48,13 @@ func (s *Service) Update(ctx context.Context, c Call, resourceType, id string, v
 		return s.updateQuestion(ctx, c, v, version, root)
 	}
 	var move *Move
+	var was *fhir.Node
 	err := s.attempt(ctx, c, id, Input{}, func(st *step) (*Change, error) {
-		stored, err := st.current(ctx, "Task", id, version)
-		if err != nil {
+		var err error
+		if was, err = st.current(ctx, "Task", id, version); err != nil {
 			return nil, err
 		}
-		p, err := st.proposal(stored, root, Table)
+		p, err := st.proposal(was, root, Table)
 		if err != nil || p == nil {
 			return nil, err
 		}
@@ -65,16 +67,24 @@ func (s *Service) Update(ctx context.Context, c Call, resourceType, id string, v
 	if err != nil {
 		return nil, err
 	}
-	return s.updated(ctx, c, "Task", id, move)
+	return s.updated(ctx, c, id, was, root, move)
 }
 
-// updated is what an update came to, as the caller may read it.
-func (s *Service) updated(ctx context.Context, c Call, kind, id string, move *Move) (*Updated, error) {
-	v, err := s.Store.Read(ctx, s.scope(c), kind, id)
-	if err == nil {
-		err = disclose(c.Principal.Role, v)
+// updated is what an update came to, as the caller may read it: was is what the resource
+// was, is what was sent.
+func (s *Service) updated(ctx context.Context, c Call, id string, was, is *fhir.Node, move *Move) (*Updated, error) {
+	v, err := s.Store.Read(ctx, s.scope(c), is.ResourceType(), id)
+	if err != nil {
+		return nil, err
 	}
-	return &Updated{v, move}, err
+	if err := disclose(c.Principal.Role, v); err != nil {
+		return nil, err
+	}
+	now, err := parse(v.Body)
+	if err != nil {
+		return nil, err
+	}
+	return &Updated{v, move, ignored(was, is, move, now)}, nil
 }
 
 // attempt decides a move and commits it, again when something beside the referral

@@ -23,6 +23,7 @@ type prepared struct {
 	cancels      []referral.Cancellation
 	timer        *referral.Timer
 	registered   []referral.Registration
+	endangers    bool
 	activities   []referral.Activity // new states of sub-Tasks that exist
 	rows         batch
 	size         int  // bytes of bodies
@@ -150,7 +151,7 @@ func (p *prepared) prepareVersions(c *referral.Change) error {
 }
 
 func (p *prepared) prepareReferral(c *referral.Change, message string) error {
-	p.cancels, p.timer, p.registered = c.Cancels, c.Timer, c.Registered
+	p.cancels, p.timer, p.registered, p.endangers = c.Cancels, c.Timer, c.Registered, c.Endangers
 	for i, r := range []*referral.Record{c.Referral, c.Successor} {
 		switch {
 		case r == nil:
@@ -184,7 +185,7 @@ func (p *prepared) addReferral(r *referral.Record, c *referral.Change, message s
 	p.rows.add(tableReferral, r.ID, organisation, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)),
 		r.BusinessStatus, r.Patient, r.ServiceRequest, r.Filler, r.Sharing, r.Dialect, int64(r.Attempts),
 		milli(created), milli(updated), message, r.Former, r.Follows, r.Root, r.Unfiled, milli(orTime(r.Since, updated)), milli(r.Due), flag(r.Overdue), milli(r.Remind),
-		r.Priority, flag(r.Risk), r.Registered, deadline(r), int64(1))
+		r.Priority, flag(r.Risk), flag(r.RiskTold), r.Registered, deadline(r), int64(1))
 	p.rows.addNeeds(r.Needs, milli(created), r.ID, organisation)
 	p.rows.add(tableContent, r.ID, organisation, string(r.Content))
 	p.size += len(r.Content)

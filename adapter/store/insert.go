@@ -38,7 +38,7 @@ var tableColumns = [tables]struct{ name, columns string }{
 	tableResponse: {"response", "id, organisation, at, status, content_type, location, etag, body"},
 	tableResource: {"resource", "id, number, type, organisation, updated, current, deleted, hidden, referral, patient, since, until, body"},
 	tableTerm:     {"term", "id, type, param, system, value, organisation"},
-	tableReferral: {"referral", "id, organisation, owner, pool, version, status, open, business_status, patient, service_request, filler, sharing, dialect, attempts, created, updated, message, former, follows, root, unfiled, since, due, overdue, remind, priority, risk, registered, deadline, seen"},
+	tableReferral: {"referral", "id, organisation, owner, pool, version, status, open, business_status, patient, service_request, filler, sharing, dialect, attempts, created, updated, message, former, follows, root, unfiled, since, due, overdue, remind, priority, risk, risk_told, registered, deadline, seen"},
 	tableContent:  {"content", "referral, organisation, body"},
 	tableNeed:     {"need", "code, created, referral, organisation"},
 	tableEvent:    {"event", "id, referral, organisation, move, from_status, to_status, business_status, reason, actor, role, at, data, activity"},

@@ -111,10 +111,14 @@ func newWorklist(scope referral.Scope, f referral.Filter) (*worklist, error) {
 		add(p, false)
 	}
 	w.needs(f.Needs)
-	switch f.Risk {
-	case referral.Yes:
+	switch {
+	case f.Risk == referral.Yes && scope.Role == auth.RoleRequester: // what is kept from it is none for it
+		add(fixed("f.risk = 1 AND f.risk_told = 1", "f.risk = 1 AND f.risk_told = 1"), false) // the first as the index has it
+	case f.Risk == referral.No && scope.Role == auth.RoleRequester:
+		add(fixed("f.risk_told = 0", ""), false)
+	case f.Risk == referral.Yes:
 		add(fixed("f.risk = 1", "f.risk = 1"), false)
-	case referral.No:
+	case f.Risk == referral.No:
 		add(fixed("f.risk = 0", ""), false)
 	}
 	switch f.Asked {

@@ -6,8 +6,9 @@ const (
 	updateReferral = `
 UPDATE referral SET owner = ?, pool = ?, version = ?, status = ?, open = ?, business_status = ?, patient = ?,
     service_request = ?, filler = ?, sharing = ?, attempts = ?, updated = ?, former = ?, unfiled = ?, since = ?, due = ?, overdue = ?, remind = ?,
-    deadline = CASE WHEN ? = 1 THEN deadline ELSE ? END, risk = ?
+    deadline = CASE WHEN ? = 1 THEN deadline ELSE ? END, risk = ?, risk_told = ?
 WHERE id = ? AND version = ?`
+	updateEndangered = "UPDATE referral SET risk = 1, risk_told = 1 WHERE root = ? AND root <> '' AND created > ? AND risk_told = 0"
 	updateRegistered = "UPDATE referral SET registered = ? WHERE patient = ? AND organisation = ? AND registered <> ?"
 	updateReminder   = "UPDATE referral SET remind = ? WHERE id = ? AND version = ? AND remind = ? AND open = 1"
 	updateTimer      = "UPDATE referral SET due = 0, overdue = 1 WHERE id = ? AND version = ? AND due = ? AND open = 1"
@@ -31,8 +32,11 @@ func (g *group) replace(c *prepared) {
 	if r := c.record; r != nil {
 		g.change(updateReferral, r.Owner, r.Pool, int64(r.Version), r.Status, flag(open(r.Status)), r.BusinessStatus,
 			r.Patient, r.ServiceRequest, r.Filler, r.Sharing, int64(r.Attempts), milli(r.Updated), r.Former, r.Unfiled, milli(orTime(r.Since, r.Updated)), milli(r.Due), flag(r.Overdue), milli(r.Remind),
-			flag(r.Overdue && r.Due.IsZero()), deadline(r), flag(r.Risk), r.ID, int64(r.Version-1))
+			flag(r.Overdue && r.Due.IsZero()), deadline(r), flag(r.Risk), flag(r.RiskTold), r.ID, int64(r.Version-1))
 		delete(g.states, r.ID)
+		if c.endangers {
+			g.changes = append(g.changes, statement{text: updateEndangered, args: []any{or(r.Root, r.ID), milli(r.Created)}})
+		}
 	}
 	for _, id := range c.supersedes {
 		g.change(updateSuperseded, id)

@@ -21,7 +21,7 @@ WHERE f.id = p.id AND c.referral = p.id`, int64(n))
 	return list, fault(err)
 }
 
-const updateSeen = "UPDATE referral SET priority = ?, risk = ?, registered = ?, seen = 1 WHERE id = ? AND version = ? AND seen = 0"
+const updateSeen = "UPDATE referral SET priority = ?, risk = ?, risk_told = ?, registered = ?, seen = 1 WHERE id = ? AND version = ? AND seen = 0"
 
 // See stores what was read in the content of referrals, in one transaction. One that has
 // changed since stays unseen, since what joined it may hold a risk. Errors: transient.
@@ -30,7 +30,7 @@ func (s *Store) See(ctx context.Context, list []referral.Record) error {
 		var b batch
 		for i := range list {
 			r := &list[i]
-			n, err := tx.exec(ctx, updateSeen, r.Priority, flag(r.Risk), r.Registered, r.ID, int64(r.Version))
+			n, err := tx.exec(ctx, updateSeen, r.Priority, flag(r.Risk), flag(r.RiskTold), r.Registered, r.ID, int64(r.Version))
 			if err != nil {
 				return err
 			}

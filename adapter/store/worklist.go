@@ -13,7 +13,7 @@ import (
 const referralColumns = `
 SELECT f.id, f.organisation, f.owner, f.pool, f.version, f.status, f.business_status, f.patient, f.service_request,
     f.filler, f.sharing, f.dialect, f.attempts, f.created, f.updated, f.former, f.follows, f.root, f.unfiled, f.since, f.due, f.overdue, f.remind,
-    f.risk, f.priority, f.registered, c.body`
+    f.risk, f.risk_told, f.priority, f.registered, c.body`
 
 const selectReferral = referralColumns + `
 FROM referral f JOIN content c ON c.referral = f.id
@@ -21,12 +21,12 @@ WHERE `
 
 // scanReferral reads a row of referralColumns, and what follows them into more.
 func scanReferral(rows *sql.Rows, more ...any) (r referral.Record, err error) {
-	var created, updated, since, due, overdue, remind, risk int64
+	var created, updated, since, due, overdue, remind, risk, told int64
 	err = rows.Scan(append([]any{&r.ID, &r.Organisation, &r.Owner, &r.Pool, &r.Version, &r.Status, &r.BusinessStatus, &r.Patient, &r.ServiceRequest,
 		&r.Filler, &r.Sharing, &r.Dialect, &r.Attempts, &created, &updated, &r.Former, &r.Follows, &r.Root, &r.Unfiled, &since, &due, &overdue, &remind,
-		&risk, &r.Priority, &r.Registered, &r.Content}, more...)...)
+		&risk, &told, &r.Priority, &r.Registered, &r.Content}, more...)...)
 	r.Created, r.Updated, r.Since, r.Due = fromMilli(created), fromMilli(updated), fromMilli(since), fromMilli(due)
-	r.Remind, r.Overdue, r.Risk = fromMilli(remind), overdue == 1, risk == 1
+	r.Remind, r.Overdue, r.Risk, r.RiskTold = fromMilli(remind), overdue == 1, risk == 1, told == 1
 	return r, err
 }
 

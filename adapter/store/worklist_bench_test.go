@@ -58,6 +58,7 @@ func many(t testing.TB, s *store.Store, n int, content []byte) (list []*referral
 			r.Needs = append(r.Needs, manyNeeds[rng.IntN(len(manyNeeds))])
 		}
 		r.Risk = chance(8)
+		r.RiskTold = r.Risk && chance(90)
 		switch {
 		case chance(4):
 			r.Priority = "urgent"

@@ -28,7 +28,7 @@ func inScope(s referral.Scope, r *referral.Record) bool {
 }
 
 // meets says in Go what the filters say in SQL.
-func meets(f referral.Filter, r *referral.Record) bool {
+func meets(scope referral.Scope, f referral.Filter, r *referral.Record) bool {
 	one := func(list []string, values ...string) bool {
 		return len(list) == 0 || slices.ContainsFunc(values, func(v string) bool { return v != "" && slices.Contains(list, v) })
 	}
@@ -36,7 +36,7 @@ func meets(f referral.Filter, r *referral.Record) bool {
 	open := !referral.Terminal(r.Status)
 	return one(f.Status, r.Status) && one(f.Business, r.BusinessStatus) && one(f.Practices, r.Organisation, r.Registered) && one(f.Needs, r.Needs...) &&
 		one(f.Priority, r.Priority) && (f.Owner == "" || f.Owner == r.Owner || f.Owner == "-" && r.Owner == "") && (f.Patient == "" || f.Patient == r.Patient) &&
-		is(f.Open, open) && is(f.Overdue, open && r.Overdue) && is(f.Risk, r.Risk) && is(f.Asked, r.Former != "") && !r.Updated.Before(f.Since) &&
+		is(f.Open, open) && is(f.Overdue, open && r.Overdue) && is(f.Risk, r.Risk && (r.RiskTold || scope.Role != auth.RoleRequester)) && is(f.Asked, r.Former != "") && !r.Updated.Before(f.Since) &&
 		(f.DueBefore.IsZero() || !r.Due.IsZero() && r.Due.Before(f.DueBefore))
 }
 
@@ -103,7 +103,7 @@ func TestWorklistIsWhatIsAskedFor(t *testing.T) {
 					f.Sort = worklistSorts[len(name)%3]
 					var want []*referral.Record
 					for _, r := range records {
-						if inScope(scope, r) && meets(f, r) {
+						if inScope(scope, r) && meets(scope, f, r) {
 							want = append(want, r)
 						}
 					}
@@ -255,7 +255,7 @@ func TestWorklistOfBefore(t *testing.T) {
 			t.Fatal(len(list), explain(err))
 		}
 		for i := range list {
-			list[i].Priority, list[i].Needs, list[i].Risk, list[i].Registered = "urgent", []string{"housing", "housing", "food"}, true, "B00001"
+			list[i].Priority, list[i].Needs, list[i].Risk, list[i].RiskTold, list[i].Registered = "urgent", []string{"housing", "housing", "food"}, true, i == 0, "B00001"
 		}
 		list[1].Version++ // as if it had changed
 		for range 2 {
