@@ -64,6 +64,7 @@ func bulk(x *exchange) error {
 	if err := oneEach(body.Items); err != nil {
 		return err
 	}
+	x.counts(len(body.Items))
 	calls := make([]referral.Call, len(body.Items))
 	results := make([]bulkResult, len(body.Items))
 	errs := make([]error, len(body.Items))
