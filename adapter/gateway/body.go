@@ -31,7 +31,7 @@ func (x *exchange) receive() error {
 	if err != nil {
 		return unreadable(err, x.Limits.Bytes)
 	}
-	x.call.Body = body
+	x.call.Body, x.received = body, true
 	return nil
 }
 
@@ -47,7 +47,8 @@ func (x *exchange) readBody() ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, errTooLarge
 	}
-	sent := http.MaxBytesReader(x.Writer, r.Body, int64(limit))
+	sent := x.paced(http.MaxBytesReader(x.Writer, r.Body, int64(limit)))
+	defer sent.end()
 	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity":
 		return x.gather(sent, int(r.ContentLength))

@@ -32,6 +32,7 @@ type exchange struct {
 	reply      *reply          // of an entry of a batch, which is counted and logged with the batch; nil outside
 	place      place           // of the body among those in work
 	turn       string          // whose turn it has, "" when none
+	received   bool            // the body is here, to its end
 	work       context.Context // with the time that the request has; nil before
 	cancel     context.CancelFunc
 	again      time.Duration // when to come again, where that is known
@@ -87,7 +88,13 @@ func (x *exchange) steps() error {
 	header := x.Writer.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
+	if x.overTLS {
+		header.Set("Strict-Transport-Security", transportYear)
+	}
 	known := x.adopt()
+	if !known {
+		x.foreign()
+	}
 	if x.route.surface != surfacePlain {
 		x.negotiate()
 	}
@@ -146,6 +153,7 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 		x.Writer.WriteHeaderNow()
 		return
 	}
+	x.answerTime(len(body))
 	// the client that does not take its answer can ask again: nothing to do here
 	_, _ = x.Writer.Write(body)
 }
@@ -160,5 +168,8 @@ func unknownPath(x *exchange) error {
 
 // unknownMethod answers 405; the router has set Allow, which an entry of a batch has not.
 func unknownMethod(x *exchange) error {
+	if asked, err := x.preflight(); asked {
+		return err
+	}
 	return issue.New(issue.NotSupported, "method-not-allowed", "this address does not take that method; it takes "+x.Writer.Header().Get("Allow"))
 }

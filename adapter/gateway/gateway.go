@@ -73,6 +73,7 @@ type Config struct {
 // gateway is a Config with its defaults, and what is made once at start-up.
 type gateway struct {
 	Config
+	overTLS   bool   // BaseURL is https
 	base      string // BaseURL + "/fhir/R4/"
 	metrics   *metrics
 	scrape    http.Handler // GET /metrics
@@ -101,6 +102,7 @@ func New(config Config) http.Handler {
 	g.rates, g.addresses = newRates[string](p.Rate, p.Burst), newRates[netip.Addr](p.AddressRate, p.AddressBurst)
 	g.turns = newTurns(p.AtOnce, p.ClientAtOnce, p.Wait)
 	g.followers = newFollowers(g.MaxFollowers)
+	g.overTLS = strings.HasPrefix(g.BaseURL, "https:")
 	g.base = g.BaseURL + fhirBase + "/"
 	g.admission = newAdmission(g.BytesAtOnce, g.Limits.Bytes, g.BytesWait)
 	g.metrics = newMetrics(g.Registerer)
@@ -128,6 +130,12 @@ func (c Config) withDefaults() Config {
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	if c.Limits.Bytes == 0 {
 		c.Limits.Bytes = 5 << 20
+	}
+	if c.Limits.Depth == 0 {
+		c.Limits.Depth = 64
+	}
+	if c.Limits.Nodes == 0 {
+		c.Limits.Nodes = 500_000
 	}
 	if c.BytesAtOnce == 0 {
 		c.BytesAtOnce = 32 << 20

@@ -33,6 +33,7 @@ func (x *exchange) refuse(err error) {
 	}
 	x.refusal = err
 	x.record(err)
+	x.unread()
 
 	header := x.Writer.Header()
 	if after := retryAfter[status]; after != "" {
