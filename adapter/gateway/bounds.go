@@ -24,11 +24,11 @@ func (x *exchange) fits() error {
 
 // arrive is what a request that comes from outside must pass before anything is done for it.
 func (x *exchange) arrive() error {
-	if err := x.fits(); err != nil {
-		return err
-	}
 	if x.route.always {
 		return nil
+	}
+	if err := x.fits(); err != nil {
+		return err
 	}
 	if x.route.open {
 		return x.strange(nil)
