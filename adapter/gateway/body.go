@@ -29,9 +29,11 @@ func (x *exchange) receive() error {
 	}
 	body, err := x.readBody()
 	if err != nil {
+		x.received = errors.Is(err, os.ErrDeadlineExceeded) // as far as it will ever be
 		return unreadable(err, x.Limits.Bytes)
 	}
 	x.call.Body, x.received = body, true
+	x.unwatch()
 	return nil
 }
 
@@ -48,7 +50,6 @@ func (x *exchange) readBody() ([]byte, error) {
 		return nil, errTooLarge
 	}
 	sent := x.paced(http.MaxBytesReader(x.Writer, r.Body, int64(limit)))
-	defer sent.end()
 	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity":
 		return x.gather(sent, int(r.ContentLength))

@@ -90,7 +90,9 @@ func bulk(x *exchange) error {
 		if validID(results[i].ID) {
 			x.entity = x.route.resource + "/" + results[i].ID
 		}
-		x.record(err)
+		if x.unrecorded == nil { // else the wait for a silent database would add up
+			x.record(err)
+		}
 		results[i].Status = statusOfAll(issues)
 		level := slog.LevelInfo
 		if results[i].Status >= http.StatusInternalServerError {

@@ -41,8 +41,13 @@ func (p *paced) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// end lets the connection be watched for its end without a limit.
-func (p *paced) end() { _ = p.control.SetReadDeadline(time.Time{}) }
+// unwatch lets the work on a body that is here take longer than the body might have taken to
+// come: the end of that time would look like a client that hung up.
+func (x *exchange) unwatch() {
+	if x.reply == nil {
+		_ = http.NewResponseController(x.Writer).SetReadDeadline(time.Time{})
+	}
+}
 
 // unread bounds how long what a refused request still sends is read off before the answer
 // goes out: somebody whom nobody knows would hold a connection with it.

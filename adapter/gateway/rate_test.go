@@ -133,7 +133,10 @@ func TestRateOfAddresses(t *testing.T) {
 		w, now := guarded(t, nil, Protection{AddressRate: 1, AddressBurst: 3})
 		verified := 0
 		verify := w.config.Verify
-		w.config.Verify = func(ctx context.Context, token string) (*auth.Principal, error) { verified++; return verify(ctx, token) }
+		w.config.Verify = func(ctx context.Context, token string) (*auth.Principal, error) {
+			verified++
+			return verify(ctx, token)
+		}
 		w.handler = New(w.config)
 		ask := func() *httptest.ResponseRecorder {
 			if c.as != "" {
