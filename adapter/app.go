@@ -160,11 +160,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 // run serves until ctx ends, then drains: no new connections, requests under way are
 // answered, deliveries under way are finished, and the database is closed last.
 func (a *app) run(ctx context.Context) error {
-	server := &http.Server{
-		Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, WriteTimeout: 90 * time.Second,
-		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
-		ConnState: a.crowd.follow,
-	}
+	server := newServer(a.handler, a.crowd, a.log)
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var group sync.WaitGroup
@@ -201,6 +197,16 @@ func (a *app) run(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, workerErr, eventsErr, a.store.Close(drain))
+}
+
+// newServer is the server over the listener. A header has 10 seconds to arrive; how long a body
+// and an answer may take is for the gateway to say, and it moves these limits for each request.
+func newServer(handler http.Handler, c *crowd, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, WriteTimeout: 90 * time.Second,
+		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnState: c.follow,
+	}
 }
 
 // newDirectory makes the directory of services and what keeps it fresh.
