@@ -37,7 +37,11 @@ type benchServer struct {
 // server finds or starts the adapter to measure.
 func (c *benchCmd) server(ctx context.Context) (*benchServer, error) {
 	if c.URL != "" {
-		return &benchServer{url: strings.TrimRight(c.URL, "/"), token: c.Token, ownerToken: c.OwnerToken, database: "unknown"}, nil
+		s := &benchServer{url: strings.TrimRight(c.URL, "/"), database: "unknown"}
+		var ofGP, ofOwner error
+		s.token, ofGP = givenToken(c.Token)
+		s.ownerToken, ofOwner = givenToken(c.OwnerToken)
+		return s, errors.Join(ofGP, ofOwner)
 	}
 	dir, err := os.MkdirTemp("", "adapter-bench-")
 	if err != nil {
@@ -48,6 +52,16 @@ func (c *benchCmd) server(ctx context.Context) (*benchServer, error) {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// givenToken is a token of the command line, or that of the file it names.
+func givenToken(text string) (string, error) {
+	file, ok := strings.CutPrefix(text, "@")
+	if !ok {
+		return text, nil
+	}
+	body, err := os.ReadFile(file)
+	return strings.TrimSpace(string(body)), err
 }
 
 func (s *benchServer) start(ctx context.Context, c *benchCmd) error {

@@ -185,14 +185,29 @@ func unknownVariables(environ []string) error {
 	return nil
 }
 
-// print writes the effective values, with the password of a database URL hidden.
+// withoutQueries hides the queries of addresses: some directories have their keys there.
+func withoutQueries(list []string) (out []string) {
+	for _, text := range list {
+		if before, _, ok := strings.Cut(text, "?"); ok {
+			text = before + "?xxxxx"
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// print writes the effective values, with the password of a database URL and the queries of
+// feeds hidden.
 func (c *Config) print(w io.Writer) error {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	v := reflect.ValueOf(c).Elem()
 	for i := range v.NumField() {
 		value := fmt.Sprint(v.Field(i).Interface())
-		if v.Type().Field(i).Name == "Database" {
+		switch v.Type().Field(i).Name {
+		case "Database":
 			value = redact(value)
+		case "Feeds":
+			value = fmt.Sprint(withoutQueries(c.Feeds))
 		}
 		fmt.Fprintf(tab, "%s\t%s\n", v.Type().Field(i).Tag.Get("env"), value)
 	}
