@@ -80,18 +80,17 @@ func (c *crowd) Accept() (net.Conn, error) {
 func (c *crowd) admit(conn net.Conn) (g *guest, out []net.Conn) {
 	g = &guest{Conn: conn, of: c}
 	if a, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
-		g.from = a.Addr().Unmap()
-		if g.from.Is6() {
-			if p, err := g.from.Prefix(64); err == nil {
-				g.from = p.Addr() // what one subscriber chooses addresses from, RFC 6177 section 2
-			}
-		}
+		g.from = a.Addr().Unmap().WithZone("")
+	}
+	bounded := !slices.ContainsFunc(c.proxies, func(p netip.Prefix) bool { return p.Contains(g.from) })
+	if p, err := g.from.Prefix(64); bounded && g.from.Is6() && err == nil {
+		g.from = p.Addr() // what one subscriber chooses addresses from, RFC 6177 section 2
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.from[g.from]
 	if l == nil {
-		l = &lodging{bounded: !slices.ContainsFunc(c.proxies, func(p netip.Prefix) bool { return p.Contains(g.from) })}
+		l = &lodging{bounded: bounded}
 	}
 	var victim *guest
 	switch {

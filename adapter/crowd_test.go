@@ -62,10 +62,11 @@ func TestCrowd(t *testing.T) {
 		"a proxy has many":                 {"+p1 +p2 +p3 +p4 +p5 +p6 +p7", "p1"},
 		"all at work":                      {"+p1 !p1 +p2 !p2 +p3 !p3 +p4 !p4 +p5 !p5 +p6 !p6 +a1", "a1"},
 		"a network of IPv6 is one":         {"+x1 +y1 +x2 +y2", "x1"},
+		"a proxy in it is not":             {"+z1 +z2 +z3 +z4 +x1 +x2", ""},
 	} {
-		addresses := map[byte]string{'a': "192.0.2.1:1", 'b': "192.0.2.2:1", 'c': "192.0.2.3:1", 'd': "192.0.2.4:1", 'p': "10.0.0.1:1", 'x': "[2001:db8::1]:1", 'y': "[2001:db8::2]:1"}
+		addresses := map[byte]string{'a': "192.0.2.1:1", 'b': "192.0.2.2:1", 'c': "192.0.2.3:1", 'd': "192.0.2.4:1", 'p': "10.0.0.1:1", 'x': "[2001:db8::1]:1", 'y': "[2001:db8::2]:1", 'z': "[2001:db8::3]:1"}
 		listener := &arrivals{}
-		crowd := newCrowd(listener, 6, 3, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, prometheus.NewRegistry())
+		crowd := newCrowd(listener, 6, 3, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::3/128")}, prometheus.NewRegistry())
 		ends, conns := map[string]*end{}, map[string]net.Conn{}
 		for step := range strings.FieldsSeq(c.steps) {
 			who := step[1:]

@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"fmt"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -188,4 +190,44 @@ func FuzzHeaders(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The README names every limit in one table, with the numbers that hold.
+func TestReadmeNamesTheLimits(t *testing.T) {
+	body, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(body), "| limit | default | setting | past it |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	grouped := func(n int) string {
+		text := fmt.Sprint(n)
+		if len(text) > 3 && n >= 1000 {
+			text = text[:len(text)-3] + "," + text[len(text)-3:]
+		}
+		return text
+	}
+	limits := Config{}.withDefaults()
+	for rule, numbers := range map[string][]int{
+		"rate-limit": nil, "client-at-once": {lineLength, int(turnWait.Seconds())}, "requests-at-once": {lineLength}, "followers": {limits.MaxFollowers},
+		"request-timeout": nil, "body-timeout": {slowest >> 10, int(bodyGrace.Seconds()), int(answerGrace.Seconds())}, "body-limit": {limits.Limits.Bytes >> 20}, "bodies-at-once": {limits.BytesAtOnce >> 20},
+		"header-fields": {maxFields}, "url-length": {maxURL}, "query-length": {maxQuery, maxParameters}, "search-conditions": {maxConditions, maxAlternatives},
+		"_count": {pageDefault, pageMax}, "depth-limit": {limits.Limits.Depth, limits.Limits.Nodes}, "batch-limit": {maxEntries, maxAnswers >> 20}, "bulk-limit": {maxBulk},
+		"adapter_http_refusals_unrecorded_total": {anonymousRecords},
+	} {
+		row := ""
+		for line := range strings.Lines(table) {
+			if strings.Contains(line, "`"+rule+"`") {
+				row = line
+			}
+		}
+		for _, n := range numbers {
+			if !strings.Contains(row, " "+grouped(n)) {
+				t.Errorf("%s: %s is not in %q", rule, grouped(n), row)
+			}
+		}
+		if row == "" {
+			t.Errorf("%s is not in the table", rule)
+		}
+	}
 }
