@@ -41,7 +41,7 @@ func TestEveryLimit(t *testing.T) {
 	reads := func(n int) string {
 		return batchOf(strings.TrimSuffix(strings.Repeat(`{"request":{"method":"GET","url":"A"}},`, n), ","))
 	}
-	wide := newWorld(t, nil)
+	wide := newWorld(t, actsAtOnce)
 	for name, c := range map[string]struct {
 		w              *world
 		method, target func(n int) string

@@ -29,6 +29,14 @@ func guarded(t *testing.T, change func(*Operations), p Protection) (*world, *tim
 	return w, &now
 }
 
+// actsAtOnce is a domain whose actions may be asked for at the same time, as a bulk action does.
+func actsAtOnce(o *Operations) {
+	o.Act = func(_ context.Context, _ referral.Call, id, _ string, number int, _ referral.Input) (*referral.View, error) {
+		v := someReferral(id, number+1)
+		return &v, nil
+	}
+}
+
 // seconds reads Retry-After, which every refusal for asking too much has.
 func seconds(t *testing.T, rec *httptest.ResponseRecorder) int {
 	t.Helper()
@@ -81,7 +89,7 @@ func TestEntriesCount(t *testing.T) {
 		"transaction": {"/fhir/R4", `{"resourceType":"Bundle","type":"transaction","entry":[` + entries + `]}`, "gp"},
 		"bulk":        {"/api/v1/referrals/actions/accept", `{"items":[` + items[1:] + `]}`, "lw"},
 	} {
-		w, now := guarded(t, nil, Protection{Rate: 1, Burst: reads})
+		w, now := guarded(t, actsAtOnce, Protection{Rate: 1, Burst: reads})
 		wants(t, w.do("POST", c.target, c.body, "as "+c.as, "Content-Type: application/json"), map[string]int{"transaction": 201}[name]+map[string]int{"batch": 200, "bulk": 200}[name], "")
 		wants(t, w.do("GET", "/api/v1/referrals/1", "", "as "+c.as), 429, "rate-limit")
 		*now = now.Add(time.Second)
