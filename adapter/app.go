@@ -38,6 +38,9 @@ type app struct {
 	feeds    *refresher
 	handler  http.Handler
 	listener net.Listener
+	crowd    *crowd       // the listener, with its bounds
+	metrics  *http.Server // nil unless they have an address of their own
+	scraped  net.Listener
 	url      string // where it listens
 }
 
@@ -85,10 +88,11 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
-	if a.store, err = store.Open(ctx, c.Database); err != nil {
+	if a.store, err = store.Open(ctx, c.Database, store.Patience(c.RequestTimeout)); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
 	registry := newRegistry(a.store)
+	a.crowd = newCrowd(a.listener, c.Connections, c.AddressConnections, c.protection().Proxies, registry)
 	var converted func(referral.Conversion)
 	if c.ShadowMaps != "" {
 		library, err := loadLibrary(compiled.terminology, c.Maps, c.ShadowMaps)
@@ -134,9 +138,16 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
+	if c.MetricsListen != "" {
+		if a.scraped, err = net.Listen("tcp", c.MetricsListen); err != nil {
+			return nil, errors.Join(fmt.Errorf("ADAPTER_METRICS_LISTEN: %w", err), a.listener.Close(), a.store.Close(ctx))
+		}
+		a.config.MetricsListen = a.scraped.Addr().String()
+		a.metrics = newMetricsServer(registry)
+	}
 	a.handler = gateway.New(gateway.Config{
 		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, BaseURL: a.config.BaseURL,
-		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Version: version(), Ready: a.store.Ping, Logger: log,
+		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Protection: c.protection(), Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
 		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi,
 		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
@@ -149,10 +160,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 // run serves until ctx ends, then drains: no new connections, requests under way are
 // answered, deliveries under way are finished, and the database is closed last.
 func (a *app) run(ctx context.Context) error {
-	server := &http.Server{
-		Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, WriteTimeout: 90 * time.Second,
-		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
-	}
+	server := newServer(a.handler, a.crowd, a.log)
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var group sync.WaitGroup
@@ -164,7 +172,10 @@ func (a *app) run(ctx context.Context) error {
 	}
 	group.Go(func() { a.feeds.run(working) })
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(a.listener) }()
+	go func() { served <- server.Serve(a.crowd) }()
+	if a.metrics != nil {
+		group.Go(func() { _ = a.metrics.Serve(a.scraped) }) // it ends when it is closed below
+	}
 	var err error
 	select {
 	case err = <-served:
@@ -178,11 +189,24 @@ func (a *app) run(ctx context.Context) error {
 		err = errors.Join(err, shutdown, server.Close())
 	}
 	stopWorking()
+	if a.metrics != nil {
+		err = errors.Join(err, a.metrics.Close())
+	}
 	group.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
 	return errors.Join(err, workerErr, eventsErr, a.store.Close(drain))
+}
+
+// newServer is the server over the listener. A header has 10 seconds to arrive; how long a body
+// and an answer may take is for the gateway to say, and it moves these limits for each request.
+func newServer(handler http.Handler, c *crowd, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, WriteTimeout: 90 * time.Second,
+		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnState: c.follow,
+	}
 }
 
 // newDirectory makes the directory of services and what keeps it fresh.

@@ -24,8 +24,8 @@ type benchCmd struct {
 	Rate        int    `help:"Requests a second at an even pace, each measured from when it was due. Without it every connection sends as fast as it is answered."`
 	Warmup      int    `help:"Number of referrals sent before the measurement begins." default:"200"`
 	URL         string `help:"Base URL of a running adapter, such as http://127.0.0.1:8080. Without it one is started, and ended afterwards."`
-	Token       string `help:"Bearer token of a requester for --url; 'adapter token' makes one."`
-	OwnerToken  string `help:"Bearer token of the link-worker service for --actions with --url."`
+	Token       string `help:"Bearer token of a requester for --url, or @FILE that holds it, which keeps it out of the list of processes; 'adapter token' makes one."`
+	OwnerToken  string `help:"Bearer token of the link-worker service for --actions with --url, or @FILE."`
 	Practice    string `help:"ODS code of the sending practice: one that the token speaks for." default:"Y99001"`
 	Database    string `help:"Database of the adapter that is started: sqlite:PATH or postgres://…, best a new one, since the referrals stay in it. Default a SQLite file in the temporary directory; TMPDIR decides the disk."`
 	JSON        bool   `name:"json" help:"Print one JSON object instead of a table."`
@@ -52,7 +52,7 @@ Examples:
   adapter bench --actions -n 1000 -c 16
   adapter bench --actions -n 1000 -c 16 --rate 100
   adapter bench --database postgres://user@127.0.0.1/bench
-  adapter bench --url https://adapter.example.nhs.uk --token "$TOKEN" --practice A12345`
+  adapter bench --url https://adapter.example.nhs.uk --token @token.txt --practice A12345`
 }
 
 // Validate checks what belongs together, before anything is started.

@@ -37,7 +37,11 @@ type benchServer struct {
 // server finds or starts the adapter to measure.
 func (c *benchCmd) server(ctx context.Context) (*benchServer, error) {
 	if c.URL != "" {
-		return &benchServer{url: strings.TrimRight(c.URL, "/"), token: c.Token, ownerToken: c.OwnerToken, database: "unknown"}, nil
+		s := &benchServer{url: strings.TrimRight(c.URL, "/"), database: "unknown"}
+		var ofGP, ofOwner error
+		s.token, ofGP = givenToken(c.Token)
+		s.ownerToken, ofOwner = givenToken(c.OwnerToken)
+		return s, errors.Join(ofGP, ofOwner)
 	}
 	dir, err := os.MkdirTemp("", "adapter-bench-")
 	if err != nil {
@@ -48,6 +52,16 @@ func (c *benchCmd) server(ctx context.Context) (*benchServer, error) {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// givenToken is a token of the command line, or that of the file it names.
+func givenToken(text string) (string, error) {
+	file, ok := strings.CutPrefix(text, "@")
+	if !ok {
+		return text, nil
+	}
+	body, err := os.ReadFile(file)
+	return strings.TrimSpace(string(body)), err
 }
 
 func (s *benchServer) start(ctx context.Context, c *benchCmd) error {
@@ -86,7 +100,9 @@ func (s *benchServer) start(ctx context.Context, c *benchCmd) error {
 		}
 	}
 	s.child.Env = append(s.child.Env, "ADAPTER_LISTEN=127.0.0.1:0", "ADAPTER_DATABASE="+database, "ADAPTER_PARTNERS_FILE="+file("partners.json"),
-		"ADAPTER_JWKS_FILE="+file("jwks.json"), "ADAPTER_KEYS_FILE="+file("keys.json"))
+		"ADAPTER_JWKS_FILE="+file("jwks.json"), "ADAPTER_KEYS_FILE="+file("keys.json"),
+		// one client of the bench stands for many
+		"ADAPTER_RATE=1000000", "ADAPTER_RATE_BURST=1000000", "ADAPTER_REQUESTS_AT_ONCE=10000", "ADAPTER_CLIENT_REQUESTS_AT_ONCE=10000")
 	// the log goes to a file and not through us: reading it would cost us time
 	log, err := os.Create(file("log"))
 	if err != nil {

@@ -63,6 +63,21 @@ type Config struct {
 	EventsFor          time.Duration `help:"How long events are kept for those who follow them." env:"ADAPTER_EVENTS_FOR" name:"events-for" default:"2160h"`
 	SubscriberNetworks []string      `help:"Networks, such as 127.0.0.0/8, in which webhooks and Subscriptions may be told besides the public internet; http is allowed to loopback addresses in them." env:"ADAPTER_SUBSCRIBER_NETWORKS" name:"subscriber-networks"`
 
+	Rate           int           `help:"Requests a second that one client may make in the long run; each entry of a Bundle and each item of a bulk action counts as one." env:"ADAPTER_RATE" name:"rate" default:"500"`
+	RateBurst      int           `help:"Requests that one client may make in one moment." env:"ADAPTER_RATE_BURST" name:"rate-burst" default:"5000"`
+	AddressRate    int           `help:"Requests a second without a valid token from one address, in the long run." env:"ADAPTER_ADDRESS_RATE" name:"address-rate" default:"50"`
+	AddressBurst   int           `help:"Requests without a valid token from one address in one moment." env:"ADAPTER_ADDRESS_RATE_BURST" name:"address-rate-burst" default:"200"`
+	AtOnce         int           `help:"Requests in work at one time; who waits for events does not count." env:"ADAPTER_REQUESTS_AT_ONCE" name:"requests-at-once" default:"256"`
+	ClientAtOnce   int           `help:"Requests of one client in work at one time." env:"ADAPTER_CLIENT_REQUESTS_AT_ONCE" name:"client-requests-at-once" default:"64"`
+	RequestTimeout time.Duration `help:"Within how long a request is answered once its body is here; a batch and a bulk action have six times as long." env:"ADAPTER_REQUEST_TIMEOUT" name:"request-timeout" default:"10s"`
+
+	Connections        int      `help:"Connections at one time." env:"ADAPTER_CONNECTIONS" name:"connections" default:"10000"`
+	AddressConnections int      `help:"Connections from one address at one time; a trusted proxy has all." env:"ADAPTER_ADDRESS_CONNECTIONS" name:"address-connections" default:"600"`
+	TrustedProxies     []string `help:"Networks of the proxies before the adapter, such as 10.1.0.0/16: from them X-Forwarded-For says who calls." env:"ADAPTER_TRUSTED_PROXIES" name:"trusted-proxies"`
+	MetricsListen      string   `help:"Address for /metrics alone, such as 127.0.0.1:9090; it is then not on the main one." env:"ADAPTER_METRICS_LISTEN" name:"metrics-listen"`
+	MetricsNetworks    []string `help:"Networks that /metrics is shown to on the main address, besides this machine." env:"ADAPTER_METRICS_NETWORKS" name:"metrics-networks"`
+	Origins            []string `help:"Web origins whose pages may call, such as https://tool.example.nhs.uk, with commas between." env:"ADAPTER_CORS_ORIGINS" name:"cors-origins"`
+
 	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
 
@@ -112,7 +127,7 @@ func (c *Config) complete() error {
 	if _, err := parseFeeds(c.Feeds, c.PlainFeeds); err != nil {
 		return err
 	}
-	return nil
+	return c.guard()
 }
 
 // rules are the numbers of the life cycle; what is not set has its default there.
@@ -170,14 +185,29 @@ func unknownVariables(environ []string) error {
 	return nil
 }
 
-// print writes the effective values, with the password of a database URL hidden.
+// withoutQueries hides the queries of addresses: some directories have their keys there.
+func withoutQueries(list []string) (out []string) {
+	for _, text := range list {
+		if before, _, ok := strings.Cut(text, "?"); ok {
+			text = before + "?xxxxx"
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// print writes the effective values, with the password of a database URL and the queries of
+// feeds hidden.
 func (c *Config) print(w io.Writer) error {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	v := reflect.ValueOf(c).Elem()
 	for i := range v.NumField() {
 		value := fmt.Sprint(v.Field(i).Interface())
-		if v.Type().Field(i).Name == "Database" {
+		switch v.Type().Field(i).Name {
+		case "Database":
 			value = redact(value)
+		case "Feeds":
+			value = fmt.Sprint(withoutQueries(c.Feeds))
 		}
 		fmt.Fprintf(tab, "%s\t%s\n", v.Type().Field(i).Tag.Get("env"), value)
 	}

@@ -77,6 +77,7 @@ func newWorld(t *testing.T, database string) *world {
 		Listen: "127.0.0.1:0", BaseURL: publicURL, Database: w.database, Partners: filepath.Join(w.dir, "partners.json"),
 		JWKS: filepath.Join(w.dir, "jwks.json"), Keys: filepath.Join(w.dir, "keys.json"), Issuer: "spadapter",
 		Sharing: "full", MinAttempts: 3, BodyBytes: 256 << 10, RetryFor: 72 * time.Hour, DrainFor: 20 * time.Second,
+		Rate: 1 << 20, RateBurst: 1 << 20, AddressRate: 1 << 20, AddressBurst: 1 << 20, // how much they ask is not what most tests are about
 	}
 	for file, body := range map[string][]byte{w.config.JWKS: public, w.config.Keys: private, w.config.Partners: castPartners(w.gp.URL())} {
 		if err := os.WriteFile(file, body, 0o600); err != nil {
@@ -136,6 +137,7 @@ func (w *world) start() *adapter {
 		"KEYS_FILE": c.Keys, "SHARING": c.Sharing, "BODY_BYTES": strconv.Itoa(c.BodyBytes),
 		"SUBSCRIBER_NETWORKS": strings.Join(c.SubscriberNetworks, ","),
 		"FEEDS":               strings.Join(c.Feeds, ","),
+		"RATE":                strconv.Itoa(c.Rate), "RATE_BURST": strconv.Itoa(c.RateBurst), "ADDRESS_RATE": strconv.Itoa(c.AddressRate), "ADDRESS_RATE_BURST": strconv.Itoa(c.AddressBurst),
 	} {
 		if value != "" {
 			a.child.Env = append(a.child.Env, "ADAPTER_"+name+"="+value)

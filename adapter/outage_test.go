@@ -21,9 +21,10 @@ type line struct {
 	listener net.Listener
 	to       string
 
-	mu    sync.Mutex
-	cut   bool
-	conns []net.Conn
+	mu     sync.Mutex
+	cut    bool
+	silent bool // connections are accepted, and nothing that is said on any comes through
+	conns  []net.Conn
 }
 
 // newLine gives a line to the server of a database, and the URL of the database at its
@@ -67,7 +68,7 @@ func (l *line) join(near net.Conn) {
 	l.conns = append(l.conns, near, far)
 	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
 		go func() {
-			_, _ = io.Copy(pair[0], pair[1]) // ends when either side goes
+			_, _ = io.Copy(pair[0], heard{l, pair[1]}) // ends when either side goes
 			near.Close()
 			far.Close()
 		}()
@@ -84,6 +85,35 @@ func (l *line) set(cut bool) {
 			c.Close()
 		}
 		l.conns = nil
+	}
+}
+
+// heard is one direction of a line.
+type heard struct {
+	l    *line
+	from io.Reader
+}
+
+func (h heard) Read(b []byte) (int, error) {
+	for {
+		n, err := h.from.Read(b)
+		h.l.mu.Lock()
+		silent := h.l.silent
+		h.l.mu.Unlock()
+		if err != nil || !silent {
+			return n, err
+		}
+	}
+}
+
+// hush makes the line silent; when it speaks again, new connections are made over it.
+func (l *line) hush(silent bool) {
+	l.mu.Lock()
+	l.silent = silent
+	l.mu.Unlock()
+	if !silent {
+		l.set(true)
+		l.set(false)
 	}
 }
 

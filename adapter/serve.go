@@ -27,7 +27,7 @@ func (c *serveCmd) Run() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt())
 	}
-	log.Info("serving", "listen", a.config.Listen, "base_url", a.config.BaseURL, "database", redact(c.Database), "version", version())
+	log.Info("serving", "listen", a.config.Listen, "base_url", a.config.BaseURL, "database", redact(c.Database), "metrics", a.config.MetricsListen, "version", version())
 	err = a.run(ctx)
 	log.Info("stopped")
 	return err

@@ -40,5 +40,5 @@ func (c *Config) given() error {
 			refuse("%s is %v; it is above zero", name, value)
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.guardGiven()...)...)
 }

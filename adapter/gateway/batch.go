@@ -35,6 +35,7 @@ func (x *exchange) batch(root *fhir.Node) error {
 	if err != nil {
 		return err
 	}
+	x.allow(manyTimes) // the entries have their own time each
 	b := &bundle{head: fhir.Types(fhir.R4).New("Bundle")}
 	b.head.Set("type", "batch-response")
 	for i, entry := range entries {
@@ -42,6 +43,8 @@ func (x *exchange) batch(root *fhir.Node) error {
 		var request *http.Request
 		faults := hidden[i]
 		switch {
+		case x.context().Err() != nil:
+			faults = []*issue.Error{issue.New(issue.Timeout, "request-timeout", "the entries before took all the time that a batch may take; send this entry in another batch").At(entry.Path())}
 		case len(b.entries) > maxAnswers:
 			faults = []*issue.Error{issue.New(issue.TooCostly, "batch-size", "the answers to the entries before fill a whole response; send this entry in another batch").At(entry.Path())}
 		case faults == nil:
@@ -51,7 +54,9 @@ func (x *exchange) batch(root *fhir.Node) error {
 			}
 		}
 		if faults != nil {
-			x.record(issue.Join(faults))
+			if x.unrecorded == nil { // else the wait for a silent database would add up
+				x.record(issue.Join(faults))
+			}
 			r.status, r.refusal = statusOfAll(faults), outcome(faults)
 		} else {
 			x.engine.ServeHTTP(r, request)

@@ -29,9 +29,11 @@ func (x *exchange) receive() error {
 	}
 	body, err := x.readBody()
 	if err != nil {
+		x.received = errors.Is(err, os.ErrDeadlineExceeded) // as far as it will ever be
 		return unreadable(err, x.Limits.Bytes)
 	}
-	x.call.Body = body
+	x.call.Body, x.received = body, true
+	x.unwatch()
 	return nil
 }
 
@@ -47,7 +49,7 @@ func (x *exchange) readBody() ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, errTooLarge
 	}
-	sent := http.MaxBytesReader(x.Writer, r.Body, int64(limit))
+	sent := x.paced(http.MaxBytesReader(x.Writer, r.Body, int64(limit)))
 	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity":
 		return x.gather(sent, int(r.ContentLength))

@@ -64,6 +64,7 @@ func bulk(x *exchange) error {
 	if err := oneEach(body.Items); err != nil {
 		return err
 	}
+	x.counts(len(body.Items))
 	calls := make([]referral.Call, len(body.Items))
 	results := make([]bulkResult, len(body.Items))
 	errs := make([]error, len(body.Items))
@@ -89,7 +90,9 @@ func bulk(x *exchange) error {
 		if validID(results[i].ID) {
 			x.entity = x.route.resource + "/" + results[i].ID
 		}
-		x.record(err)
+		if x.unrecorded == nil { // else the wait for a silent database would add up
+			x.record(err)
+		}
 		results[i].Status = statusOfAll(issues)
 		level := slog.LevelInfo
 		if results[i].Status >= http.StatusInternalServerError {

@@ -25,6 +25,10 @@
 // FHIR is JSON or XML on every route of it, in both directions and independently; what is
 // kept, and everything behind the gateway, is the same tree and the same JSON.
 //
-// It does not know cross-origin requests, TLS or rate limits, and what it
-// stores is checked and converted by the domain.
+// How much may be asked, by whom and from where, is in Protection; a request passes, in this
+// order, the bounds of its address and header, the rate of its client or address, the bytes of
+// all bodies, and its turn among the requests in work. Past the first three nothing of its
+// body was read.
+//
+// It does not know TLS, and what it stores is checked and converted by the domain.
 package gateway

@@ -101,10 +101,7 @@ const docsCache = "public, max-age=3600"
 
 // sendDocs answers with a part of the page.
 func (x *exchange) sendDocs(contentType, cache string, d document) {
-	header := x.Writer.Header()
-	header.Set("Content-Security-Policy", docsPolicy)
-	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("X-Frame-Options", "DENY")
+	pageHeaders(x.Writer.Header(), docsPolicy)
 	x.sendUnchanging(contentType, cache, d)
 }
 

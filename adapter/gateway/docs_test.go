@@ -105,6 +105,7 @@ func secured(t *testing.T, path string, header map[string][]string) {
 	t.Helper()
 	for name, want := range map[string]string{
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Content-Security-Policy": docsPolicy,
+		"Strict-Transport-Security": transportYear, "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
 	} {
 		if got := strings.Join(header[name], " "); got != want {
 			t.Errorf("%s has %s %q", path, name, got)

@@ -58,11 +58,13 @@ func events(x *exchange) error {
 		if err != nil {
 			return err
 		}
+		x.yield() // who waits is in nobody's way
 		ctx, cancel := x.patience(q.wait)
 		follower.Wait(ctx)
 		cancel()
 		leave()
 		_ = http.NewResponseController(x.Writer).SetWriteDeadline(time.Now().Add(streamWrite)) // a writer without deadlines has no limits either
+		x.allow(1)
 		if feed, err = follower.Next(x.context(), q.count); err != nil {
 			return err
 		}
@@ -81,7 +83,7 @@ func (x *exchange) patience(d time.Duration) (context.Context, context.CancelFun
 	if p := x.call.Principal; !p.Expires.IsZero() {
 		d = min(d, p.Expires.Sub(x.Now()))
 	}
-	ctx, cancel := context.WithTimeout(x.context(), d)
+	ctx, cancel := context.WithTimeout(x.Request.Context(), d)
 	if x.Stopping != nil {
 		go func() {
 			select {

@@ -27,12 +27,17 @@ type exchange struct {
 	pretty bool
 	entity string // "Patient/0190…", once the id has the form of one
 
-	wished     string // the value of _format
-	unwanted   error  // what is wrong with the query or the format that is asked for
-	reply      *reply // of an entry of a batch, which is counted and logged with the batch; nil outside
-	place      place  // of the body among those in work
-	refusal    error  // what the response says went wrong, for the log line
-	unrecorded error  // why the refusal could not be recorded
+	wished     string          // the value of _format
+	unwanted   error           // what is wrong with the query or the format that is asked for
+	reply      *reply          // of an entry of a batch, which is counted and logged with the batch; nil outside
+	place      place           // of the body among those in work
+	turn       string          // whose turn it has, "" when none
+	received   bool            // the body is here, to its end
+	work       context.Context // with the time that the request has; nil before
+	cancel     context.CancelFunc
+	again      time.Duration // when to come again, where that is known
+	refusal    error         // what the response says went wrong, for the log line
+	unrecorded error         // why the refusal could not be recorded
 }
 
 // serve is the way every request takes through the gateway.
@@ -41,6 +46,8 @@ func (g *gateway) serve(r *route) gin.HandlerFunc {
 		x := &exchange{Context: c, gateway: g, route: r, began: g.Now()}
 		defer x.observe()
 		defer x.place.release()
+		defer x.yield()
+		defer x.stop()
 		if err := x.guarded(); err != nil {
 			x.refuse(err)
 		}
@@ -81,7 +88,13 @@ func (x *exchange) steps() error {
 	header := x.Writer.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
+	if x.overTLS {
+		header.Set("Strict-Transport-Security", transportYear)
+	}
 	known := x.adopt()
+	if !known {
+		x.foreign()
+	}
 	if x.route.surface != surfacePlain {
 		x.negotiate()
 	}
@@ -89,13 +102,11 @@ func (x *exchange) steps() error {
 		if err := x.identify(); err != nil {
 			return err
 		}
+		if err := x.arrive(); err != nil {
+			return err
+		}
 	}
 	if !x.route.open {
-		if !known {
-			if err := x.authenticate(); err != nil {
-				return err
-			}
-		}
 		// what somebody unknown asks for is not kept
 		x.call.Query = audited(x.Request.URL.RawQuery)
 		if err := x.authorize(); err != nil {
@@ -110,17 +121,27 @@ func (x *exchange) steps() error {
 			return err
 		}
 	}
+	if err := x.await(); err != nil {
+		return err
+	}
+	x.allow(max(1, x.route.times))
 	return x.route.handle(x)
 }
 
-// context is the request's, which ends when the client goes away.
-func (x *exchange) context() context.Context { return x.Request.Context() }
+// context is the request's, which ends when the client goes away and when its time is over.
+func (x *exchange) context() context.Context {
+	if x.work != nil {
+		return x.work
+	}
+	return x.Request.Context()
+}
 
 // send writes the whole response, compressed where the client takes it.
 func (x *exchange) send(status int, contentType string, body []byte) {
 	// a client that takes its answer slowly holds no room for the bodies of others
 	x.call.Body = nil
 	x.place.release()
+	x.yield()
 	header := x.Writer.Header()
 	if len(body) > 0 {
 		header.Set("Content-Type", contentType)
@@ -132,6 +153,7 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 		x.Writer.WriteHeaderNow()
 		return
 	}
+	x.answerTime(len(body))
 	// the client that does not take its answer can ask again: nothing to do here
 	_, _ = x.Writer.Write(body)
 }
@@ -146,5 +168,8 @@ func unknownPath(x *exchange) error {
 
 // unknownMethod answers 405; the router has set Allow, which an entry of a batch has not.
 func unknownMethod(x *exchange) error {
+	if asked, err := x.preflight(); asked {
+		return err
+	}
 	return issue.New(issue.NotSupported, "method-not-allowed", "this address does not take that method; it takes "+x.Writer.Header().Get("Allow"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/time/rate"
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
@@ -52,6 +54,8 @@ type Config struct {
 	BytesAtOnce int
 	BytesWait   time.Duration
 
+	Protection Protection // of the program against those who ask too much
+
 	Software string // name in the CapabilityStatement, default "spadapter"
 	Version  string // of the software, default "dev"
 
@@ -69,26 +73,36 @@ type Config struct {
 // gateway is a Config with its defaults, and what is made once at start-up.
 type gateway struct {
 	Config
+	overTLS   bool   // BaseURL is https
 	base      string // BaseURL + "/fhir/R4/"
 	metrics   *metrics
 	scrape    http.Handler // GET /metrics
 	statement *fhir.Node   // the CapabilityStatement
 	routes    []*route
 	engine    *gin.Engine
-	anonymous *bucket // for the records of refusals without principal
+	anonymous *rate.Limiter      // for the records of refusals without principal
+	rates     *rates[string]     // by client id
+	addresses *rates[netip.Addr] // of who has no valid token
+	proven    *proven
+	turns     *turns
 	admission *admission
 	followers *followers
 	maps      sync.Map // *mapping.Map → its StructureMap, made when first asked for
 }
 
 // New makes the handler. It is safe for concurrent use, and keeps nothing
-// between requests but the count of what it recorded of unknown callers and of who waits.
+// between requests but what limits them: what is left to each client and address, what was
+// recorded of unknown callers, and who is in work or waits.
 func New(config Config) http.Handler {
 	if config.Directory != nil {
 		config.Operations = config.Directory.over(config.Operations)
 	}
-	g := &gateway{Config: config.withDefaults(), anonymous: newBucket(anonymousRecords)}
+	g := &gateway{Config: config.withDefaults(), anonymous: rate.NewLimiter(anonymousRecords, anonymousRecords), proven: newProven()}
+	p := &g.Protection
+	g.rates, g.addresses = newRates[string](p.Rate, p.Burst), newRates[netip.Addr](p.AddressRate, p.AddressBurst)
+	g.turns = newTurns(p.AtOnce, p.ClientAtOnce, p.Wait)
 	g.followers = newFollowers(g.MaxFollowers)
+	g.overTLS = strings.HasPrefix(g.BaseURL, "https:")
 	g.base = g.BaseURL + fhirBase + "/"
 	g.admission = newAdmission(g.BytesAtOnce, g.Limits.Bytes, g.BytesWait)
 	g.metrics = newMetrics(g.Registerer)
@@ -117,6 +131,12 @@ func (c Config) withDefaults() Config {
 	if c.Limits.Bytes == 0 {
 		c.Limits.Bytes = 5 << 20
 	}
+	if c.Limits.Depth == 0 {
+		c.Limits.Depth = 64
+	}
+	if c.Limits.Nodes == 0 {
+		c.Limits.Nodes = 500_000
+	}
 	if c.BytesAtOnce == 0 {
 		c.BytesAtOnce = 32 << 20
 	}
@@ -131,6 +151,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.IntakeDialect == "" {
 		c.IntakeDialect = "ukcore-r4-to-referral"
+	}
+	if c.Protection.Wait == 0 {
+		c.Protection.Wait = turnWait
 	}
 	if c.MaxFollowers == 0 {
 		c.MaxFollowers = 5000

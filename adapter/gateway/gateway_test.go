@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -167,9 +168,11 @@ func newWorld(t *testing.T, change func(*Operations)) *world {
 		},
 		Conversions: testDialects(), Terminology: func(string) *terminology.Registry { return testTerminology() }, Definitions: []*fhir.Node{definition()},
 		Validator: testValidator(),
-		Logger:    slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		NewID:     func() string { return "made-id" },
-		Now:       func() time.Time { return noon },
+		// where httptest says that its requests come from
+		Protection: Protection{Metrics: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
+		Logger:     slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		NewID:      func() string { return "made-id" },
+		Now:        func() time.Time { return noon },
 	}
 	w.handler = New(w.config)
 	return w

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"slices"
+	"strconv"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -44,6 +45,7 @@ func (g *gateway) capabilities() *fhir.Node {
 
 	rest := root.Add("rest")
 	rest.Set("mode", "server")
+	rest.Set("documentation", g.stated())
 	g.addSecurity(rest)
 	for _, resource := range g.resourceTypes() {
 		g.addResource(rest, resource)
@@ -79,7 +81,7 @@ func (g *gateway) addSecurity(rest *fhir.Node) {
 		token.Set("url", "token")
 		token.Set("valueUri", g.TokenURL)
 	}
-	security.Set("cors", "false")
+	security.Set("cors", strconv.FormatBool(len(g.Protection.Origins) > 0))
 	service := security.Add("service")
 	if g.TokenURL == "" {
 		service.Set("text", "Bearer token (JWT) of an issuer or client that the adapter trusts")

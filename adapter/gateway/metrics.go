@@ -29,7 +29,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"method", "route"})),
 		unrecorded: registered[prometheus.Counter](registerer, prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "adapter_http_refusals_unrecorded_total", Help: "Refusals of unknown callers that were counted here instead of audited, because there were too many.",
+			Name: "adapter_http_refusals_unrecorded_total", Help: "Refusals of unknown callers, and of clients that ask too much, that were counted here instead of audited, because there were too many.",
 		})),
 	}
 }
@@ -57,6 +57,9 @@ func (m *metrics) count(method, route string, status int, took time.Duration) {
 
 // exposition is GET /metrics, in the format that Prometheus asks for.
 func exposition(x *exchange) error {
+	if err := x.scrapable(); err != nil {
+		return err
+	}
 	x.scrape.ServeHTTP(x.Writer, x.Request)
 	return nil
 }

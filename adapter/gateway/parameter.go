@@ -7,8 +7,12 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// maxParameters bounds a query. The longest search that makes sense has a dozen.
-const maxParameters = 100
+// maxParameters bounds a query, and maxQuery its characters as it is sent. The longest search
+// that makes sense has a dozen parameters; 200 alternatives of 64 characters fit.
+const (
+	maxParameters = 100
+	maxQuery      = 16 << 10
+)
 
 // parameter is one name=value of a query, decoded.
 type parameter struct {
@@ -29,10 +33,13 @@ func (p parameter) key() string {
 func (p parameter) formal() bool { return p.name == "_format" || p.name == "_pretty" }
 
 // splitQuery takes a query string apart, in its order. Errors: value for a wrong
-// escape, too-costly for too many parameters.
+// escape, too-costly for too many parameters or characters.
 func splitQuery(raw string) ([]parameter, error) {
 	if raw == "" {
 		return nil, nil
+	}
+	if len(raw) > maxQuery {
+		return nil, issue.Newf(issue.TooCostly, "query-length", "a query may have at most %d characters", maxQuery)
 	}
 	list := make([]parameter, 0, 1+min(strings.Count(raw, "&"), maxParameters))
 	for pair := range strings.SplitSeq(raw, "&") {

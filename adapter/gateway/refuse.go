@@ -2,26 +2,29 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"time"
+	"strconv"
 
 	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
 )
-
-// recordTimeout bounds how long a refusal may wait to be recorded: longer than any
-// commit that goes well, shorter than a client's patience.
-const recordTimeout = 2 * time.Second
 
 // refuse answers with an error. Every error of every route ends here.
 func (x *exchange) refuse(err error) {
 	issues := issue.All(err)
 	status := statusOfAll(issues)
-	if status >= 500 && x.context().Err() != nil {
+	switch {
+	case status >= 500 && errors.Is(x.Request.Context().Err(), context.Canceled):
 		// what failed is most likely the hanging up itself: no fault of ours to alarm anyone
 		err = issue.New(issue.Timeout, "client-gone", "the request ended before its answer was ready")
+		issues, status = issue.All(err), http.StatusServiceUnavailable
+	case x.late(err, status):
+		err = issue.New(issue.Timeout, "request-timeout", "the request took longer than it may and was given up: send it again with the same request id").Because(err)
 		issues, status = issue.All(err), http.StatusServiceUnavailable
 	}
 	if len(issues) > maxIssues {
@@ -30,10 +33,14 @@ func (x *exchange) refuse(err error) {
 	}
 	x.refusal = err
 	x.record(err)
+	x.unread()
 
 	header := x.Writer.Header()
 	if after := retryAfter[status]; after != "" {
 		header.Set("Retry-After", after)
+	}
+	if x.again > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(x.again.Seconds()))))
 	}
 	switch {
 	case status == http.StatusUnauthorized:
@@ -54,26 +61,52 @@ func (x *exchange) refuse(err error) {
 	x.send(status, contentProblem, problem(status, x.call.RequestID, issues))
 }
 
-// record keeps the refusal for audit; those of callers that nobody knows are only
-// counted when there are many, so that they cannot fill the disk. What goes wrong with that is logged: the
-// caller's answer stays the refusal.
+// record keeps the refusal for audit; those of callers that nobody knows, and those of one that
+// asks too much, are only counted when there are many, so that they cannot fill the disk. What
+// goes wrong with that is logged: the caller's answer stays the refusal, and does not wait for
+// a database that is silent.
 func (x *exchange) record(err error) {
 	if x.route.surface == surfacePlain || x.Operations.Refused == nil {
 		return
 	}
-	if x.call.Principal == nil && !x.anonymous.take(x.Now()) {
+	var recorded bool
+	switch p := x.call.Principal; {
+	case p == nil:
+		recorded = x.anonymous.AllowN(x.Now(), 1)
+	case errors.Is(err, issue.Throttled):
+		recorded = x.rates.recorded(p.Client, x.Now())
+	default:
+		recorded = true
+	}
+	if !recorded {
 		x.metrics.unrecorded.Inc()
 		return
 	}
 	// a client that hung up is audited all the same
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.context()), recordTimeout)
-	defer cancel()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.context()), x.recording())
+	done := make(chan error, 1)
+	go func(g *gateway, c referral.Call, r *route, entity string) {
+		defer cancel()
+		done <- g.recordNow(ctx, c, r, entity, err)
+	}(x.gateway, x.call, x.route, x.entity)
+	select {
+	case x.unrecorded = <-done:
+	case <-ctx.Done():
+		select {
+		case x.unrecorded = <-done: // the end of its own time
+		default:
+			x.unrecorded = ctx.Err()
+		}
+	}
+}
+
+func (g *gateway) recordNow(ctx context.Context, c referral.Call, r *route, entity string, refused error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			x.unrecorded = panicked(p)
+			err = panicked(p)
 		}
 	}()
-	x.unrecorded = x.Operations.Refused(ctx, x.call, x.route.interactions[0], x.entity, err)
+	return g.Operations.Refused(ctx, c, r.interactions[0], entity, refused)
 }
 
 // panicError is a panic in a handler. Its text is what the runtime said; a value

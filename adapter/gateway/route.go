@@ -37,6 +37,8 @@ type route struct {
 	open         bool  // no token needed
 	streams      bool  // it may answer with server-sent events
 	document     bool  // it answers with text or PDF
+	always       bool  // it is answered however much is asked
+	times        int   // how many times as long as others it may take; 0 for once
 	handle       func(*exchange) error
 }
 
@@ -78,12 +80,15 @@ func (g *gateway) table() []*route {
 	if g.OpenAPI != nil {
 		list = append(list, g.openapiRoutes()...)
 	}
+	if !g.Protection.MetricsApart {
+		list = append(list, &route{method: http.MethodGet, path: "/metrics", surface: surfacePlain, open: true, always: true, handle: exposition})
+	}
 	return append(list,
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},
 		&route{method: http.MethodGet, path: referrals + "/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: view},
 		&route{method: http.MethodGet, path: referrals + "/:id/summary", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, document: true, handle: oneSummary},
 		&route{method: http.MethodPost, path: referrals + "/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: act},
-		&route{method: http.MethodPost, path: referrals + "/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: bulk},
+		&route{method: http.MethodPost, path: referrals + "/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, times: manyTimes, handle: bulk},
 		&route{method: http.MethodPost, path: referrals + "/:id/notes", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: note},
 		&route{method: http.MethodPost, path: referrals + "/:id/attachments", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: attach},
 		&route{method: http.MethodPost, path: referrals + "/:id/sharing", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: share},
@@ -91,9 +96,8 @@ func (g *gateway) table() []*route {
 		&route{method: http.MethodGet, path: apiBase + "/activities", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, roles: owners, handle: activities},
 		&route{method: http.MethodGet, path: apiBase + "/activities/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: activity},
 		&route{method: http.MethodPost, path: apiBase + "/activities/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, roles: owners, body: mediaJSON, handle: actActivity},
-		&route{method: http.MethodGet, path: "/healthz", surface: surfacePlain, open: true, handle: health},
-		&route{method: http.MethodGet, path: "/readyz", surface: surfacePlain, open: true, handle: readiness},
-		&route{method: http.MethodGet, path: "/metrics", surface: surfacePlain, open: true, handle: exposition},
+		&route{method: http.MethodGet, path: "/healthz", surface: surfacePlain, open: true, always: true, handle: health},
+		&route{method: http.MethodGet, path: "/readyz", surface: surfacePlain, open: true, always: true, handle: readiness},
 	)
 }
 

@@ -7,8 +7,8 @@ import (
 	"spadapter/adapter/issue"
 )
 
-// ruleStatus holds the rules that have a status of their own. bodies-at-once is about
-// all clients together; 429 is for one that sends too much.
+// ruleStatus holds the rules that have a status of their own. bodies-at-once and
+// requests-at-once are about all clients together; 429 is for one that sends too much.
 // Source: RFC 9110 section 15.5, RFC 6585 section 3, RFC 8470 section 5.2.
 var ruleStatus = map[string]int{
 	"method-not-allowed": http.StatusMethodNotAllowed,
@@ -17,6 +17,9 @@ var ruleStatus = map[string]int{
 	"body-timeout":       http.StatusRequestTimeout,
 	"body-limit":         http.StatusRequestEntityTooLarge,
 	"bodies-at-once":     http.StatusServiceUnavailable,
+	"requests-at-once":   http.StatusServiceUnavailable,
+	"url-length":         http.StatusRequestURITooLong,
+	"header-fields":      http.StatusRequestHeaderFieldsTooLarge,
 	"media-type":         http.StatusUnsupportedMediaType,
 	"too-early":          http.StatusTooEarly,
 	"if-match-missing":   http.StatusPreconditionRequired,
@@ -52,6 +55,7 @@ var typeStatus = map[issue.Type]int{
 var layers = []int{
 	http.StatusUnauthorized, http.StatusForbidden,
 	http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusRequestEntityTooLarge, http.StatusRequestTimeout,
+	http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge,
 	http.StatusPreconditionRequired, http.StatusPreconditionFailed, http.StatusTooEarly, http.StatusTooManyRequests,
 	http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusConflict, http.StatusUnprocessableEntity,
 	http.StatusServiceUnavailable, http.StatusInternalServerError,

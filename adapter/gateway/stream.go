@@ -45,6 +45,7 @@ func (x *exchange) stream(f *referral.Follower, feed referral.Feed) error {
 		return err
 	}
 	defer leave()
+	x.yield()
 	const forever = 365 * 24 * time.Hour
 	ctx, cancel := x.patience(forever)
 	defer cancel()

@@ -22,6 +22,7 @@ func transaction(x *exchange) error {
 	if err := isTransaction(root); err != nil {
 		return err
 	}
+	x.counts(len(root.All("entry")))
 	if root.Text("type") == "batch" {
 		return x.batch(root)
 	}

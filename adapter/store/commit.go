@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"spadapter/adapter/issue"
@@ -38,7 +39,8 @@ func (p *pending) size() int {
 // current one; timeout when ctx ends before a committer has taken the change, which is
 // then not stored; lock-error and no-store, not stored either; no-store or timeout with
 // the rule "commit-unknown" when the database did not say whether it is stored. Once
-// the change is taken, Commit waits for its outcome, 15 seconds at most.
+// the change is taken, Commit waits for its outcome, until the deadline of ctx passes or
+// the Patience of the store ends; a ctx that is cancelled ends the wait no sooner.
 func (s *Store) Commit(ctx context.Context, c *referral.Change) error {
 	p, err := prepare(c)
 	if err != nil {
@@ -66,6 +68,14 @@ func (s *Store) submit(ctx context.Context, p *pending) error {
 	case <-ctx.Done():
 		if p.state.CompareAndSwap(pendingWaiting, pendingLeft) {
 			return notStored(ctx)
+		}
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && p.change != nil {
+			select {
+			case err := <-p.answer:
+				return err
+			default:
+				return unknown(ctx.Err())
+			}
 		}
 		return <-p.answer
 	}

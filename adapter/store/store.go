@@ -49,6 +49,16 @@ func Group(n int) Option { return func(o *options) { o.group = max(n, 1) } }
 // Readers sets how many connections read, 4 unless set.
 func Readers(n int) Option { return func(o *options) { o.readers = max(n, 1) } }
 
+// Patience sets how long one transaction may take before it is given up, 15 seconds
+// unless set.
+func Patience(d time.Duration) Option {
+	return func(o *options) {
+		if d > 0 {
+			o.patience = d
+		}
+	}
+}
+
 // Open connects to a database and brings its schema up to date. url is one of
 //
 //	sqlite:PATH                    a file, made when there is none

@@ -64,7 +64,7 @@ func New(document []byte) (*Contract, error) {
 }
 
 // usual are the headers that any answer may have: they belong to HTTP or to the connection.
-var usual = []string{"Allow", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Date", "Transfer-Encoding", "Vary", "X-Content-Type-Options"}
+var usual = []string{"Access-Control-Allow-Headers", "Access-Control-Allow-Methods", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Access-Control-Max-Age", "Allow", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Date", "Strict-Transport-Security", "Transfer-Encoding", "Vary", "X-Content-Type-Options"}
 
 // formal are the parameters that every route takes: they are about the form of the answer.
 var formal = []string{"_format", "_pretty"}
