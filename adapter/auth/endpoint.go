@@ -55,7 +55,7 @@ func NewEndpoint(c EndpointConfig) (*Endpoint, error) {
 		slices.ContainsFunc(c.Clients, func(i Issuer) bool { return i.Registration == nil }) {
 		return nil, issue.New(issue.Value, "auth-config", "a token endpoint needs registered clients, issuer, audience, signer, a store of used token ids and a lifetime of at most 5 minutes")
 	}
-	v, err := NewVerifier(Config{Audience: []string{c.URL}, Issuers: c.Clients, Leeway: c.Leeway, MaxLifetime: maxAssertion, CacheSize: -1, Now: c.Now})
+	v, err := NewVerifier(Config{Audience: []string{c.URL}, Issuers: c.Clients, Leeway: c.Leeway, MaxLifetime: maxAssertion, CacheSize: -1, Assertions: true, Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
