@@ -21,7 +21,17 @@ import (
 // goes to partners. The kid is the key's thumbprint (RFC 7638). An RSA key names no
 // alg, so that it serves RS384 and RS512. Errors: not-supported for another algorithm.
 func GenerateKeys(alg Algorithm) (private, public []byte, err error) {
+	key, err := newKey(alg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return marshalSet([]jwk{key})
+}
+
+// newKey makes a private key.
+func newKey(alg Algorithm) (jwk, error) {
 	var key crypto.Signer
+	var err error
 	named := jwkset.ALG(alg)
 	switch alg {
 	case "", ES384:
@@ -35,38 +45,75 @@ func GenerateKeys(alg Algorithm) (private, public []byte, err error) {
 	case EdDSA:
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	default:
-		return nil, nil, issue.New(issue.NotSupported, "keys-alg", "keys are made for ES384, ES256, RS384, RS512 or EdDSA")
+		return jwk{}, issue.New(issue.NotSupported, "keys-alg", "keys are made for ES384, ES256, RS384, RS512 or EdDSA")
 	}
 	if err != nil {
-		return nil, nil, issue.New(issue.Exception, "keys-generate", "the key could not be made").Because(err)
+		return jwk{}, issue.New(issue.Exception, "keys-generate", "the key could not be made").Because(err)
 	}
 	kid, err := thumbprint(key.Public())
 	if err != nil {
-		return nil, nil, err
+		return jwk{}, err
 	}
-	if private, err = marshalKey(key, kid, named, true); err != nil {
-		return nil, nil, err
-	}
-	public, err = marshalKey(key.Public(), kid, named, false)
-	return private, public, err
-}
-
-func marshalKey(key any, kid string, alg jwkset.ALG, private bool) ([]byte, error) {
-	jwk, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{
-		Marshal:  jwkset.JWKMarshalOptions{Private: private},
-		Metadata: jwkset.JWKMetadataOptions{KID: kid, ALG: alg, USE: jwkset.UseSig},
+	made, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{
+		Marshal:  jwkset.JWKMarshalOptions{Private: true},
+		Metadata: jwkset.JWKMetadataOptions{KID: kid, ALG: named, USE: jwkset.UseSig},
 	})
 	if err != nil {
-		return nil, issue.New(issue.Exception, "keys-generate", "the key cannot be written").Because(err)
+		return jwk{}, unwritable(err)
 	}
-	return json.MarshalIndent(jwkset.JWKSMarshal{Keys: []jwkset.JWKMarshal{jwk.Marshal()}}, "", "  ")
+	return jwk{JWKMarshal: made.Marshal()}, nil
+}
+
+func unwritable(err error) error {
+	return issue.New(issue.Exception, "keys-generate", "the key cannot be written").Because(err)
+}
+
+// marshalSet writes private keys as a set, and their public halves as another.
+func marshalSet(keys []jwk) (private, public []byte, err error) {
+	type set struct {
+		Keys []jwk `json:"keys"`
+	}
+	var open set
+	for _, m := range keys {
+		plain := m.JWKMarshal
+		plain.KEYOPS = nil // jwkset refuses those that are registered nowhere
+		parsed, err := jwkset.NewJWKFromMarshal(plain, jwkset.JWKMarshalOptions{Private: true}, jwkset.JWKValidateOptions{})
+		if err != nil {
+			return nil, nil, badKeys("keys-value", "a key of the private key set cannot be read").Because(err)
+		}
+		half, err := publicHalf(parsed, m)
+		if err != nil {
+			return nil, nil, err
+		}
+		open.Keys = append(open.Keys, half)
+	}
+	if private, err = json.MarshalIndent(set{keys}, "", "  "); err != nil {
+		return nil, nil, unwritable(err)
+	}
+	if public, err = json.MarshalIndent(open, "", "  "); err != nil {
+		return nil, nil, unwritable(err)
+	}
+	return private, public, nil
+}
+
+// publicHalf is the public key of a private one, with the time at which it ends.
+func publicHalf(parsed jwkset.JWK, m jwk) (jwk, error) {
+	key, secret := parsed.Key().(crypto.Signer)
+	if !secret {
+		return jwk{}, badKeys("keys-value", "a key of the private key set is no private key")
+	}
+	open, err := jwkset.NewJWKFromKey(key.Public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: m.KID, ALG: m.ALG, USE: jwkset.UseSig}})
+	if err != nil {
+		return jwk{}, badKeys("keys-value", "a key cannot be published").Because(err)
+	}
+	return jwk{JWKMarshal: open.Marshal(), Until: m.Until}, nil
 }
 
 // thumbprint names a key after its content. Source: https://www.rfc-editor.org/rfc/rfc7638#section-3.
 func thumbprint(key crypto.PublicKey) (string, error) {
 	jwk, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{})
 	if err != nil {
-		return "", issue.New(issue.Exception, "keys-generate", "the key cannot be written").Because(err)
+		return "", unwritable(err)
 	}
 	m := jwk.Marshal()
 	required := map[string]string{"kty": string(m.KTY)} // encoding/json sorts the members, as the RFC asks

@@ -81,12 +81,11 @@ func (s *Signer) Replace(private []byte) error {
 		if err := errors.Join(public.check(m.KID), check.add(m.KID, public)); err != nil {
 			return issue.All(err)[0]
 		}
-		open, err := jwkset.NewJWKFromKey(key.Public(), jwkset.JWKOptions{
-			Metadata: jwkset.JWKMetadataOptions{KID: m.KID, ALG: m.ALG, USE: jwkset.UseSig}})
+		half, err := publicHalf(parsed, m)
 		if err != nil {
-			return badKeys("keys-value", "a key cannot be published").Because(err)
+			return err
 		}
-		own := signingKey{key: key, kid: m.KID, until: m.until(), public: jwk{JWKMarshal: open.Marshal(), Until: m.Until}}
+		own := signingKey{key: key, kid: m.KID, until: m.until(), public: half}
 		if m.From != 0 {
 			own.from = time.Unix(m.From, 0)
 		}
