@@ -51,6 +51,10 @@ var (
 	assertionAlgorithms = defaultAlgorithms[:3]
 )
 
+// AssertionAlgorithms are what a client may sign its assertions with unless it is
+// registered with others, as a new list.
+func AssertionAlgorithms() []Algorithm { return slices.Clone(assertionAlgorithms) }
+
 // accessToken is the typ of access tokens. Source: https://www.rfc-editor.org/rfc/rfc9068#section-2.1.
 const accessToken = "at+jwt"
 
