@@ -112,7 +112,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 			return nil, bad("every issuer needs a name of its own and keys")
 		}
 		for _, a := range i.Algorithms {
-			if !slices.Contains(algorithms, a) {
+			if !a.Valid() {
 				return nil, bad("an issuer is allowed an algorithm that is unknown here")
 			}
 			methods = append(methods, string(a))

@@ -160,6 +160,12 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 					c.Algorithms = append(c.Algorithms, auth.Algorithm(e.Text("value")))
 				}
 			}
+			switch {
+			case slices.ContainsFunc(c.Algorithms, func(a auth.Algorithm) bool { return !a.Valid() }):
+				fault(r, issue.Value, "client-algorithm is one of RS256, RS384, RS512, ES256, ES384 and EdDSA")
+			case slices.ContainsFunc(p.clients, func(other Client) bool { return other.ID == c.ID }):
+				fault(r, issue.Duplicate, "another client (Device) has the same identifier")
+			}
 			p.clients = append(p.clients, c)
 		default:
 			fault(r, issue.NotSupported, "a partner Bundle holds Organization, Endpoint, OrganizationAffiliation and Device")
