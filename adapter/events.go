@@ -76,16 +76,7 @@ func (e *events) prune(ctx context.Context) {
 }
 
 // networks reads the networks in which subscribers may be told besides the internet.
-func (c *Config) networks() (list []netip.Prefix, err error) {
-	for _, text := range c.SubscriberNetworks {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, p.Masked())
-	}
-	return list, nil
-}
+func (c *Config) networks() ([]netip.Prefix, error) { return prefixes(c.SubscriberNetworks) }
 
 // reachable says why subscribers may not be told at an address.
 func (c *Config) reachable() func(string) *issue.Error {

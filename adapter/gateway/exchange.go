@@ -95,7 +95,7 @@ func (x *exchange) steps() error {
 	if !known {
 		x.foreign()
 	}
-	if x.route.surface != surfacePlain {
+	if x.route.surface == surfaceFHIR || x.route.surface == surfaceAPI {
 		x.negotiate()
 	}
 	if !known {
