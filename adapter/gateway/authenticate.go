@@ -20,8 +20,11 @@ func (x *exchange) authenticate() error {
 	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return issue.New(issue.Login, "token-form", "Authorization must be Bearer and one access token").At("http.Authorization")
 	}
-	principal, err := x.Verify(x.context(), token)
+	principal, err := x.door.Verify(x.context(), token)
 	if err != nil {
+		return err
+	}
+	if err := x.bound(principal); err != nil {
 		return err
 	}
 	x.call.Principal = principal

@@ -25,7 +25,8 @@ type Config struct {
 
 	// Verify gives the caller behind a bearer token. Errors: login, expired, unknown
 	// or forbidden for a token that is refused; transient when it cannot say.
-	Verify func(ctx context.Context, token string) (*auth.Principal, error)
+	Verify  func(ctx context.Context, token string) (*auth.Principal, error)
+	Demands Demands // what is asked of a request besides its token
 
 	// Conversions has the dialects of $convert and $transform.
 	Conversions   Conversions
@@ -70,6 +71,7 @@ type Config struct {
 type gateway struct {
 	Config
 	base      string // BaseURL + "/fhir/R4/"
+	front     *Door  // for whom no other was opened
 	metrics   *metrics
 	scrape    http.Handler // GET /metrics
 	statement *fhir.Node   // the CapabilityStatement
@@ -88,6 +90,7 @@ func New(config Config) http.Handler {
 		config.Operations = config.Directory.over(config.Operations)
 	}
 	g := &gateway{Config: config.withDefaults(), anonymous: newBucket(anonymousRecords)}
+	g.front = &Door{Verify: g.Verify, Demands: g.Demands}
 	g.followers = newFollowers(g.MaxFollowers)
 	g.base = g.BaseURL + fhirBase + "/"
 	g.admission = newAdmission(g.BytesAtOnce, g.Limits.Bytes, g.BytesWait)
