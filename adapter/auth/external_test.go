@@ -25,11 +25,11 @@ func outside(t testing.TB, change func(*Config)) *Verifier {
 	return newVerifier(t, &now, func(c *Config) {
 		c.Issuers = []Issuer{
 			{Name: us, Keys: parties()[ES384].keys},
-			{Name: platform, Keys: parties()[RS384].keys, Algorithms: []Algorithm{RS512}, Audience: []string{"https://platform.example/adapter"}, Clients: &Clients{
+			{Name: platform, Keys: parties()[RS384].keys, Algorithms: []Algorithm{RS512}, AnyType: true, Audience: []string{"https://platform.example/adapter"}, Clients: &Clients{
 				Claim:      "client_id",
 				Registered: map[string]Registration{"gp-system": {Organisations: []string{"a81001"}, Role: RoleRequester, Scopes: []string{"system/ServiceRequest.c"}}},
 			}},
-			{Name: cis2, Keys: parties()[RS384].keys, Algorithms: []Algorithm{RS384}, CIS2: &CIS2{
+			{Name: cis2, Keys: parties()[RS384].keys, Algorithms: []Algorithm{RS384}, AnyType: true, CIS2: &CIS2{
 				Roles: map[string]Permission{
 					gp:     {Role: RoleRequester, Scopes: []string{"system/ServiceRequest.cruds"}},
 					worker: {Role: RoleOwner, Scopes: []string{"system/Task.rus"}},

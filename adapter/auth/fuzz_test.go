@@ -42,9 +42,9 @@ func BenchmarkVerify(b *testing.B) {
 		cache  int
 		kid    any
 	}{
-		"cached":      {parties()[ES384], jwt.SigningMethodES384, us, 0, parties()[ES384].signer.kid},
-		"ES384":       {parties()[ES384], jwt.SigningMethodES384, us, -1, parties()[ES384].signer.kid},
-		"RS384":       {parties()[RS384], jwt.SigningMethodRS384, partner, -1, parties()[RS384].signer.kid},
+		"cached":      {parties()[ES384], jwt.SigningMethodES384, us, 0, parties()[ES384].kid()},
+		"ES384":       {parties()[ES384], jwt.SigningMethodES384, us, -1, parties()[ES384].kid()},
+		"RS384":       {parties()[RS384], jwt.SigningMethodRS384, partner, -1, parties()[RS384].kid()},
 		"unknown kid": {parties()[ES384], jwt.SigningMethodES384, us, 0, "x"},
 	} {
 		b.Run(name, func(b *testing.B) {

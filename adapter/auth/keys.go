@@ -1,103 +1,167 @@
 package auth
 
 import (
+	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
+	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/MicahParks/jwkset"
 
 	"spadapter/adapter/issue"
 )
 
-// Algorithm is the alg of a signed token. Only public-key algorithms exist here:
-// neither none nor HMAC can be named.
-// Source: https://www.rfc-editor.org/rfc/rfc7518#section-3.1.
-type Algorithm string
-
-// The algorithms. SMART backend services require RS384 and ES384, the NHS England
-// API platform RS512.
-const (
-	RS256 Algorithm = "RS256"
-	RS384 Algorithm = "RS384"
-	RS512 Algorithm = "RS512"
-	ES256 Algorithm = "ES256"
-	ES384 Algorithm = "ES384"
-	EdDSA Algorithm = "EdDSA"
-)
-
-// fits reports whether a public key can be used with the algorithm.
-func (a Algorithm) fits(key crypto.PublicKey) bool {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		return a == RS256 || a == RS384 || a == RS512
-	case *ecdsa.PublicKey:
-		return a == ES256 && k.Curve == elliptic.P256() || a == ES384 && k.Curve == elliptic.P384()
-	case ed25519.PublicKey:
-		return a == EdDSA
-	}
-	return false
+// Keys is a set of public keys: one that was given, which Replace may change, or one that
+// is fetched from where its owner publishes it (NewRemoteKeys). Safe for concurrent use.
+type Keys struct {
+	set    atomic.Pointer[keySet] // of a set that was given
+	remote *remote                // nil for one that was given
 }
 
-// Keys is a set of public keys, each with its own kid. It is read-only.
-type Keys struct{ byID map[string][]publicKey }
+// keySet is what a set holds at one time. It is read-only.
+type keySet struct{ byID map[string][]publicKey }
 
 type publicKey struct {
-	key crypto.PublicKey
-	alg Algorithm // "" when the key names none
+	key   crypto.PublicKey
+	alg   Algorithm // "" when the key names none
+	until time.Time // when it stops to count; zero for never
 }
 
-// least size of an RSA key, RFC 7518 section 3.3
-const rsaBits = 2048
+// serves reports whether a signature of that algorithm can be checked with the key.
+func (k publicKey) serves(alg Algorithm) bool {
+	return alg.fits(k.key) && (k.alg == "" || k.alg == alg)
+}
+
+// Sizes of RSA keys: the least is that of RFC 7518 section 3.3; above the most a signature
+// takes milliseconds to check, which whoever holds the key could make us spend.
+const rsaBits, rsaMost = 2048, 8192
 
 // a set that needs more is not one partner's, and every entry is parsed before listening
 const maxKeys = 64
 
-// ParseKeys reads a JSON Web Key Set of public keys. Keys for encryption and of kinds
+// ParseKeys reads JSON Web Key Sets of public keys as one. Keys for encryption and of kinds
 // unknown here are passed over, as RFC 7517 section 5 has it; certificates in keys are
-// not looked at and nothing is fetched.
+// not looked at and nothing is fetched. A key that several sets hold counts as the first
+// has it. A key with the member exp, in seconds since 1970, stops to count then.
 //
 // Errors: structure when it is no key set; value for a key without kid, a private or
-// symmetric key, an RSA key under 2048 bits, two keys that one kid and kty select, and
-// a set without a usable key. Source: https://www.rfc-editor.org/rfc/rfc7517.
-func ParseKeys(jwks []byte) (*Keys, error) {
-	list, err := parseSet(jwks)
-	if err != nil {
+// symmetric key, an RSA key under 2048 or over 8192 bits, two keys that one kid and alg
+// select, and sets without a usable key. Source: https://www.rfc-editor.org/rfc/rfc7517.
+func ParseKeys(jwks ...[]byte) (*Keys, error) {
+	k := &Keys{}
+	if err := k.Replace(jwks...); err != nil {
 		return nil, err
 	}
-	keys := &Keys{byID: map[string][]publicKey{}}
-	for _, m := range list {
-		if m.KTY == "oct" || m.D != "" {
-			return nil, badKeys("keys-private", "a set of public keys holds a secret key: make a new key, this one is known now, and send its public half")
-		}
-		if !usable(m) {
-			continue
-		}
-		jwk, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+	return k, nil
+}
+
+// Replace makes the set hold what these sets hold, read as ParseKeys reads them. On an
+// error it stays what it was. A set that is fetched cannot be replaced: not-supported.
+func (k *Keys) Replace(jwks ...[]byte) error {
+	if k.remote != nil {
+		return issue.New(issue.NotSupported, "keys-remote", "a key set that is fetched is replaced by its owner alone")
+	}
+	set := &keySet{byID: map[string][]publicKey{}}
+	for _, one := range jwks {
+		list, err := parseSet(one)
 		if err != nil {
-			return nil, badKeys("keys-value", "a key cannot be read").Because(err)
+			return err
 		}
-		if err := keys.add(m.KID, publicKey{jwk.Key(), Algorithm(m.ALG)}); err != nil {
-			return nil, err
+		for _, m := range list {
+			key, ok, err := m.public()
+			if err == nil && ok {
+				err = set.add(m.KID, key)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
-	if len(keys.byID) == 0 {
-		return nil, badKeys("keys-none", "the key set holds no key for signatures: RSA, EC P-256 or P-384, Ed25519")
+	if len(set.byID) == 0 {
+		return noKeys()
 	}
-	return keys, nil
+	k.set.Store(set)
+	return nil
+}
+
+func noKeys() error {
+	return badKeys("keys-none", "the key set holds no key for signatures: RSA, EC P-256 or P-384, Ed25519")
+}
+
+// url is where the set is fetched, "" for one that was given.
+func (k *Keys) url() string {
+	if k.remote == nil {
+		return ""
+	}
+	return k.remote.config.URL
+}
+
+// settled gives the set that counts now without waiting for anything; nil when it has to
+// be looked for.
+func (k *Keys) settled(now time.Time) *keySet {
+	if k.remote != nil {
+		return k.remote.settled(now)
+	}
+	return k.set.Load()
+}
+
+// find gives the one key that a kid and an algorithm select, and the set it is in. Errors: unknown for none,
+// login for several, transient for a set that cannot be had.
+func (k *Keys) find(ctx context.Context, now time.Time, kid string, alg Algorithm) (publicKey, *keySet, error) {
+	set := k.set.Load()
+	if k.remote != nil {
+		var err error
+		if set, err = k.remote.look(ctx, now, kid, alg); err != nil {
+			return publicKey{}, nil, err
+		}
+	}
+	key, err := set.one(now, kid, alg)
+	return key, set, err
+}
+
+// one gives the only key of that kid which serves alg.
+func (s *keySet) one(now time.Time, kid string, alg Algorithm) (publicKey, error) {
+	var found []publicKey
+	for _, key := range s.byID[kid] {
+		if key.serves(alg) && (key.until.IsZero() || now.Before(key.until)) {
+			found = append(found, key)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return publicKey{}, issue.New(issue.Unknown, "token-key", "the issuer has no key with this kid for this algorithm")
+	case 1:
+		return found[0], nil
+	}
+	return publicKey{}, login("token-key-twice", "the issuer has several keys with this kid for this algorithm; kid and alg must select one")
 }
 
 // badKeys is the error of a key set that cannot be used.
 func badKeys(rule, text string) *issue.Error { return issue.New(issue.Value, rule, text) }
 
-func parseSet(jwks []byte) ([]jwkset.JWKMarshal, error) {
-	var set jwkset.JWKSMarshal
+// jwk is a key with the times of the sets that the adapter makes: when it begins to sign
+// and when it stops to count, in seconds since 1970. Others must ignore what they do not
+// know, RFC 7517 section 4.
+type jwk struct {
+	jwkset.JWKMarshal
+	From  int64 `json:"nbf,omitempty"`
+	Until int64 `json:"exp,omitempty"`
+}
+
+func (m jwk) until() time.Time {
+	if m.Until == 0 {
+		return time.Time{}
+	}
+	return time.Unix(m.Until, 0)
+}
+
+func parseSet(jwks []byte) ([]jwk, error) {
+	var set struct {
+		Keys []jwk `json:"keys"`
+	}
 	if err := json.Unmarshal(jwks, &set); err != nil || set.Keys == nil {
 		return nil, issue.New(issue.Structure, "keys-json", `this is no JSON Web Key Set: expected {"keys":[…]}`)
 	}
@@ -111,9 +175,10 @@ func parseSet(jwks []byte) ([]jwkset.JWKMarshal, error) {
 	return set.Keys, nil
 }
 
-// usable reports whether a key is for signatures and of a kind known here.
-func usable(m jwkset.JWKMarshal) bool {
-	if m.USE != "" && m.USE != jwkset.UseSig {
+// usable reports whether a key is for signatures, to make or to check as operation says, and of
+// a kind known here.
+func usable(m jwk, operation jwkset.KEYOPS) bool {
+	if m.USE != "" && m.USE != jwkset.UseSig || len(m.KEYOPS) > 0 && !slices.Contains(m.KEYOPS, operation) {
 		return false
 	}
 	switch m.KTY {
@@ -127,108 +192,85 @@ func usable(m jwkset.JWKMarshal) bool {
 	return false
 }
 
-func (k *Keys) add(kid string, key publicKey) error {
+// public reads a public key; false for one to pass over.
+func (m jwk) public() (publicKey, bool, error) {
+	if m.KTY == jwkset.KtyOct || m.D != "" {
+		return publicKey{}, false, badKeys("keys-private", "a set of public keys holds a secret key: make a new key, this one is known now, and send its public half")
+	}
+	if !usable(m, jwkset.KeyOpsVerify) {
+		return publicKey{}, false, nil
+	}
+	m.KEYOPS = nil // jwkset refuses those that are registered nowhere
+	parsed, err := jwkset.NewJWKFromMarshal(m.JWKMarshal, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+	if err != nil {
+		return publicKey{}, false, badKeys("keys-value", "a key cannot be read").Because(err)
+	}
+	key := publicKey{parsed.Key(), Algorithm(m.ALG), m.until()}
+	return key, true, key.check(m.KID)
+}
+
+// add takes a key that kid and alg tell from those there are; one that is there already
+// is passed over.
+func (s *keySet) add(kid string, key publicKey) error {
+	for _, have := range s.byID[kid] {
+		if equal(have.key, key.key) {
+			return nil
+		}
+		if overlap(have, key) {
+			return badKeys("keys-kid", "two keys have the same kid and serve the same algorithm")
+		}
+	}
+	s.byID[kid] = append(s.byID[kid], key)
+	return nil
+}
+
+// published reads a set as its owner publishes it: a key that cannot be used is passed over, and so
+// harms nobody but itself; keys that kid and alg do not tell apart are refused when they
+// are asked for. Errors: as ParseKeys, for a set without a usable key that of its first key.
+func published(body []byte) (*keySet, error) {
+	list, err := parseSet(body)
+	if err != nil {
+		return nil, err
+	}
+	set, first := &keySet{byID: map[string][]publicKey{}}, noKeys()
+	for i, m := range list {
+		key, ok, err := m.public()
+		if err != nil && i == 0 {
+			first = err
+		}
+		if ok && err == nil && set.add(m.KID, key) != nil {
+			set.byID[m.KID] = append(set.byID[m.KID], key)
+		}
+	}
+	if len(set.byID) == 0 {
+		return nil, first
+	}
+	return set, nil
+}
+
+// check refuses what no signature should be checked with.
+func (k publicKey) check(kid string) error {
 	if kid == "" {
 		return badKeys("keys-kid", "a key has no kid; every key needs its own")
 	}
-	if r, ok := key.key.(*rsa.PublicKey); ok && r.N.BitLen() < rsaBits {
-		return badKeys("keys-rsa", "an RSA key is shorter than 2048 bits")
+	if r, ok := k.key.(*rsa.PublicKey); ok {
+		switch bits := r.N.BitLen(); {
+		case bits < rsaBits:
+			return badKeys("keys-rsa", "an RSA key is shorter than 2048 bits")
+		case bits > rsaMost:
+			return badKeys("keys-rsa", "an RSA key is longer than 8192 bits")
+		case r.E < 3 || r.E&1 == 0:
+			return badKeys("keys-rsa", "the exponent of an RSA key is none")
+		}
 	}
-	if key.alg != "" && !key.alg.fits(key.key) {
+	if k.alg != "" && !k.alg.fits(k.key) {
 		return badKeys("keys-alg", "the alg of a key is none that its kind can be used with here")
 	}
-	for _, have := range k.byID[kid] {
-		if family(have.key) == family(key.key) {
-			return badKeys("keys-kid", "two keys have the same kid")
-		}
-	}
-	k.byID[kid] = append(k.byID[kid], key)
 	return nil
 }
 
-func family(key crypto.PublicKey) string {
-	switch key.(type) {
-	case *rsa.PublicKey:
-		return "RSA"
-	case *ecdsa.PublicKey:
-		return "EC"
-	}
-	return "OKP"
-}
-
-// find gives the one key of that kid that alg fits, nil when there is none.
-func (k *Keys) find(kid string, alg Algorithm) crypto.PublicKey {
-	for _, key := range k.byID[kid] {
-		if alg.fits(key.key) && (key.alg == "" || key.alg == alg) {
-			return key.key
-		}
-	}
-	return nil
-}
-
-// GenerateKeys makes a key pair for ES384 (the default, for "") or RS384, RS512,
-// ES256, EdDSA, as two JSON Web Key Sets. The private one is a secret; the public one
-// goes to partners. The kid is the key's thumbprint (RFC 7638). An RSA key names no
-// alg, so that it serves RS384 and RS512. Errors: not-supported for another algorithm.
-func GenerateKeys(alg Algorithm) (private, public []byte, err error) {
-	var key crypto.Signer
-	named := jwkset.ALG(alg)
-	switch alg {
-	case "", ES384:
-		named = jwkset.AlgES384
-		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	case ES256:
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case RS384, RS512:
-		named = ""
-		key, err = rsa.GenerateKey(rand.Reader, 3072) // 128-bit strength, NIST SP 800-57 part 1 table 2
-	case EdDSA:
-		_, key, err = ed25519.GenerateKey(rand.Reader)
-	default:
-		return nil, nil, issue.New(issue.NotSupported, "keys-alg", "keys are made for ES384, ES256, RS384, RS512 or EdDSA")
-	}
-	if err != nil {
-		return nil, nil, issue.New(issue.Exception, "keys-generate", "the key could not be made").Because(err)
-	}
-	kid, err := thumbprint(key.Public())
-	if err != nil {
-		return nil, nil, err
-	}
-	if private, err = marshalKey(key, kid, named, true); err != nil {
-		return nil, nil, err
-	}
-	public, err = marshalKey(key.Public(), kid, named, false)
-	return private, public, err
-}
-
-func marshalKey(key any, kid string, alg jwkset.ALG, private bool) ([]byte, error) {
-	jwk, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{
-		Marshal:  jwkset.JWKMarshalOptions{Private: private},
-		Metadata: jwkset.JWKMetadataOptions{KID: kid, ALG: alg, USE: jwkset.UseSig},
-	})
-	if err != nil {
-		return nil, issue.New(issue.Exception, "keys-generate", "the key cannot be written").Because(err)
-	}
-	return json.MarshalIndent(jwkset.JWKSMarshal{Keys: []jwkset.JWKMarshal{jwk.Marshal()}}, "", "  ")
-}
-
-// thumbprint names a key after its content. Source: https://www.rfc-editor.org/rfc/rfc7638#section-3.
-func thumbprint(key crypto.PublicKey) (string, error) {
-	jwk, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{})
-	if err != nil {
-		return "", issue.New(issue.Exception, "keys-generate", "the key cannot be written").Because(err)
-	}
-	m := jwk.Marshal()
-	required := map[string]string{"kty": string(m.KTY)} // encoding/json sorts the members, as the RFC asks
-	for name, value := range map[string]string{"crv": string(m.CRV), "x": m.X, "y": m.Y, "n": m.N, "e": m.E} {
-		if value != "" {
-			required[name] = value
-		}
-	}
-	body, err := json.Marshal(required)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(body)
-	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+// equal reports whether two public keys are the same.
+func equal(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
 }

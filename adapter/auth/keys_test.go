@@ -14,10 +14,10 @@ import (
 
 func TestKeySets(t *testing.T) {
 	for alg, p := range parties() {
-		if !json.Valid(p.private) || bytes.Contains(p.public, []byte(`"d"`)) || bytes.Contains(p.signer.Public(), []byte(`"d"`)) {
+		if !json.Valid(p.private) || bytes.Contains(p.public, []byte(`"d"`)) || bytes.Contains(p.published(t), []byte(`"d"`)) {
 			t.Errorf("%s: the public set shows the secret", alg)
 		}
-		if _, err := ParseKeys(p.signer.Public()); err != nil {
+		if _, err := ParseKeys(p.published(t)); err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}
 		if _, err := ParseKeys(p.private); !errors.Is(err, issue.Value) {
@@ -27,7 +27,7 @@ func TestKeySets(t *testing.T) {
 			t.Errorf("%s: a public key signs: %v", alg, err)
 		}
 	}
-	if _, ok := parties()[RS384].signer.key.(*rsa.PrivateKey); !ok {
+	if _, ok := parties()[RS384].key().(*rsa.PrivateKey); !ok {
 		t.Error("RS384 wants an RSA key")
 	}
 	one := func(jwk string) string { return `{"keys":[` + jwk + `]}` }
@@ -41,7 +41,10 @@ func TestKeySets(t *testing.T) {
 		"empty":          {one(""), issue.Value},
 		"symmetric":      {one(`{"kty":"oct","kid":"a","k":"c2VjcmV0"}`), issue.Value},
 		"no kid":         {one(strings.Replace(ed, `"kid":"a",`, "", 1)), issue.Value},
-		"kid twice":      {one(ed + "," + ed), issue.Value},
+		"kid twice":      {one(ed + "," + strings.Replace(ed, "11qYAY", "21qYAY", 1)), issue.Value},
+		"long RSA":       {one(`{"kty":"RSA","kid":"a","e":"AQAB","n":"` + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 1025)) + `"}`), issue.Value},
+		"exponent 1":     {one(`{"kty":"RSA","kid":"a","e":"AQ","n":"` + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 256)) + `"}`), issue.Value},
+		"only signs":     {one(strings.Replace(ed, `"kid"`, `"key_ops":["sign"],"kid"`, 1)), issue.Value},
 		"short RSA":      {one(`{"kty":"RSA","kid":"a","e":"AQAB","n":"` + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 128)) + `"}`), issue.Value},
 		"only unknown":   {one(`{"kty":"AKP","kid":"a"}`), issue.Value},
 		"for encryption": {one(strings.Replace(ed, `"kid"`, `"use":"enc","kid"`, 1)), issue.Value},
@@ -55,7 +58,7 @@ func TestKeySets(t *testing.T) {
 	if _, err := ParseKeys([]byte(one(ed + `,{"kty":"AKP","kid":"b"}`))); err != nil {
 		t.Errorf("a key of an unknown kind spoils the set: %v", err)
 	}
-	if id, _ := thumbprint(parties()[RS384].signer.key.Public()); id != parties()[RS384].signer.kid {
+	if id, _ := thumbprint(parties()[RS384].key().Public()); id != parties()[RS384].kid() {
 		t.Error("the kid is not the thumbprint")
 	}
 	if _, _, err := GenerateKeys("HS256"); !errors.Is(err, issue.NotSupported) {

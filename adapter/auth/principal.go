@@ -85,10 +85,20 @@ func (p *Principal) Allows(resource string, letter byte) bool {
 func splitScope(scope string) (target, letters string) {
 	rest, ok := strings.CutPrefix(scope, "system/")
 	target, part, dot := strings.Cut(rest, ".")
-	if letters = granted(part); !ok || !dot || letters == "" {
+	if letters = granted(part); !ok || !dot || letters == "" || target != "*" && !typeName(target) {
 		return "", ""
 	}
 	return target, letters
+}
+
+// typeName reports whether text can be the name of a resource type.
+func typeName(text string) bool {
+	for i := range len(text) {
+		if c := text[i] | 0x20; c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return text != "" && len(text) <= 64
 }
 
 // granted gives the letters of the part of a scope after the dot; "" when it is malformed.

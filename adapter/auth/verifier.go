@@ -21,6 +21,7 @@ type Config struct {
 	Leeway      time.Duration // for clocks that differ: 0 to 60 s
 	MaxLifetime time.Duration // how far ahead exp may be; 0 means 24 h. SMART asks for 5 min in assertions
 	CacheSize   int           // verified tokens remembered; 0 means 4096, less than 0 none
+	Assertions  bool          // the tokens are client assertions for a token endpoint, and not access tokens
 	Now         func() time.Time
 }
 
@@ -28,8 +29,9 @@ type Config struct {
 // or we ourselves.
 type Issuer struct {
 	Name       string      // the iss of its tokens
-	Keys       *Keys       // its public keys
-	Algorithms []Algorithm // what it may sign with; nil means ES384, RS384, RS512, ES256
+	Keys       *Keys       // its public keys, given or fetched
+	Algorithms []Algorithm // what it may sign with; nil means ES384, RS384, RS512, and ES256 for access tokens
+	AnyType    bool        // its access tokens may have the typ JWT or none: for an issuer elsewhere that does not follow RFC 9068
 
 	Audience []string // what its tokens may be for; nil means the Verifier's
 
@@ -53,7 +55,13 @@ type Registration struct {
 	Scopes        []string
 }
 
-var defaultAlgorithms = []Algorithm{ES384, RS384, RS512, ES256}
+var (
+	defaultAlgorithms   = []Algorithm{ES384, RS384, RS512, ES256}
+	assertionAlgorithms = defaultAlgorithms[:3]
+)
+
+// accessToken is the typ of access tokens. Source: https://www.rfc-editor.org/rfc/rfc9068#section-2.1.
+const accessToken = "at+jwt"
 
 const (
 	maxToken    = 16 << 10 // a header line of common servers and proxies is 8 to 16 KiB
@@ -68,6 +76,7 @@ type Verifier struct {
 	parser      *jwt.Parser
 	maxLifetime time.Duration
 	leeway      time.Duration
+	assertions  bool
 	now         func() time.Time
 	cache       *cache
 }
@@ -96,7 +105,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuers: map[string]*trusted{}, leeway: c.Leeway, maxLifetime: c.MaxLifetime, now: c.Now,
-		cache: newCache(c.CacheSize),
+		assertions: c.Assertions, cache: newCache(c.CacheSize),
 	}
 	if v.maxLifetime == 0 {
 		v.maxLifetime = maxLifetime
@@ -105,12 +114,15 @@ func NewVerifier(c Config) (*Verifier, error) {
 	for _, i := range c.Issuers {
 		if i.Algorithms == nil {
 			i.Algorithms = defaultAlgorithms
+			if c.Assertions {
+				i.Algorithms = assertionAlgorithms
+			}
 		}
 		if i.Name == "" || i.Keys == nil || v.issuers[i.Name] != nil {
 			return nil, bad("every issuer needs a name of its own and keys")
 		}
 		for _, a := range i.Algorithms {
-			if !slices.Contains([]Algorithm{RS256, RS384, RS512, ES256, ES384, EdDSA}, a) {
+			if !slices.Contains(algorithms, a) {
 				return nil, bad("an issuer is allowed an algorithm that is unknown here")
 			}
 			methods = append(methods, string(a))
@@ -167,7 +179,8 @@ func (w *words) UnmarshalJSON(b []byte) error {
 // Errors, none with any part of the token: login for one that is missing, too long,
 // malformed, signed with an algorithm that its issuer may not use, not signed by its
 // issuer, for another audience, not valid yet, or without what it must have; expired;
-// unknown for an issuer or a key that is not registered.
+// unknown for an issuer or a key that is not registered. Transient when the keys of its issuer
+// cannot be fetched, or ctx ended.
 //
 // Source: https://www.rfc-editor.org/rfc/rfc8725#section-3, RFC 7519 section 7.2.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error) {
@@ -185,7 +198,13 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 		return p, nil
 	}
 	c := claims{}
-	parsed, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) { return v.key(t, &c) })
+	var by publicKey
+	var in *keySet
+	parsed, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		var err error
+		by, in, err = v.key(ctx, t, &c)
+		return by.key, err
+	})
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -202,7 +221,11 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	if err != nil {
 		return nil, err
 	}
-	v.cache.put(id, p, v.now())
+	until := p.Expires
+	if !by.until.IsZero() && by.until.Before(until) {
+		until = by.until
+	}
+	v.cache.put(id, verified{p, v.issuers[c.Issuer].Keys, in, until}, v.now())
 	return p, nil
 }
 
@@ -210,19 +233,27 @@ func login(rule, text string) *issue.Error { return issue.New(issue.Login, rule,
 
 // key finds the key that must have signed the token: by the kid alone, among the keys
 // of the issuer alone.
-func (v *Verifier) key(t *jwt.Token, c *claims) (any, error) {
-	if _, critical := t.Header["crit"]; critical {
-		return nil, login("token-crit", "the token has critical header parameters; none is understood") // RFC 7515 section 4.1.11
-	}
-	if typ, named := t.Header["typ"]; named { // a token for another purpose must not pass, RFC 8725 section 3.11
-		s, _ := typ.(string)
-		if s = strings.TrimPrefix(strings.ToLower(s), "application/"); s != "jwt" && s != "at+jwt" {
-			return nil, login("token-type", "the typ of the token must be JWT or at+jwt")
-		}
+func (v *Verifier) key(ctx context.Context, t *jwt.Token, c *claims) (publicKey, *keySet, error) {
+	i, err := v.issuer(t, c)
+	if err != nil {
+		return publicKey{}, nil, err
 	}
 	kid, _ := t.Header["kid"].(string)
 	if kid == "" {
-		return nil, login("token-kid", "the token has no kid in its header")
+		return publicKey{}, nil, login("token-kid", "the token has no kid in its header")
+	}
+	alg := Algorithm(t.Method.Alg())
+	if !slices.Contains(i.Algorithms, alg) {
+		return publicKey{}, nil, login("token-algorithm", "the issuer may not sign with this algorithm")
+	}
+	return i.Keys.find(ctx, v.now(), kid, alg)
+}
+
+// issuer finds who says to have signed the token, and refuses a header that no token of
+// its has.
+func (v *Verifier) issuer(t *jwt.Token, c *claims) (*Issuer, error) {
+	if _, critical := t.Header["crit"]; critical {
+		return nil, login("token-crit", "the token has critical header parameters; none is understood") // RFC 7515 section 4.1.11
 	}
 	if c.Issuer == "" {
 		return nil, login("token-claims", "the token lacks a claim it must have: iss, aud, exp")
@@ -231,15 +262,23 @@ func (v *Verifier) key(t *jwt.Token, c *claims) (any, error) {
 	if i == nil {
 		return nil, issue.New(issue.Unknown, "token-issuer", "the issuer of the token is not registered here")
 	}
-	alg := Algorithm(t.Method.Alg())
-	if !slices.Contains(i.Algorithms, alg) {
-		return nil, login("token-algorithm", "the issuer may not sign with this algorithm")
+	typ, named := t.Header["typ"].(string)
+	if _, there := t.Header["typ"]; there && !named {
+		return nil, login("token-type", "the typ of the token must be a text")
 	}
-	key := i.Keys.find(kid, alg)
-	if key == nil {
-		return nil, issue.New(issue.Unknown, "token-key", "the issuer has no key with this kid for this algorithm")
+	// a token for another purpose must not pass, RFC 8725 section 3.11
+	switch typ = strings.TrimPrefix(strings.ToLower(typ), "application/"); {
+	case typ == accessToken && !v.assertions:
+	case (typ == "" || typ == "jwt") && (v.assertions || i.Registration != nil || i.AnyType):
+	case v.assertions:
+		return nil, login("token-type", "the typ of a client assertion must be JWT")
+	default:
+		return nil, login("token-type", "the typ of an access token must be at+jwt")
 	}
-	return key, nil
+	if jku, there := t.Header["jku"]; there && i.Registration != nil && jku != any(i.Keys.url()) {
+		return nil, login("token-jku", "the jku of the token is not the URL that the client registered for its keys")
+	}
+	return &i.Issuer, nil
 }
 
 // refusal puts what the library found into our own words. The library's error quotes

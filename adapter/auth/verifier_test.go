@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -30,6 +31,18 @@ type party struct {
 	private, public []byte
 	signer          *Signer
 	keys            *Keys
+}
+
+func (p party) kid() string        { return (*p.signer.ring.Load())[0].kid }
+func (p party) key() crypto.Signer { return (*p.signer.ring.Load())[0].key }
+
+func (p party) published(t testing.TB) []byte {
+	t.Helper()
+	set, err := p.signer.Public(start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 func newParty(t testing.TB, alg Algorithm) party {
@@ -99,10 +112,13 @@ func with(change jwt.MapClaims) jwt.MapClaims {
 func mint(t testing.TB, p party, method jwt.SigningMethod, header map[string]any, c jwt.MapClaims) string {
 	t.Helper()
 	token := jwt.NewWithClaims(method, c)
-	token.Header["kid"] = p.signer.kid
+	token.Header["kid"] = p.kid()
+	if c["iss"] == us {
+		token.Header["typ"] = "at+jwt"
+	}
 	maps.Copy(token.Header, header)
 	maps.DeleteFunc(token.Header, func(_ string, v any) bool { return v == nil })
-	s, err := token.SignedString(p.signer.key)
+	s, err := token.SignedString(p.key())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,18 +173,18 @@ func TestVerifyRefuses(t *testing.T) {
 	es := jwt.SigningMethodES384
 	token := mint(t, own, es, nil, good())
 	part := strings.Split(token, ".")
-	public, err := x509.MarshalPKIXPublicKey(rs.signer.key.Public())
+	public, err := x509.MarshalPKIXPublicKey(rs.key().Public())
 	if err != nil {
 		t.Fatal(err)
 	}
 	hmac := func(secret []byte) string {
 		h := jwt.NewWithClaims(jwt.SigningMethodHS256, with(jwt.MapClaims{"iss": partner, "sub": partner}))
-		h.Header["kid"] = rs.signer.kid
+		h.Header["kid"] = rs.kid()
 		s, _ := h.SignedString(secret)
 		return s
 	}
 	none := jwt.NewWithClaims(jwt.SigningMethodNone, good())
-	none.Header["kid"] = own.signer.kid
+	none.Header["kid"] = own.kid()
 	unsigned, _ := none.SignedString(jwt.UnsafeAllowNoneSignatureType)
 	claims := func(c jwt.MapClaims) string { return mint(t, own, es, nil, with(c)) }
 	header := func(h map[string]any) string { return mint(t, own, es, h, good()) }
@@ -188,7 +204,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"no signature":               {part[0] + "." + part[1] + ".", issue.Login, "token-signature"},
 		"signature with padding":     {token + "=", issue.Login, "token-malformed"},
 		"tampered payload":           {part[0] + "." + b64([]byte(strings.Replace(payload(t, part[1]), `"owner"`, `"operator"`, 1))) + "." + part[2], issue.Login, "token-signature"},
-		"tampered header":            {b64([]byte(`{"alg":"ES384","typ":"JWT","kid":"`+own.signer.kid+`","x":1}`)) + "." + part[1] + "." + part[2], issue.Login, "token-signature"},
+		"tampered header":            {b64([]byte(`{"alg":"ES384","typ":"at+jwt","kid":"`+own.kid()+`","x":1}`)) + "." + part[1] + "." + part[2], issue.Login, "token-signature"},
 		"none":                       {unsigned, issue.Login, "token-signature"},
 		"None":                       {b64([]byte(`{"alg":"None","kid":"x"}`)) + "." + part[1] + ".", issue.Login, "token-algorithm"},
 		"HMAC with the public key":   {hmac(public), issue.Login, "token-signature"},
@@ -197,12 +213,16 @@ func TestVerifyRefuses(t *testing.T) {
 		"kid that is a number":       {header(map[string]any{"kid": 1}), issue.Login, "token-kid"},
 		"unknown kid":                {header(map[string]any{"kid": "other"}), issue.Unknown, "token-key"},
 		"key of another issuer":      {mint(t, rs, jwt.SigningMethodRS384, nil, good()), issue.Unknown, "token-key"},
-		"another key, kid as ours":   {mint(t, newParty(t, ES384), es, map[string]any{"kid": own.signer.kid}, good()), issue.Login, "token-signature"},
+		"another key, kid as ours":   {mint(t, newParty(t, ES384), es, map[string]any{"kid": own.kid()}, good()), issue.Login, "token-signature"},
 		"RS256, which is not listed": {mint(t, rs, jwt.SigningMethodRS256, nil, with(jwt.MapClaims{"iss": partner, "sub": partner})), issue.Login, "token-signature"},
 		"PS384":                      {mint(t, rs, jwt.SigningMethodPS384, nil, with(jwt.MapClaims{"iss": partner, "sub": partner})), issue.Login, "token-signature"},
-		"alg of another kind":        {b64([]byte(`{"alg":"RS384","kid":"`+own.signer.kid+`"}`)) + "." + part[1] + "." + part[2], issue.Unknown, "token-key"},
+		"alg of another kind":        {b64([]byte(`{"alg":"RS384","typ":"at+jwt","kid":"`+own.kid()+`"}`)) + "." + part[1] + "." + part[2], issue.Unknown, "token-key"},
 		"crit":                       {header(map[string]any{"crit": []string{"b64"}, "b64": false}), issue.Login, "token-crit"},
 		"another typ":                {header(map[string]any{"typ": "dpop+jwt"}), issue.Login, "token-type"},
+		"typ of an assertion":        {header(map[string]any{"typ": "JWT"}), issue.Login, "token-type"},
+		"no typ":                     {header(map[string]any{"typ": nil}), issue.Login, "token-type"},
+		"typ that is a number":       {header(map[string]any{"typ": 1}), issue.Login, "token-type"},
+		"jku that is not registered": {mint(t, rs, jwt.SigningMethodRS384, map[string]any{"jku": "https://gp.example/jwks"}, with(jwt.MapClaims{"iss": partner, "sub": partner})), issue.Login, "token-jku"},
 		"jwk and jku in the header":  {header(map[string]any{"kid": "evil", "jku": "https://evil.example/jwks", "jwk": map[string]any{"kty": "EC"}}), issue.Unknown, "token-key"},
 		"no issuer":                  {claims(jwt.MapClaims{"iss": nil}), issue.Login, "token-claims"},
 		"unknown issuer":             {claims(jwt.MapClaims{"iss": "https://elsewhere.example"}), issue.Unknown, "token-issuer"},

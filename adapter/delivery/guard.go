@@ -8,32 +8,10 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"syscall"
 
 	"spadapter/adapter/internet"
 	"spadapter/adapter/issue"
 )
-
-// permitted reports whether a connection may go to an address.
-func permitted(address netip.Addr, networks []netip.Prefix) bool {
-	plain := address.Unmap().WithZone("")
-	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(plain) }) || internet.Public(address)
-}
-
-// errInward stops a connection before it is made.
-var errInward = errors.New("delivery: the address is in a network that is not permitted")
-
-// guard checks the address of each connection, after the name was looked up and before
-// anything is sent, so that a name that leads elsewhere a moment later does not help.
-func guard(networks []netip.Prefix) func(ctx context.Context, network, address string, c syscall.RawConn) error {
-	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil || !permitted(to.Addr(), networks) {
-			return errInward
-		}
-		return nil
-	}
-}
 
 // Reachable says why a subscriber may not be told at an address, nil when it may as far
 // as the text of the address shows: https, or http to a loopback address that is in
@@ -45,9 +23,9 @@ func Reachable(address string, networks []netip.Prefix) *issue.Error {
 		return issue.New(issue.Value, "endpoint-address", "the address must be an absolute https URL without a password and without a fragment")
 	}
 	ip, literal := netip.ParseAddr(u.Hostname())
-	local := literal == nil && ip.IsLoopback() && permitted(ip, networks)
+	local := literal == nil && ip.IsLoopback() && internet.Permitted(ip, networks)
 	if u.Hostname() == "localhost" {
-		local = permitted(netip.MustParseAddr("127.0.0.1"), networks)
+		local = internet.Permitted(netip.MustParseAddr("127.0.0.1"), networks)
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && local) {
 		return issue.New(issue.Value, "endpoint-https", "the address must start with https")
@@ -65,7 +43,7 @@ func Reachable(address string, networks []netip.Prefix) *issue.Error {
 			return inwardIssue()
 		}
 	case internet.Literal:
-		if !permitted(ip, networks) {
+		if !internet.Permitted(ip, networks) {
 			return inwardIssue()
 		}
 	}
@@ -78,7 +56,7 @@ func inwardIssue() *issue.Error {
 
 // hookNetwork is network, for connections that are guarded.
 func hookNetwork(ctx context.Context, err error) *issue.Error {
-	if errors.Is(err, errInward) {
+	if errors.Is(err, internet.ErrInward) {
 		return inwardIssue().Because(err)
 	}
 	var dns *net.DNSError

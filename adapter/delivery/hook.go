@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"spadapter/adapter/internet"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 )
@@ -49,7 +50,7 @@ func NewHook(h Hook) *Hook {
 	if h.Now == nil {
 		h.Now = time.Now
 	}
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, ControlContext: guard(h.Networks)}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, ControlContext: internet.Guard(h.Networks)}
 	h.transport = &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"spadapter/adapter/internet"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
 )
@@ -112,12 +113,12 @@ func TestGuardHoldsWhenNamesLeadInwards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dialer := &net.Dialer{ControlContext: guard(nil)}
+	dialer := &net.Dialer{ControlContext: internet.Guard(nil)}
 	if conn, err := dialer.DialContext(t.Context(), "tcp", "localhost:"+port); err == nil {
 		conn.Close()
 		t.Error("a name that leads to this machine was connected to")
 	}
-	dialer = &net.Dialer{ControlContext: guard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")})}
+	dialer = &net.Dialer{ControlContext: internet.Guard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")})}
 	conn, err := dialer.DialContext(t.Context(), "tcp", "localhost:"+port)
 	if err != nil {
 		t.Fatal(err)
