@@ -37,8 +37,10 @@ type app struct {
 	shadow   *shadow       // nil without shadow maps
 	feeds    *refresher
 	handler  http.Handler
+	server   *http.Server
 	listener net.Listener
-	url      string // where it listens
+	spine    *gpConnect // nil when not configured
+	url      string     // where it listens
 }
 
 // newApp opens the database, compiles the artefacts and listens. Nothing is served
@@ -70,9 +72,9 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		return nil, err
 	}
 	// with port 0 the address is known only now; what the deployment set itself stays
-	a.url = "http://" + a.listener.Addr().String()
+	a.url = c.scheme() + "://" + a.listener.Addr().String()
 	if host, port, _ := net.SplitHostPort(c.Listen); port == "0" {
-		guessed := localURL(host, port)
+		guessed := localURL(c.scheme(), host, port)
 		a.config.Listen = a.listener.Addr().String()
 		if c.BaseURL == guessed {
 			a.config.BaseURL = a.url
@@ -135,7 +137,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
 	a.handler = gateway.New(gateway.Config{
-		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, BaseURL: a.config.BaseURL,
+		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, Demands: c.demands(), BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
 		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi,
@@ -143,16 +145,30 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
 		}},
 	})
+	a.server = newServer(a.handler, log)
+	err = secure(a.server, c.tls(), log)
+	if err != nil {
+		err = fmt.Errorf("ADAPTER_TLS_CERT_FILE: %w", err)
+	} else {
+		a.spine, err = newGPConnect(a.config, a.partners, a.handler, log)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
 	return a, nil
+}
+
+// newServer makes the server of one listener.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, WriteTimeout: 90 * time.Second,
+		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 }
 
 // run serves until ctx ends, then drains: no new connections, requests under way are
 // answered, deliveries under way are finished, and the database is closed last.
 func (a *app) run(ctx context.Context) error {
-	server := &http.Server{
-		Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, WriteTimeout: 90 * time.Second,
-		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
-	}
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var group sync.WaitGroup
@@ -163,8 +179,13 @@ func (a *app) run(ctx context.Context) error {
 		group.Go(func() { a.shadow.run(working) })
 	}
 	group.Go(func() { a.feeds.run(working) })
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(a.listener) }()
+	served := make(chan error, 2)
+	servers := []*http.Server{a.server}
+	go func() { served <- serve(a.server, a.listener) }()
+	if a.spine != nil {
+		servers = append(servers, a.spine.server)
+		go func() { served <- serve(a.spine.server, a.spine.listener) }()
+	}
 	var err error
 	select {
 	case err = <-served:
@@ -174,15 +195,28 @@ func (a *app) run(ctx context.Context) error {
 	close(a.stopping) // who waits for events is answered now
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.DrainFor)
 	defer cancel()
-	if shutdown := server.Shutdown(drain); shutdown != nil {
-		err = errors.Join(err, shutdown, server.Close())
-	}
+	stopped := shutDown(drain, servers)
 	stopWorking()
 	group.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, workerErr, eventsErr, a.store.Close(drain))
+	return errors.Join(err, stopped, workerErr, eventsErr, a.store.Close(drain))
+}
+
+// shutDown ends the servers at the same time: requests under way are answered until ctx ends.
+func shutDown(ctx context.Context, servers []*http.Server) error {
+	var group sync.WaitGroup
+	ends := make([]error, len(servers))
+	for i, server := range servers {
+		group.Go(func() {
+			if ends[i] = server.Shutdown(ctx); ends[i] != nil {
+				ends[i] = errors.Join(ends[i], server.Close())
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(ends...)
 }
 
 // newDirectory makes the directory of services and what keeps it fresh.
@@ -223,6 +257,11 @@ func (a *app) verifier() (*auth.Verifier, error) {
 			Organisations: client.Organisations, Role: client.Role, Scopes: client.Scopes,
 		}})
 	}
+	outside, err := outsideIssuers(a.config.Issuers, a.partners, a.log)
+	if err != nil {
+		return nil, err
+	}
+	issuers = append(issuers, outside...)
 	if len(issuers) == 0 {
 		// a key that nobody has: the adapter starts, shows its metadata, and refuses every token
 		a.log.Warn("no key set and no client keys: every token will be refused; make keys with 'adapter keys'", "jwks_file", a.config.JWKS)
@@ -236,8 +275,11 @@ func (a *app) verifier() (*auth.Verifier, error) {
 		}
 		issuers = append(issuers, auth.Issuer{Name: a.config.Issuer, Keys: keys})
 	}
-	return auth.NewVerifier(auth.Config{Audience: a.config.Audience, Issuers: issuers, Leeway: 30 * time.Second, Now: time.Now})
+	return auth.NewVerifier(auth.Config{Audience: a.config.Audience, Issuers: issuers, Leeway: leeway, Now: time.Now})
 }
+
+// leeway is for clocks that differ.
+const leeway = 30 * time.Second
 
 // loadPartners reads the partner Bundle; without a file there are no partners.
 func loadPartners(file string) (*referral.Partners, error) {

@@ -46,3 +46,6 @@ var algorithms = []Algorithm{RS256, RS384, RS512, ES256, ES384, EdDSA}
 func overlap(a, b publicKey) bool {
 	return slices.ContainsFunc(algorithms, func(alg Algorithm) bool { return a.serves(alg) && b.serves(alg) })
 }
+
+// Valid reports whether a is one of the algorithms.
+func (a Algorithm) Valid() bool { return slices.Contains(algorithms, a) }
