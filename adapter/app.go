@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,9 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
-	"spadapter/adapter/auth"
 	"spadapter/adapter/delivery"
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/gateway"
@@ -27,20 +23,21 @@ import (
 
 // app is one running adapter: it introduces the packages to each other.
 type app struct {
-	config   Config
-	log      *slog.Logger
-	store    *store.Store
-	partners *referral.Partners
-	worker   *delivery.Worker
-	events   *events
-	stopping chan struct{} // closed when the server is to stop
-	shadow   *shadow       // nil without shadow maps
-	feeds    *refresher
-	handler  http.Handler
-	server   *http.Server
-	listener net.Listener
-	spine    *gpConnect // nil when not configured
-	url      string     // where it listens
+	config    Config
+	log       *slog.Logger
+	store     *store.Store
+	partners  *referral.Partners
+	authority *authority
+	worker    *delivery.Worker
+	events    *events
+	stopping  chan struct{} // closed when the server is to stop
+	shadow    *shadow       // nil without shadow maps
+	feeds     *refresher
+	handler   http.Handler
+	server    *http.Server
+	listener  net.Listener
+	spine     *gpConnect // nil when not configured
+	url       string     // where it listens
 }
 
 // newApp opens the database, compiles the artefacts and listens. Nothing is served
@@ -83,8 +80,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 			a.config.Audience = []string{a.url}
 		}
 	}
-	verifier, err := a.verifier()
-	if err != nil {
+	if a.authority, err = newAuthority(a.config, a.partners, func() *store.Store { return a.store }, log); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
 	if a.store, err = store.Open(ctx, c.Database); err != nil {
@@ -137,7 +133,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
 	a.handler = gateway.New(gateway.Config{
-		Operations: gateway.OperationsOf(service), Verify: verifier.Verify, Demands: c.demands(), BaseURL: a.config.BaseURL,
+		Operations: gateway.OperationsOf(service), Verify: a.authority.verifier.Verify, Demands: c.demands(), Authority: a.authority.offered(), BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
 		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi,
@@ -179,6 +175,7 @@ func (a *app) run(ctx context.Context) error {
 		group.Go(func() { a.shadow.run(working) })
 	}
 	group.Go(func() { a.feeds.run(working) })
+	group.Go(func() { a.authority.run(working) })
 	served := make(chan error, 2)
 	servers := []*http.Server{a.server}
 	go func() { served <- serve(a.server, a.listener) }()
@@ -233,54 +230,6 @@ func (a *app) newDirectory(compiled *artefacts) (*gateway.Directory, error) {
 	return offered(d, a.store), nil
 }
 
-// verifier trusts our own issuer and the partners' registered client keys.
-func (a *app) verifier() (*auth.Verifier, error) {
-	var issuers []auth.Issuer
-	if body, err := os.ReadFile(a.config.JWKS); err == nil {
-		keys, err := auth.ParseKeys(body)
-		if err != nil {
-			return nil, fmt.Errorf("ADAPTER_JWKS_FILE: %w", err)
-		}
-		issuers = append(issuers, auth.Issuer{Name: a.config.Issuer, Keys: keys})
-	} else if !errors.Is(err, fs.ErrNotExist) || a.config.JWKS != defaultJWKS {
-		return nil, fmt.Errorf("ADAPTER_JWKS_FILE: %w", err)
-	}
-	for _, client := range a.partners.Clients() {
-		if client.JWKS == nil {
-			continue
-		}
-		keys, err := auth.ParseKeys(client.JWKS)
-		if err != nil {
-			return nil, fmt.Errorf("the keys of the client %q among the partners: %w", client.ID, err)
-		}
-		issuers = append(issuers, auth.Issuer{Name: client.ID, Keys: keys, Registration: &auth.Registration{
-			Organisations: client.Organisations, Role: client.Role, Scopes: client.Scopes,
-		}})
-	}
-	outside, err := outsideIssuers(a.config.Issuers, a.partners, a.log)
-	if err != nil {
-		return nil, err
-	}
-	issuers = append(issuers, outside...)
-	if len(issuers) == 0 {
-		// a key that nobody has: the adapter starts, shows its metadata, and refuses every token
-		a.log.Warn("no key set and no client keys: every token will be refused; make keys with 'adapter keys'", "jwks_file", a.config.JWKS)
-		_, public, err := auth.GenerateKeys(auth.ES384)
-		if err != nil {
-			return nil, err
-		}
-		keys, err := auth.ParseKeys(public)
-		if err != nil {
-			return nil, err
-		}
-		issuers = append(issuers, auth.Issuer{Name: a.config.Issuer, Keys: keys})
-	}
-	return auth.NewVerifier(auth.Config{Audience: a.config.Audience, Issuers: issuers, Leeway: leeway, Now: time.Now})
-}
-
-// leeway is for clocks that differ.
-const leeway = 30 * time.Second
-
 // loadPartners reads the partner Bundle; without a file there are no partners.
 func loadPartners(file string) (*referral.Partners, error) {
 	body := []byte(`{"resourceType":"Bundle","type":"collection"}`)
@@ -310,14 +259,8 @@ func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh
 		e, ok := a.partners.Endpoint(ods)
 		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
 	}}
-	if private, err := os.ReadFile(a.config.Keys); err == nil {
-		signer, err := auth.NewSigner(private, auth.SignerConfig{NewID: uuid.NewString})
-		if err != nil {
-			return nil, fmt.Errorf("ADAPTER_KEYS_FILE: %w", err)
-		}
-		route.Token = newTokens(signer).get
-	} else if !errors.Is(err, fs.ErrNotExist) || a.config.Keys != defaultKeys {
-		return nil, fmt.Errorf("ADAPTER_KEYS_FILE: %w", err)
+	if a.authority.signer != nil {
+		route.Token = newTokens(a.authority.signer).get
 	}
 	return delivery.New(delivery.Config{
 		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,

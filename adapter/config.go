@@ -30,10 +30,15 @@ type Config struct {
 	Terminology string   `help:"Folder of code systems, value sets, SNOMED CT release files and reference set lists, over the shipped ones." env:"ADAPTER_TERMINOLOGY_DIR" name:"terminology"`
 	Packages    []string `help:"FHIR packages, .tgz files or folders: their profiles are known to $validate, and a message that claims one is held to it when it is taken in." env:"ADAPTER_PACKAGES" name:"packages"`
 
-	JWKS     string   `help:"JWK set with the public keys of the token issuer." env:"ADAPTER_JWKS_FILE" name:"jwks" default:"adapter-jwks.json"`
+	JWKS     string   `help:"JWK set with the public keys of another token issuer, or for development tokens. Read again when it changes." env:"ADAPTER_JWKS_FILE" name:"jwks" default:"adapter-jwks.json"`
 	Issuer   string   `help:"iss of the tokens signed with those keys." env:"ADAPTER_ISSUER" default:"spadapter"`
 	Audience []string `help:"aud that a token must have; default the base URL." env:"ADAPTER_AUDIENCE"`
-	Keys     string   `help:"Private JWK set for proving who we are to partners." env:"ADAPTER_KEYS_FILE" name:"keys" default:"adapter-keys.json"`
+	Keys     string   `help:"Private JWK set for the access tokens that the adapter hands out, and for proving who we are to partners. Read again when it changes." env:"ADAPTER_KEYS_FILE" name:"keys" default:"adapter-keys.json"`
+
+	TokenFor     time.Duration `help:"How long an access token holds that the adapter hands out, at most 5m." env:"ADAPTER_TOKEN_FOR" name:"token-for" default:"5m"`
+	JWKSNetworks []string      `help:"Networks, such as 10.1.0.0/16, in which clients may publish their keys besides the public internet; http is allowed to loopback addresses in them." env:"ADAPTER_JWKS_NETWORKS" name:"jwks-networks"`
+	ClientTokens bool          `help:"Accept a JWT that a registered client signed itself as a bearer token, besides the tokens that it gets for its assertions." env:"ADAPTER_CLIENT_TOKENS" name:"client-tokens"`
+	AnyTokenType bool          `help:"Accept access tokens of ADAPTER_ISSUER whose typ is JWT or missing: for an issuer elsewhere that does not follow RFC 9068." env:"ADAPTER_ANY_TOKEN_TYPE" name:"any-token-type"`
 
 	Feeds      []string      `help:"Open Referral UK feeds of services, NAME=URL with commas between, such as leeds=https://directory.example.gov.uk/api." env:"ADAPTER_FEEDS" name:"feeds"`
 	FeedEvery  time.Duration `help:"How often a feed is read again." env:"ADAPTER_FEED_EVERY" name:"feed-every" default:"24h"`
@@ -123,6 +128,12 @@ func (c *Config) complete() error {
 	}
 	if _, err := c.networks(); err != nil || c.EventsFor < 0 {
 		return errors.New("ADAPTER_SUBSCRIBER_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_EVENTS_FOR is above zero")
+	}
+	if c.TokenFor == 0 {
+		c.TokenFor = maxTokenFor
+	}
+	if _, err := prefixes(c.JWKSNetworks); err != nil || c.TokenFor < time.Second || c.TokenFor > maxTokenFor {
+		return errors.New("ADAPTER_JWKS_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_TOKEN_FOR is from 1s to 5m")
 	}
 	if c.FeedEvery < 0 || c.StaleDays < 0 {
 		return errors.New("ADAPTER_FEED_EVERY and ADAPTER_STALE_DAYS are not below zero")

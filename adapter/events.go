@@ -76,8 +76,10 @@ func (e *events) prune(ctx context.Context) {
 }
 
 // networks reads the networks in which subscribers may be told besides the internet.
-func (c *Config) networks() (list []netip.Prefix, err error) {
-	for _, text := range c.SubscriberNetworks {
+func (c *Config) networks() ([]netip.Prefix, error) { return prefixes(c.SubscriberNetworks) }
+
+func prefixes(networks []string) (list []netip.Prefix, err error) {
+	for _, text := range networks {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
 			return nil, err

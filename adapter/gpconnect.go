@@ -62,7 +62,7 @@ func newGPConnect(c Config, partners *referral.Partners, handler http.Handler, l
 		audience = []string{c.BaseURL + "/fhir/R4"}
 	}
 	verifier, err := auth.NewUnsigned(auth.UnsignedConfig{
-		Audience: audience, Scopes: gpConnectScopes(), Registered: partners.Knows, Leeway: leeway, Now: time.Now,
+		Audience: audience, Scopes: gpConnectScopes(), Registered: partners.Knows, Leeway: clockLeeway, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -196,7 +196,7 @@ func (o *outsideIssuer) clients(partners *referral.Partners, alone bool) (*auth.
 	}
 	found := map[string]auth.Registration{}
 	for _, c := range partners.Clients() {
-		if slices.Contains(o.Clients, c.ID) || o.Clients == nil && c.JWKS == nil {
+		if slices.Contains(o.Clients, c.ID) || o.Clients == nil && c.JWKS == nil && c.JWKSURL == "" {
 			found[c.ID] = auth.Registration{Organisations: c.Organisations, Role: c.Role, Scopes: c.Scopes}
 		}
 	}

@@ -12,15 +12,21 @@ import (
 	"spadapter/adapter/auth"
 )
 
-// keysCmd makes a key set: the private half signs development tokens and proves who
-// the adapter is to partners, the public half verifies.
+// keysCmd is about the key sets of the adapter, and of clients that it is tried with.
 type keysCmd struct {
+	Make   makeKeysCmd   `cmd:"" default:"withargs" help:"Make a key set for tokens and for proving who we are; what 'adapter keys' does alone."`
+	Rotate rotateKeysCmd `cmd:"" help:"Add the next key to a set, say when it signs and when the old ones end; running adapters follow."`
+}
+
+// makeKeysCmd makes a key set: the private half signs tokens and proves who the adapter
+// is to partners, the public half verifies.
+type makeKeysCmd struct {
 	Algorithm string `help:"ES384, RS384 or RS512." enum:"ES384,RS384,RS512" default:"ES384"`
 	Private   string `help:"File for the private key set; never overwritten." type:"path" default:"adapter-keys.json"`
 	Public    string `help:"File for the public key set; never overwritten." type:"path" default:"adapter-jwks.json"`
 }
 
-func (c *keysCmd) Run() error {
+func (c *makeKeysCmd) Run() error {
 	private, public, err := auth.GenerateKeys(auth.Algorithm(c.Algorithm))
 	if err != nil {
 		return err
@@ -65,10 +71,7 @@ func (c *tokenCmd) Run() error {
 	if c.TTL <= 0 || c.TTL > 24*time.Hour {
 		return errors.New("-ttl is above zero and at most 24h: the adapter refuses tokens that hold longer")
 	}
-	private, err := os.ReadFile(c.Keys)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s does not exist; make a key set with 'adapter keys' first", c.Keys)
-	}
+	private, err := privateKeys(c.Keys)
 	if err != nil {
 		return err
 	}
@@ -84,4 +87,38 @@ func (c *tokenCmd) Run() error {
 	}
 	fmt.Println(token)
 	return nil
+}
+
+// assertionCmd makes a client assertion, as a client does to get a token.
+type assertionCmd struct {
+	Keys      string `help:"Private key set of the client." type:"path" required:""`
+	Client    string `help:"Client id, as registered among the partners." required:""`
+	URL       string `help:"Token endpoint, the aud of the assertion." name:"url" default:"http://127.0.0.1:8080/oauth2/token"`
+	Algorithm string `help:"ES384, RS384 or RS512; that of the key when none is named." enum:",ES384,RS384,RS512" default:""`
+}
+
+func (c *assertionCmd) Run() error {
+	private, err := privateKeys(c.Keys)
+	if err != nil {
+		return err
+	}
+	signer, err := auth.NewSigner(private, auth.SignerConfig{Algorithm: auth.Algorithm(c.Algorithm), NewID: uuid.NewString})
+	if err != nil {
+		return err
+	}
+	assertion, err := signer.Assertion(c.Client, c.URL, time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Println(assertion)
+	return nil
+}
+
+// privateKeys reads the file of a private key set.
+func privateKeys(path string) ([]byte, error) {
+	private, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s does not exist; make a key set with 'adapter keys' first", path)
+	}
+	return private, err
 }

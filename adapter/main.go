@@ -21,18 +21,19 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Serve    serveCmd    `cmd:"" help:"Run the adapter."`
-	Demo     demoCmd     `cmd:"" help:"Show the main job: a referral goes in, a coded outcome comes back."`
-	Bench    benchCmd    `cmd:"" help:"Measure how many referrals a second an adapter takes in."`
-	Convert  convertCmd  `cmd:"" help:"Convert messages, and show where every value came from and what was not read."`
-	Validate validateCmd `cmd:"" help:"Check FHIR files: every fault with its line, in JSON, XML, NDJSON and folders."`
-	Keys     keysCmd     `cmd:"" help:"Make a key set for tokens and for proving who we are."`
-	Token    tokenCmd    `cmd:"" help:"Make a bearer token for development."`
-	Replay   replayCmd   `cmd:"" help:"List dead deliveries, or send one again."`
-	Ledger   ledgerCmd   `cmd:"" help:"Show the loops that are open for too long: overdue referrals, outcomes not in a record."`
-	Services servicesCmd `cmd:"" help:"Import, list and locate the services that can be prescribed."`
-	Config   configCmd   `cmd:"" help:"Print the effective configuration, secrets hidden."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run the adapter."`
+	Demo      demoCmd      `cmd:"" help:"Show the main job: a referral goes in, a coded outcome comes back."`
+	Bench     benchCmd     `cmd:"" help:"Measure how many referrals a second an adapter takes in."`
+	Convert   convertCmd   `cmd:"" help:"Convert messages, and show where every value came from and what was not read."`
+	Validate  validateCmd  `cmd:"" help:"Check FHIR files: every fault with its line, in JSON, XML, NDJSON and folders."`
+	Keys      keysCmd      `cmd:"" help:"Make a key set for tokens and for proving who we are, or rotate its keys."`
+	Token     tokenCmd     `cmd:"" help:"Make a bearer token for development."`
+	Assertion assertionCmd `cmd:"" help:"Make a client assertion, to get a token at the token endpoint."`
+	Replay    replayCmd    `cmd:"" help:"List dead deliveries, or send one again."`
+	Ledger    ledgerCmd    `cmd:"" help:"Show the loops that are open for too long: overdue referrals, outcomes not in a record."`
+	Services  servicesCmd  `cmd:"" help:"Import, list and locate the services that can be prescribed."`
+	Config    configCmd    `cmd:"" help:"Print the effective configuration, secrets hidden."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 func main() {

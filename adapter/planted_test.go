@@ -112,6 +112,8 @@ const extensionsInUse = `{"resourceType":"Bundle","type":"collection","entry":[
   {"url":"https://spadapter.example/fhir/StructureDefinition/client-role","valueCode":"requester"},
   {"url":"https://spadapter.example/fhir/StructureDefinition/client-scope","valueString":"system/*.cruds"},
   {"url":"https://spadapter.example/fhir/StructureDefinition/client-jwks","valueString":"{}"},
+  {"url":"https://spadapter.example/fhir/StructureDefinition/client-jwks-url","valueUrl":"https://gp.example/jwks.json"},
+  {"url":"https://spadapter.example/fhir/StructureDefinition/client-algorithm","valueCode":"ES256"},
   {"url":"https://spadapter.example/fhir/StructureDefinition/client-organization","valueReference":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}}}]}},
  {"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000003","resource":{"resourceType":"Task","status":"received","intent":"order","note":[{"extension":[
   {"url":"https://spadapter.example/fhir/StructureDefinition/audience","valueCode":"person"}],"text":"Prefers mornings."}]}},

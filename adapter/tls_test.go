@@ -22,8 +22,8 @@ import (
 	"time"
 )
 
-// authority is a certificate authority for one test, and the files that a server needs.
-type authority struct {
+// certifier is a certificate authority for one test, and the files that a server needs.
+type certifier struct {
 	tlsFiles
 	t    *testing.T
 	root *x509.Certificate
@@ -32,10 +32,10 @@ type authority struct {
 }
 
 // authority makes the files of a server with a certificate for 127.0.0.1.
-func (w *world) authority() *authority {
+func (w *world) authority() *certifier {
 	w.t.Helper()
 	dir := w.t.TempDir()
-	a := &authority{t: w.t, pool: x509.NewCertPool(), tlsFiles: tlsFiles{
+	a := &certifier{t: w.t, pool: x509.NewCertPool(), tlsFiles: tlsFiles{
 		cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), clientCA: filepath.Join(dir, "ca.pem")}}
 	var err error
 	if a.sign, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
@@ -57,7 +57,7 @@ func (w *world) authority() *authority {
 }
 
 // issue makes a certificate and its key.
-func (a *authority) issue(name string) (der []byte, key *ecdsa.PrivateKey) {
+func (a *certifier) issue(name string) (der []byte, key *ecdsa.PrivateKey) {
 	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -74,7 +74,7 @@ func (a *authority) issue(name string) (der []byte, key *ecdsa.PrivateKey) {
 }
 
 // renew writes a new certificate of the server.
-func (a *authority) renew(name string) {
+func (a *certifier) renew(name string) {
 	a.t.Helper()
 	der, key := a.issue(name)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
@@ -89,7 +89,7 @@ func (a *authority) renew(name string) {
 }
 
 // client makes a certificate that a client shows.
-func (a *authority) client(name string) *tls.Certificate {
+func (a *certifier) client(name string) *tls.Certificate {
 	der, key := a.issue(name)
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
@@ -102,7 +102,7 @@ func thumbprint(c *tls.Certificate) string {
 
 // get asks over a connection of its own, and gives the status, the body, and whose
 // certificate the server showed.
-func (a *authority) get(t *testing.T, url string, with *tls.Certificate, headers ...string) (status int, server string, err error) {
+func (a *certifier) get(t *testing.T, url string, with *tls.Certificate, headers ...string) (status int, server string, err error) {
 	t.Helper()
 	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: a.pool}}
 	if with != nil {
@@ -130,7 +130,7 @@ func (a *authority) get(t *testing.T, url string, with *tls.Certificate, headers
 	return response.StatusCode, response.TLS.PeerCertificates[0].Subject.CommonName, nil
 }
 
-func (w *world) secured(files *authority, clients string) {
+func (w *world) secured(files *certifier, clients string) {
 	w.config.TLSCert, w.config.TLSKey, w.config.TLSClientCert = files.cert, files.key, clients
 	if clients != "" {
 		w.config.TLSClientCA = files.clientCA

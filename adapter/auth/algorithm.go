@@ -38,6 +38,9 @@ func (a Algorithm) fits(key crypto.PublicKey) bool {
 	return false
 }
 
+// Valid reports whether a is one of the algorithms.
+func (a Algorithm) Valid() bool { return slices.Contains(algorithms, a) }
+
 // algorithms are all there are.
 var algorithms = []Algorithm{RS256, RS384, RS512, ES256, ES384, EdDSA}
 
@@ -46,6 +49,3 @@ var algorithms = []Algorithm{RS256, RS384, RS512, ES256, ES384, EdDSA}
 func overlap(a, b publicKey) bool {
 	return slices.ContainsFunc(algorithms, func(alg Algorithm) bool { return a.serves(alg) && b.serves(alg) })
 }
-
-// Valid reports whether a is one of the algorithms.
-func (a Algorithm) Valid() bool { return slices.Contains(algorithms, a) }

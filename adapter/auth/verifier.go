@@ -60,6 +60,10 @@ var (
 	assertionAlgorithms = defaultAlgorithms[:3]
 )
 
+// AssertionAlgorithms are what a client may sign its assertions with unless it is
+// registered with others, as a new list.
+func AssertionAlgorithms() []Algorithm { return slices.Clone(assertionAlgorithms) }
+
 // accessToken is the typ of access tokens. Source: https://www.rfc-editor.org/rfc/rfc9068#section-2.1.
 const accessToken = "at+jwt"
 
@@ -122,7 +126,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 			return nil, bad("every issuer needs a name of its own and keys")
 		}
 		for _, a := range i.Algorithms {
-			if !slices.Contains(algorithms, a) {
+			if !a.Valid() {
 				return nil, bad("an issuer is allowed an algorithm that is unknown here")
 			}
 			methods = append(methods, string(a))

@@ -61,6 +61,9 @@ func missingScope(resource string, letter byte) *issue.Error {
 // challenge is the WWW-Authenticate header of a 401.
 // Source: RFC 6750 section 3: no error code when no token was sent.
 func (x *exchange) challenge() string {
+	if x.route.surface == surfaceToken {
+		return `Basic realm="spadapter"` // the scheme that the client used, RFC 6749 section 5.2
+	}
 	if x.Request.Header.Get("Authorization") == "" {
 		return `Bearer realm="spadapter"`
 	}

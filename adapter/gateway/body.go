@@ -29,10 +29,18 @@ func (x *exchange) receive() error {
 	}
 	body, err := x.readBody()
 	if err != nil {
-		return unreadable(err, x.Limits.Bytes)
+		return unreadable(err, x.most())
 	}
 	x.call.Body = body
 	return nil
+}
+
+// most is how many bytes the body may have, also after decompression.
+func (x *exchange) most() int {
+	if x.route.most > 0 {
+		return min(x.route.most, x.Limits.Bytes)
+	}
+	return x.Limits.Bytes
 }
 
 var (
@@ -43,7 +51,7 @@ var (
 // readBody gives the whole body, decompressed. The limit holds for what was sent and
 // for what comes of it, so that a small body cannot become a large one.
 func (x *exchange) readBody() ([]byte, error) {
-	r, limit := x.Request, x.Limits.Bytes
+	r, limit := x.Request, x.most()
 	if r.ContentLength > int64(limit) {
 		return nil, errTooLarge
 	}
@@ -67,7 +75,7 @@ var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
 // gather reads a body to its end and takes a place for it as it grows. length is -1 when
 // it is not known.
 func (x *exchange) gather(from io.Reader, length int) ([]byte, error) {
-	limit := x.Limits.Bytes
+	limit := x.most()
 	var body []byte
 	for {
 		size := min(max(2*cap(body), firstPiece), limit)

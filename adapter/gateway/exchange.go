@@ -83,7 +83,7 @@ func (x *exchange) steps() error {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	known := x.adopt()
-	if x.route.surface != surfacePlain {
+	if x.route.surface == surfaceFHIR || x.route.surface == surfaceAPI {
 		x.negotiate()
 	}
 	if !known {

@@ -41,8 +41,10 @@ type Config struct {
 	Directory *Directory // the directory of services; nil when not offered
 	OpenAPI   *OpenAPI   // describes the plain JSON API, at /openapi.json and for people at /docs; nil when not offered
 
+	Authority *Authority // hands out access tokens; nil when not offered
+
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"
-	TokenURL string      // where clients get their tokens, for the CapabilityStatement; "" when not offered
+	TokenURL string      // where clients get their tokens, for the CapabilityStatement; default that of Authority, "" when not offered
 	Limits   fhir.Limits // of a request body, also after decompression; default 5 MiB
 
 	// BytesAtOnce bounds the bytes, after decompression, of all bodies that are in work at
@@ -117,6 +119,9 @@ func New(config Config) http.Handler {
 
 func (c Config) withDefaults() Config {
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if c.Authority != nil && c.TokenURL == "" {
+		c.TokenURL = c.BaseURL + TokenPath
+	}
 	if c.Limits.Bytes == 0 {
 		c.Limits.Bytes = 5 << 20
 	}

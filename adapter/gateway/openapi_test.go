@@ -44,7 +44,7 @@ func complete(t *testing.T) *gateway {
 	w := newWorld(t, func(o *Operations) {
 		o.Follow = func(referral.Call, string, int64) (*referral.Follower, error) { return nil, nil }
 	})
-	w.config.Directory, w.config.OpenAPI = &Directory{}, openapi
+	w.config.Directory, w.config.OpenAPI, w.config.Authority = &Directory{}, openapi, &Authority{}
 	w.config.Terminology = func(string) *terminology.Registry { return codes }
 	g := &gateway{Config: w.config.withDefaults()}
 	g.routes = g.table()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/directory"
 	"spadapter/adapter/referral"
 )
@@ -39,6 +40,7 @@ var goTypes = map[string]goType{
 	"ServiceOrganisation": answers[directory.OrganisationView](), "ServiceLocation": answers[directory.LocationView](),
 	"Schedule": answers[directory.ScheduleView](), "Cost": answers[directory.CostView](), "CostOption": answers[directory.CostOption](),
 	"Language": answers[directory.Language](), "ServiceContact": answers[directory.Contact](), "Term": answers[directory.Term](),
+	"Token": answers[auth.Grant](), "TokenRefusal": answers[refusedToken](), "SMARTConfiguration": answers[smartConfiguration](),
 	"Feed": answers[directory.FeedView](), "Near": answers[directory.Near](), "Point": answers[directory.Point](),
 
 	"Input": reads[referral.Input](), "Coded": reads[referral.Coded](), "Score": reads[referral.Score](), "Signpost": reads[referral.Signpost](),

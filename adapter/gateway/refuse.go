@@ -50,6 +50,9 @@ func (x *exchange) refuse(err error) {
 	case x.route.surface == surfaceFHIR:
 		x.sendResource(status, outcome(issues))
 		return
+	case x.route.surface == surfaceToken:
+		x.sendToken(status, tokenError(status, issues[0]))
+		return
 	}
 	x.send(status, contentProblem, problem(status, x.call.RequestID, issues))
 }

@@ -20,6 +20,7 @@ const (
 	surfaceFHIR  surface = iota // FHIR resources and OperationOutcome
 	surfaceAPI                  // plain JSON and RFC 9457 problems
 	surfacePlain                // operations: health, readiness, metrics
+	surfaceToken                // the token endpoint: JSON, and errors as RFC 6749 has them
 )
 
 // route is one row of the table that the router, the scope check, the audit and the
@@ -34,6 +35,7 @@ type route struct {
 	letter       byte       // scope letter that is needed on resource: c, r, u, d or s; 0 when the handler asks
 	roles        []auth.Role
 	body         media // what the body must be
+	most         int   // bytes of the body, where fewer are enough than everywhere; 0 where not
 	open         bool  // no token needed
 	streams      bool  // it may answer with server-sent events
 	document     bool  // it answers with text or PDF
@@ -77,6 +79,9 @@ func (g *gateway) table() []*route {
 	}
 	if g.OpenAPI != nil {
 		list = append(list, g.openapiRoutes()...)
+	}
+	if g.Authority != nil {
+		list = append(list, g.authorityRoutes()...)
 	}
 	return append(list,
 		&route{method: http.MethodGet, path: referrals, surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: worklist},

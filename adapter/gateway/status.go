@@ -20,6 +20,12 @@ var ruleStatus = map[string]int{
 	"media-type":         http.StatusUnsupportedMediaType,
 	"too-early":          http.StatusTooEarly,
 	"if-match-missing":   http.StatusPreconditionRequired,
+
+	// of the token endpoint, RFC 6749 section 5.2
+	"invalid_request":        http.StatusBadRequest,
+	"invalid_client":         http.StatusBadRequest,
+	"invalid_scope":          http.StatusBadRequest,
+	"unsupported_grant_type": http.StatusBadRequest,
 }
 
 // typeStatus is the table from issue type to status. A type that is not in it has

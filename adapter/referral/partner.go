@@ -16,6 +16,8 @@ const (
 	extClientRole   = canonical + "/StructureDefinition/client-role"         // valueCode on Device: requester, owner or operator
 	extClientScope  = canonical + "/StructureDefinition/client-scope"        // valueString on Device: SMART scopes, blank-separated
 	extClientKeys   = canonical + "/StructureDefinition/client-jwks"         // valueString on Device: a JWK set in JSON
+	extClientKeysAt = canonical + "/StructureDefinition/client-jwks-url"     // valueUrl on Device: where the client publishes that set; one of the two
+	extClientAlg    = canonical + "/StructureDefinition/client-algorithm"    // valueCode on Device, repeats: what it may sign with, such as ES256
 	extClientSpeaks = canonical + "/StructureDefinition/client-organization" // valueReference on Device, repeats
 	systemClient    = canonical + "/Id/client"                               // Device.identifier: the client id
 	poolDefault     = "default"
@@ -41,7 +43,9 @@ type Client struct {
 	Role          auth.Role
 	Organisations []string // ODS codes it may speak for
 	Scopes        []string
-	JWKS          []byte // its public keys, nil when its tokens come from an issuer
+	JWKS          []byte           // its public keys; nil when it publishes them, or its tokens come from an issuer
+	JWKSURL       string           // where it publishes them, "" when it does not
+	Algorithms    []auth.Algorithm // what it may sign with, nil for what everybody may
 }
 
 // Partners is everyone the adapter works with. It is read-only.
@@ -137,6 +141,10 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 			if keys := extension(r, extClientKeys); keys != "" {
 				c.JWKS = []byte(keys)
 			}
+			if c.JWKSURL = extension(r, extClientKeysAt); c.JWKSURL != "" && c.JWKS != nil {
+				fault(r, issue.Value, "a client (Device) has client-jwks or client-jwks-url, not both: which of its keys count must be clear")
+				continue
+			}
 			if c.ID == "" || !c.Role.Valid() {
 				fault(r, issue.Required, "a client (Device) needs an identifier with the system "+systemClient+" and a client-role of requester, owner or operator")
 				continue
@@ -145,9 +153,18 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 				c.Organisations = append(c.Organisations, ods(r, owner))
 			}
 			for _, e := range r.All("extension") {
-				if e.Text("url") == extClientSpeaks {
+				switch e.Text("url") {
+				case extClientSpeaks:
 					c.Organisations = append(c.Organisations, ods(r, e.Child("value")))
+				case extClientAlg:
+					c.Algorithms = append(c.Algorithms, auth.Algorithm(e.Text("value")))
 				}
+			}
+			switch {
+			case slices.ContainsFunc(c.Algorithms, func(a auth.Algorithm) bool { return !a.Valid() }):
+				fault(r, issue.Value, "client-algorithm is one of RS256, RS384, RS512, ES256, ES384 and EdDSA")
+			case slices.ContainsFunc(p.clients, func(other Client) bool { return other.ID == c.ID }):
+				fault(r, issue.Duplicate, "another client (Device) has the same identifier")
 			}
 			p.clients = append(p.clients, c)
 		default:

@@ -187,6 +187,12 @@ func (c *Contract) sent(x Exchange, route *routers.Route) error {
 		return fmt.Errorf("the request was carried out with the content type %q", contentType)
 	}
 	carriedOut := x.carriedOut()
+	if contentType == "application/x-www-form-urlencoded" {
+		var err error
+		if carriedOut, err = form(x.Sent); err != nil {
+			return err
+		}
+	}
 	if carriedOut == nil {
 		return nil
 	}
@@ -194,6 +200,19 @@ func (c *Contract) sent(x Exchange, route *routers.Route) error {
 		return fmt.Errorf("the request was carried out: %w", err)
 	}
 	return nil
+}
+
+// form is a form as the JSON that a schema describes: an object of texts.
+func form(sent []byte) ([]byte, error) {
+	values, err := url.ParseQuery(string(sent))
+	if err != nil {
+		return nil, fmt.Errorf("the request was carried out, and is no form: %w", err)
+	}
+	object := map[string]string{}
+	for name := range values {
+		object[name] = values.Get(name)
+	}
+	return json.Marshal(object)
 }
 
 // carriedOut is the body that was sent without the items that were refused one by one: the
