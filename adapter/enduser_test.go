@@ -37,14 +37,14 @@ func TestTheOrganisationOfTheHeaderIsTheSender(t *testing.T) {
 		status int
 		rule   string
 	}{
-		"no header":                           {both, nil, practiceB, 200, ""},
-		"the sender":                          {both, actingFor(practiceB), practiceB, 200, ""},
-		"the sender, in small letters":        {both, actingFor(strings.ToLower(practiceB)), practiceB, 200, ""},
-		"the other of the client":             {both, actingFor(practiceA), practiceB, 403, "sender-header"},
-		"one the client does not speak for":   {both, actingFor(practiceC), practiceC, 403, "end-user-organisation"},
-		"one the client does not, other mail": {one, actingFor(practiceB), practiceA, 403, "end-user-organisation"},
-		"the only one":                        {one, actingFor(practiceA), practiceA, 200, ""},
-		"the only one, another's message":     {one, actingFor(practiceA), practiceB, 403, "sender-header"},
+		"no header":                            {both, nil, practiceB, 200, ""},
+		"the sender":                           {both, actingFor(practiceB), practiceB, 200, ""},
+		"the sender, in small letters":         {both, actingFor(strings.ToLower(practiceB)), practiceB, 200, ""},
+		"the other of the client":              {both, actingFor(practiceA), practiceB, 403, "sender-header"},
+		"one the client does not speak for":    {both, actingFor(practiceC), practiceC, 403, "end-user-organisation"},
+		"one the client does not, own message": {one, actingFor(practiceB), practiceA, 403, "end-user-organisation"},
+		"the only one":                         {one, actingFor(practiceA), practiceA, 200, ""},
+		"the only one, another's message":      {one, actingFor(practiceA), practiceB, 403, "sender-header"},
 	} {
 		got := c.by.do(http.MethodPost, "/fhir/R4", someone(c.sender).message(), c.header...)
 		if got.status != c.status || !bytes.Contains(got.body, []byte(c.rule)) {

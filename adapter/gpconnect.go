@@ -51,8 +51,8 @@ type gpConnect struct {
 }
 
 // newGPConnect listens; nil when it is not configured. handler is that of the main
-// listener, which is entered here by another door: for the FHIR API alone, with unsigned
-// tokens, and by what they ask for to read and to create, no more.
+// listener, which is entered here by another door: for the interactions of the FHIR
+// API alone, with unsigned tokens, and by what they ask for to read and to create, no more.
 func newGPConnect(c Config, partners *referral.Partners, handler http.Handler, log *slog.Logger) (*gpConnect, error) {
 	if c.GPConnectListen == "" {
 		return nil, nil

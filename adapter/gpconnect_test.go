@@ -68,6 +68,8 @@ func TestGPConnectReadsAndCreates(t *testing.T) {
 		t.Error("the access is not audited for the practice")
 	}
 	a.spinal("").get("/fhir/R4/metadata").want(http.StatusOK)
+	read.do(http.MethodPost, "/fhir/R4/$convert", someone(practiceA).message(), ssp...).want(http.StatusNotFound)
+	read.do(http.MethodGet, "/fhir/R4/$lifecycle", nil, ssp...).want(http.StatusNotFound)
 	for _, path := range []string{"/api/v1/referrals", "/metrics", "/healthz", "/openapi.json", "/docs"} {
 		got, err := http.Get(a.spine + path)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 type Door struct {
 	Verify  func(ctx context.Context, token string) (*auth.Principal, error) // as in Config
 	Demands Demands
-	FHIR    bool // it leads to the FHIR API alone
+	FHIR    bool // it leads to the interactions of the FHIR API alone: to no operation, and to no other API
 }
 
 // Demands is what a door asks of every request that needs a token, besides the token.

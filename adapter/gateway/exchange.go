@@ -91,7 +91,7 @@ func (x *exchange) steps() error {
 			return err
 		}
 	}
-	if x.door.FHIR && x.route.surface != surfaceFHIR {
+	if x.door.FHIR && (x.route.surface != surfaceFHIR || x.route.operation != nil) {
 		return unknownPath(x)
 	}
 	if !x.route.open {
