@@ -33,6 +33,11 @@ func NewUnsigned(c UnsignedConfig) (*Unsigned, error) {
 	if len(c.Audience) == 0 || slices.Contains(c.Audience, "") || len(c.Scopes) == 0 || c.Registered == nil || c.Now == nil || c.Leeway < 0 || c.Leeway > maxLeeway {
 		return nil, issue.New(issue.Value, "auth-config", "unsigned tokens need an audience, scopes, partners, a clock, and a leeway from 0 to 60 seconds")
 	}
+	roots := make([]string, len(c.Audience))
+	for i, root := range c.Audience { // both are written with a slash at the end, and without
+		roots[i] = strings.TrimRight(root, "/")
+	}
+	c.Audience = roots
 	return &Unsigned{c}, nil
 }
 

@@ -18,7 +18,7 @@ const root = "https://adapter.example/fhir/R4"
 func newUnsigned(t testing.TB, leeway time.Duration) *Unsigned {
 	t.Helper()
 	u, err := NewUnsigned(UnsignedConfig{
-		Audience: []string{root}, Leeway: leeway, Now: func() time.Time { return start },
+		Audience: []string{"https://spine.example/A81001/", root}, Leeway: leeway, Now: func() time.Time { return start },
 		Scopes: map[string][]string{
 			"patient/*.read": {"system/Patient.rs"}, "patient/*.write": {"system/ServiceRequest.c"},
 			"organization/*.read": {"system/HealthcareService.rs"}, "organization/*.write": nil,
@@ -113,6 +113,7 @@ func TestUnsignedTokensThatAreTaken(t *testing.T) {
 		"reading about organisations":      {set("requested_scope", "organization/*.read"), "111112222233", "system/HealthcareService.rs"},
 		"writing about organisations":      {set("requested_scope", "organization/*.write"), "111112222233", ""},
 		"the root with a slash":            {set("aud", root+"/"), "111112222233", "system/Patient.rs"},
+		"another root with a slash":        {set("aud", "https://spine.example/A81001"), "111112222233", "system/Patient.rs"},
 		"one of several audiences":         {set("aud", []string{"https://other.example", root}), "111112222233", "system/Patient.rs"},
 		"a clock that is 200 s fast":       {at(200), "111112222233", "system/Patient.rs"},
 		"a clock that is an hour fast":     {at(3600), "111112222233", "system/Patient.rs"},

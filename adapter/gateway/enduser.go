@@ -71,7 +71,7 @@ func readHeader(u *referral.EndUser, values []string, read func(*referral.EndUse
 	}
 	text, err := base64.StdEncoding.Strict().DecodeString(values[0])
 	switch {
-	case err != nil || strings.ContainsAny(values[0], "\r\n"):
+	case err != nil:
 		return "is not in base64, with the usual alphabet and padding"
 	case len(text) > maxHeaderResource:
 		return "holds more than 8 KiB"
