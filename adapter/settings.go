@@ -35,7 +35,7 @@ func (c *Config) given() error {
 	if c.TimersEvery < leastTick || c.TimersEvery > 24*time.Hour {
 		refuse("ADAPTER_TIMERS_EVERY is %v; it is from %v to 24h", c.TimersEvery, leastTick)
 	}
-	for name, value := range map[string]time.Duration{"ADAPTER_REOPEN_FOR": c.ReopenFor, "ADAPTER_EVENTS_FOR": c.EventsFor} {
+	for name, value := range map[string]time.Duration{"ADAPTER_REOPEN_FOR": c.ReopenFor, "ADAPTER_EVENTS_FOR": c.EventsFor, "ADAPTER_TOKEN_FOR": c.TokenFor} {
 		if value <= 0 {
 			refuse("%s is %v; it is above zero", name, value)
 		}

@@ -52,11 +52,11 @@ async function refused(request, status, rule) {
 async function check() {
   const filed = await record();
   const base = await start(program, [gpSystem, tool], filed.url);
-  const gp = new Client({ baseUrl: `${base}/fhir/R4`, bearerToken: gpSystem.token(base) });
-  const worker = new Client({ baseUrl: `${base}/fhir/R4`, bearerToken: tool.token(base) });
+  const gp = new Client({ baseUrl: `${base}/fhir/R4`, bearerToken: await gpSystem.token(base) });
+  const worker = new Client({ baseUrl: `${base}/fhir/R4`, bearerToken: await tool.token(base) });
   const api = async (method, path, body, headers = {}) => {
     const response = await fetch(base + path, { method, body: body && JSON.stringify(body),
-      headers: { Authorization: `Bearer ${tool.token(base)}`, 'Content-Type': 'application/json', ...headers } });
+      headers: { Authorization: `Bearer ${await tool.token(base)}`, 'Content-Type': 'application/json', ...headers } });
     const text = await response.text();
     assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
     return text ? JSON.parse(text) : null;

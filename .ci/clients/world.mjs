@@ -1,5 +1,5 @@
 // What the check needs around it: clients with keys, partners, receivers, and the adapter.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -27,10 +27,17 @@ export function client(id, role, ods) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   return {
     id, role, ods, jwks: JSON.stringify({ keys: [jwk] }),
-    token(audience) {
+    // Gets a token as a SMART backend service does.
+    async token(base) {
+      const { token_endpoint: endpoint } = await (await fetch(`${base}/fhir/R4/.well-known/smart-configuration`)).json();
       const now = Math.floor(Date.now() / 1000);
-      const text = `${part({ alg: 'ES384', typ: 'JWT', kid })}.${part({ iss: id, sub: id, aud: audience, iat: now, exp: now + 300, jti: randomUUID() })}`;
-      return `${text}.${createSign('SHA384').update(text).sign({ key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+      const text = `${part({ alg: 'ES384', typ: 'JWT', kid })}.${part({ iss: id, sub: id, aud: endpoint, iat: now, exp: now + 240, jti: randomUUID() })}`;
+      const assertion = `${text}.${createSign('SHA384').update(text).sign({ key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+      const answer = await fetch(endpoint, { method: 'POST', body: new URLSearchParams({
+        grant_type: 'client_credentials', scope: 'system/*.cruds', client_assertion: assertion, client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }) });
+      const got = await answer.json();
+      if (!answer.ok) throw new Error(`no token: ${got.error}: ${got.error_description}`);
+      return got.access_token;
     },
   };
 }
@@ -88,6 +95,7 @@ export async function until(what, happened) {
 // Starts the adapter on a new SQLite file, and gives its base URL.
 export async function start(program, clients, endpoint) {
   writeFileSync(join(dir, 'partners.json'), JSON.stringify(partners(clients, endpoint)));
+  if (spawnSync(program, ['keys'], { cwd: dir }).status !== 0) throw new Error('the adapter makes no keys');
   const child = spawn(program, ['serve'], { env: {
     PATH: process.env.PATH, ADAPTER_LISTEN: '127.0.0.1:0', ADAPTER_DATABASE: `sqlite:${join(dir, 'adapter.db')}`, ADAPTER_PARTNERS_FILE: join(dir, 'partners.json'),
     ADAPTER_SUBSCRIBER_NETWORKS: '127.0.0.0/8',

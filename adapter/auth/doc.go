@@ -17,6 +17,9 @@
 // https://www.rfc-editor.org/rfc/rfc8725 (JWT best current practices),
 // https://digital.nhs.uk/developer/guides-and-documentation/security-and-authorisation/application-restricted-restful-apis-signed-jwt-authentication.
 //
+// Keys are given (ParseKeys) or fetched from where a partner publishes them
+// (NewRemoteKeys); RotateKeys brings the next one of ours.
+//
 // It reads no files, keeps no store of used token ids, does no TLS and knows nothing of HTTP
 // requests that come in: the gateway takes the token out of the header and turns
 // issues into answers.

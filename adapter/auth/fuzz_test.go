@@ -41,6 +41,38 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// FuzzKeySet: what somebody publishes is read or refused, and what is read can be asked.
+func FuzzKeySet(f *testing.F) {
+	for _, p := range parties() {
+		f.Add(p.public)
+		f.Add(p.private)
+	}
+	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","kid":"a","x":"AQ","y":"AQ"},{"kty":"RSA","kid":"a","n":"AQ","e":"AQ"},{"kty":"oct","k":"AQ"}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if keys, err := ParseKeys(body); (keys == nil) == (err == nil) {
+			t.Fatal("neither or both of keys and error")
+		}
+		set, err := published(body)
+		if (set == nil) == (err == nil) {
+			t.Fatal("neither or both of set and error")
+		}
+		if set == nil {
+			return
+		}
+		for kid := range set.byID {
+			for _, alg := range algorithms {
+				if key, err := set.one(start, kid, alg); err == nil && (kid == "" || !alg.fits(key.key)) {
+					t.Fatalf("%q selects %v for %s", kid, key, alg)
+				}
+			}
+		}
+		if signer, err := NewSigner(body, SignerConfig{NewID: func() string { return "j" }}); err == nil {
+			signer.Assertion("c", tokenURL, start)
+			signer.Public(start)
+		}
+	})
+}
+
 // FuzzAssertion: nothing but the one assertion that was signed gets a token.
 func FuzzAssertion(f *testing.F) {
 	now := start

@@ -132,11 +132,22 @@ func (s *keySet) has(kid string, alg Algorithm) bool {
 	return false
 }
 
+// recovered is fetch, with a panic as an error: what a stranger publishes must not end the
+// program, whatever the reader of keys makes of it.
+func (r *remote) recovered(ctx context.Context) (set *keySet, fresh time.Duration, err error) {
+	defer func() {
+		if recover() != nil {
+			set, err = nil, issue.New(issue.Exception, "keys-value", "the key set that the issuer publishes cannot be read")
+		}
+	}()
+	return r.fetch(ctx)
+}
+
 // fly fetches the set. It depends on no request: others wait for it too.
 func (r *remote) fly(now time.Time, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
-	set, fresh, err := r.fetch(ctx)
+	set, fresh, err := r.recovered(ctx)
 	if r.config.Observe != nil {
 		r.config.Observe(err)
 	}

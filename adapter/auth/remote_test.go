@@ -290,6 +290,23 @@ func TestKidAndAlgorithmSelectOneKey(t *testing.T) {
 	}
 }
 
+// A reader of keys that panics is one fetch that failed.
+func TestAPanicIsAFetchThatFailed(t *testing.T) {
+	keys, err := NewRemoteKeys(RemoteConfig{URL: "https://gp.example/jwks.json", Transport: panics{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := keys.remote.look(context.Background(), start, "x", RS384); !errors.Is(err, issue.Exception) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+type panics struct{}
+
+func (panics) RoundTrip(*http.Request) (*http.Response, error) { panic("canary") }
+
 func TestURLsThatAreNotFetched(t *testing.T) {
 	private := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	for text, c := range map[string]struct {

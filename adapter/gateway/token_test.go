@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -217,6 +218,7 @@ func FuzzTokenForm(f *testing.F) {
 		f.Fatal(err)
 	}
 	w.config.Authority = &Authority{Grant: e.Grant, Keys: func() ([]byte, error) { return public, nil }}
+	w.config.Logger, w.config.Operations.Refused = slog.New(slog.DiscardHandler), nil // millions of requests
 	handler := New(w.config)
 	assertion, err := signer.Assertion("gp", base+TokenPath, noon)
 	if err != nil {
