@@ -82,7 +82,7 @@ func (w *world) outside() *atomic.Int32 {
 		{"issuer":%q,"kind":"cis2","jwks":%s,"algorithms":["RS256"],"audience":[%q],
 		 "roles":{"S8000:G8000:R8000":{"role":"requester","scopes":["system/*.cruds"]},"R8016":{"role":"owner","scopes":["system/Task.rus"]}}}]}`,
 		platformName, keys.URL, cis2Name, cis2Key().jwks(), publicURL))
-	w.register("gp-system-1", "requester", practiceA)
+	w.registerKeyless("gp-system-1", "requester", practiceA)
 	return fetched
 }
 
@@ -93,8 +93,8 @@ func (w *world) write(file, text string) {
 	}
 }
 
-// register adds a client without keys of its own to the partners.
-func (w *world) register(id, role string, organisations ...string) {
+// registerKeyless adds a client without keys of its own to the partners.
+func (w *world) registerKeyless(id, role string, organisations ...string) {
 	w.t.Helper()
 	body, err := os.ReadFile(w.config.Partners)
 	if err != nil {
@@ -341,8 +341,8 @@ func TestAClientBelongsToItsPlatform(t *testing.T) {
 	entry := `{"issuer":%q,"kind":"client","jwks":%s,"algorithms":["RS512"],"audience":[%q],"clients":[%q],"require_at_jwt":%t}`
 	w.write(w.config.Issuers, `{"issuers":[`+fmt.Sprintf(entry, platformName, platformKey().jwks(), publicURL, "gp-system-1", false)+","+
 		fmt.Sprintf(entry, cis2Name, cis2Key().jwks(), publicURL, "gp-system-2", true)+`]}`)
-	w.register("gp-system-1", "requester", practiceA)
-	w.register("gp-system-2", "requester", practiceB)
+	w.registerKeyless("gp-system-1", "requester", practiceA)
+	w.registerKeyless("gp-system-2", "requester", practiceB)
 	a := w.run(quiet())
 	for _, c := range []struct {
 		by     *outsider
