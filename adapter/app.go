@@ -34,11 +34,13 @@ type app struct {
 	shadow    *shadow       // nil without shadow maps
 	feeds     *refresher
 	handler   http.Handler
+	server    *http.Server
 	listener  net.Listener
 	crowd     *crowd       // the listener, with its bounds
 	metrics   *http.Server // nil unless they have an address of their own
 	scraped   net.Listener
-	url       string // where it listens
+	spine     *gpConnect // nil when not configured
+	url       string     // where it listens
 }
 
 // newApp opens the database, compiles the artefacts and listens. Nothing is served
@@ -70,9 +72,9 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		return nil, err
 	}
 	// with port 0 the address is known only now; what the deployment set itself stays
-	a.url = "http://" + a.listener.Addr().String()
+	a.url = c.scheme() + "://" + a.listener.Addr().String()
 	if host, port, _ := net.SplitHostPort(c.Listen); port == "0" {
-		guessed := localURL(host, port)
+		guessed := localURL(c.scheme(), host, port)
 		a.config.Listen = a.listener.Addr().String()
 		if c.BaseURL == guessed {
 			a.config.BaseURL = a.url
@@ -88,7 +90,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		return nil, errors.Join(err, a.listener.Close())
 	}
 	registry := newRegistry(a.store)
-	a.crowd = newCrowd(a.listener, c.Connections, c.AddressConnections, c.protection().Proxies, registry)
+	a.crowd = newCrowd(a.listener, c.Connections, c.AddressConnections, c.protection().Proxies, metricsOf(registry, "main"))
 	var converted func(referral.Conversion)
 	if c.ShadowMaps != "" {
 		library, err := loadLibrary(compiled.terminology, c.Maps, c.ShadowMaps)
@@ -142,7 +144,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		a.metrics = newMetricsServer(registry)
 	}
 	a.handler = gateway.New(gateway.Config{
-		Operations: gateway.OperationsOf(service), Verify: a.authority.verifier.Verify, Authority: a.authority.offered(), BaseURL: a.config.BaseURL,
+		Operations: gateway.OperationsOf(service), Verify: a.authority.verifier.Verify, Demands: c.demands(), Authority: a.authority.offered(), BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Protection: c.protection(), Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
 		Conversions: compiled.library, IntakeDialect: intakeDialect, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi,
@@ -150,13 +152,22 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
 		}},
 	})
+	a.server = newServer(a.handler, a.crowd, log)
+	err = secure(a.server, c.tls(), log)
+	if err != nil {
+		err = fmt.Errorf("ADAPTER_TLS_CERT_FILE: %w", err)
+	} else {
+		a.spine, err = newGPConnect(a.config, a.partners, a.handler, registry, log)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
 	return a, nil
 }
 
 // run serves until ctx ends, then drains: no new connections, requests under way are
 // answered, deliveries under way are finished, and the database is closed last.
 func (a *app) run(ctx context.Context) error {
-	server := newServer(a.handler, a.crowd, a.log)
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var group sync.WaitGroup
@@ -168,8 +179,13 @@ func (a *app) run(ctx context.Context) error {
 	}
 	group.Go(func() { a.feeds.run(working) })
 	group.Go(func() { a.authority.run(working) })
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(a.crowd) }()
+	served := make(chan error, 2)
+	servers := []*http.Server{a.server}
+	go func() { served <- serve(a.server, a.crowd) }()
+	if a.spine != nil {
+		servers = append(servers, a.spine.server)
+		go func() { served <- serve(a.spine.server, a.spine.crowd) }()
+	}
 	if a.metrics != nil {
 		group.Go(func() { _ = a.metrics.Serve(a.scraped) }) // it ends when it is closed below
 	}
@@ -182,9 +198,7 @@ func (a *app) run(ctx context.Context) error {
 	close(a.stopping) // who waits for events is answered now
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.DrainFor)
 	defer cancel()
-	if shutdown := server.Shutdown(drain); shutdown != nil {
-		err = errors.Join(err, shutdown, server.Close())
-	}
+	stopped := shutDown(drain, servers)
 	stopWorking()
 	if a.metrics != nil {
 		err = errors.Join(err, a.metrics.Close())
@@ -193,7 +207,22 @@ func (a *app) run(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, workerErr, eventsErr, a.store.Close(drain))
+	return errors.Join(err, stopped, workerErr, eventsErr, a.store.Close(drain))
+}
+
+// shutDown ends the servers at the same time: requests under way are answered until ctx ends.
+func shutDown(ctx context.Context, servers []*http.Server) error {
+	var group sync.WaitGroup
+	ends := make([]error, len(servers))
+	for i, server := range servers {
+		group.Go(func() {
+			if ends[i] = server.Shutdown(ctx); ends[i] != nil {
+				ends[i] = errors.Join(ends[i], server.Close())
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(ends...)
 }
 
 // newServer is the server over the listener. A header has 10 seconds to arrive; how long a body

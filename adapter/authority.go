@@ -68,6 +68,11 @@ func newAuthority(c Config, partners *referral.Partners, database func() *store.
 	if c.ClientTokens {
 		issuers = append(issuers, clients...)
 	}
+	outside, err := outsideIssuers(c.Issuers, partners, log)
+	if err != nil {
+		return nil, err
+	}
+	issuers = append(issuers, outside...)
 	if len(issuers) == 0 {
 		// a key that nobody has: the adapter starts, shows its metadata, and refuses every token
 		log.Warn("no key set: every token will be refused; make keys with 'adapter keys'", "jwks_file", c.JWKS, "keys_file", c.Keys)

@@ -20,7 +20,7 @@ import (
 // meaning. Without any of them the adapter starts on SQLite and loopback.
 type Config struct {
 	Listen   string `help:"Address to listen on." env:"ADAPTER_LISTEN" default:"127.0.0.1:8080"`
-	BaseURL  string `help:"Public URL without a path; default http:// and the listen address." env:"ADAPTER_BASE_URL" name:"base-url"`
+	BaseURL  string `help:"Public URL without a path; default http:// (https:// with a certificate) and the listen address." env:"ADAPTER_BASE_URL" name:"base-url"`
 	Database string `help:"sqlite:PATH or postgres://…" env:"ADAPTER_DATABASE" default:"sqlite:adapter.db"`
 	Partners string `help:"Bundle file of the partners: Organization, Endpoint, OrganizationAffiliation, Device." env:"ADAPTER_PARTNERS_FILE" name:"partners"`
 
@@ -78,10 +78,27 @@ type Config struct {
 
 	Connections        int      `help:"Connections at one time." env:"ADAPTER_CONNECTIONS" name:"connections" default:"10000"`
 	AddressConnections int      `help:"Connections from one address at one time; a trusted proxy has all." env:"ADAPTER_ADDRESS_CONNECTIONS" name:"address-connections" default:"600"`
-	TrustedProxies     []string `help:"Networks of the proxies before the adapter, such as 10.1.0.0/16: from them X-Forwarded-For says who calls." env:"ADAPTER_TRUSTED_PROXIES" name:"trusted-proxies"`
+	TrustedProxies     []string `help:"Networks of the proxies before the adapter, such as 10.1.0.0/16: from them X-Forwarded-For says who calls, and a header of ADAPTER_THUMBPRINT_HEADER which client certificate was shown." env:"ADAPTER_TRUSTED_PROXIES" name:"trusted-proxies"`
 	MetricsListen      string   `help:"Address for /metrics alone, such as 127.0.0.1:9090; it is then not on the main one." env:"ADAPTER_METRICS_LISTEN" name:"metrics-listen"`
 	MetricsNetworks    []string `help:"Networks that /metrics is shown to on the main address, besides this machine." env:"ADAPTER_METRICS_NETWORKS" name:"metrics-networks"`
 	Origins            []string `help:"Web origins whose pages may call, such as https://tool.example.nhs.uk, with commas between." env:"ADAPTER_CORS_ORIGINS" name:"cors-origins"`
+
+	Issuers              string `help:"JSON file of other issuers whose tokens are trusted: platforms that name a registered client, and NHS CIS2." env:"ADAPTER_ISSUERS_FILE" name:"issuers"`
+	RequireCallerHeaders bool   `help:"Demand NHSD-End-User-Organisation, NHSD-Requesting-Software and NHSD-Target-Identifier of every request with a token." env:"ADAPTER_REQUIRE_CALLER_HEADERS" name:"require-caller-headers"`
+	RequestUUIDs         bool   `help:"Demand X-Request-ID, and that it and X-Correlation-ID are UUIDs." env:"ADAPTER_REQUEST_UUIDS" name:"request-uuids"`
+	TLSCert              string `help:"Certificate chain in PEM: the adapter then ends TLS itself. It is read again when it changes." env:"ADAPTER_TLS_CERT_FILE" name:"tls-cert"`
+	TLSKey               string `help:"Private key of the certificate, in PEM." env:"ADAPTER_TLS_KEY_FILE" name:"tls-key"`
+	TLSClientCA          string `help:"Authorities in PEM that client certificates must be from." env:"ADAPTER_TLS_CLIENT_CA_FILE" name:"tls-client-ca"`
+	TLSClientCert        string `help:"Whether every client needs a certificate, where there are authorities for them: required or optional." env:"ADAPTER_TLS_CLIENT_CERT" name:"tls-client-cert" enum:"required,optional" default:"required"`
+	BoundTokens          bool   `help:"Demand that every token is bound to the client certificate of its connection (RFC 8705)." env:"ADAPTER_BOUND_TOKENS" name:"bound-tokens"`
+	ThumbprintHeader     string `help:"Header in which a proxy that ends TLS gives the SHA-256 thumbprint of the client certificate; the proxy must remove one that a client sends." env:"ADAPTER_THUMBPRINT_HEADER" name:"thumbprint-header"`
+
+	GPConnectListen      string   `help:"Address for requests with the UNSIGNED tokens of GP Connect, off by default. It must stand behind the Spine proxy with mutual TLS: whoever reaches it can be anybody." env:"ADAPTER_GPCONNECT_LISTEN" name:"gpconnect-listen"`
+	GPConnectAudience    []string `help:"aud that those tokens must have: the service root; default the base URL and /fhir/R4." env:"ADAPTER_GPCONNECT_AUDIENCE" name:"gpconnect-audience"`
+	GPConnectTLSCert     string   `help:"Certificate chain of that listener, in PEM." env:"ADAPTER_GPCONNECT_TLS_CERT_FILE" name:"gpconnect-tls-cert"`
+	GPConnectTLSKey      string   `help:"Private key of that certificate, in PEM." env:"ADAPTER_GPCONNECT_TLS_KEY_FILE" name:"gpconnect-tls-key"`
+	GPConnectTLSClientCA string   `help:"Authorities in PEM that the Spine proxy's certificate must be from; then nobody connects without one." env:"ADAPTER_GPCONNECT_TLS_CLIENT_CA_FILE" name:"gpconnect-tls-client-ca"`
+	GPConnectPlain       bool     `help:"Allow that listener on an address that other machines reach without mutual TLS of its own: only where something in front lets nobody but Spine through." env:"ADAPTER_GPCONNECT_PLAIN" name:"gpconnect-plain"`
 
 	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
@@ -99,7 +116,7 @@ func (c *Config) complete() error {
 		return fmt.Errorf("ADAPTER_LISTEN must be host:port, such as 127.0.0.1:8080")
 	}
 	if c.BaseURL == "" {
-		c.BaseURL = localURL(host, port)
+		c.BaseURL = localURL(c.scheme(), host, port)
 	}
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" {
@@ -138,7 +155,15 @@ func (c *Config) complete() error {
 	if _, err := parseFeeds(c.Feeds, c.PlainFeeds); err != nil {
 		return err
 	}
-	return c.guard()
+	return errors.Join(c.guard(), c.checkCallers())
+}
+
+// scheme is how the listener is spoken to.
+func (c *Config) scheme() string {
+	if c.tls().on() {
+		return "https"
+	}
+	return "http"
 }
 
 // rules are the numbers of the life cycle; what is not set has its default there.
@@ -168,11 +193,11 @@ func (c *Config) closed() (days []time.Time, err error) {
 const defaultEventsFor = 90 * 24 * time.Hour
 
 // localURL is the base URL of an adapter that was given none.
-func localURL(host, port string) string {
+func localURL(scheme, host, port string) string {
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // unknownVariables gives the ADAPTER_* variables that nothing reads: a typing mistake

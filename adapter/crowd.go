@@ -2,6 +2,7 @@ package main
 
 import (
 	"container/list"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -44,6 +45,11 @@ type guest struct {
 	in    *list.List // fresh or idle; nil while a request is in work
 	place *list.Element
 	gone  sync.Once
+}
+
+// metricsOf is the registry for the metrics of one of the listeners.
+func metricsOf(registry prometheus.Registerer, name string) prometheus.Registerer {
+	return prometheus.WrapRegistererWith(prometheus.Labels{"listener": name}, registry)
 }
 
 func newCrowd(l net.Listener, most, each int, proxies []netip.Prefix, registry prometheus.Registerer) *crowd {
@@ -167,6 +173,9 @@ func (g *guest) Close() error {
 
 // follow is the ConnState of an http.Server over the crowd.
 func (c *crowd) follow(conn net.Conn, state http.ConnState) {
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.members[conn]

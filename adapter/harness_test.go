@@ -109,6 +109,7 @@ func castPartners(gp string) []byte {
 type adapter struct {
 	w     *world
 	url   string
+	spine string // URL of the listener for GP Connect, "" without one
 	log   string // file with the log of the child
 	child *exec.Cmd
 	ended chan error
@@ -237,6 +238,10 @@ func (w *world) run(log *slog.Logger) *adapter {
 		w.t.Fatal(err)
 	}
 	a := &adapter{w: w, url: running.url, ended: make(chan error, 1)}
+	if running.spine != nil {
+		scheme := map[bool]string{true: "https", false: "http"}[c.gpConnectTLS().on()]
+		a.spine = scheme + "://" + running.spine.listener.Addr().String()
+	}
 	go func() { a.ended <- running.run(ctx) }()
 	a.stop = sync.OnceFunc(func() {
 		stop()

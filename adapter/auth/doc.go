@@ -1,7 +1,8 @@
 // Package auth says who is calling, and proves who we are. A Verifier turns a bearer
 // token into a Principal; a Signer signs tokens and client assertions with our own
 // keys; a TokenSource fetches access tokens from a partner with such assertions, and
-// an Endpoint hands out ours for theirs.
+// an Endpoint hands out ours for theirs. An Unsigned reads the tokens of GP Connect, which
+// prove nothing by themselves.
 //
 //	keys, err := auth.ParseKeys(jwksFile)
 //	v, err := auth.NewVerifier(auth.Config{

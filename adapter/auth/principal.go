@@ -29,6 +29,25 @@ type Principal struct {
 	Scopes        []string // as granted, such as "system/ServiceRequest.cruds"
 	TokenID       string   // jti, "" when the token has none
 	Expires       time.Time
+
+	Issuer      string // iss of the token
+	User        string // id of the person who calls, "" for a system
+	UserRole    string // code of the role in which that person calls, "" when the token says none
+	RoleProfile string // id of the role profile that this role is held by, "" when the token says none
+	Software    string // name and version of the program that the person uses, "" when the token says none
+
+	// Certificate is the SHA-256 thumbprint (RFC 8705) of the client certificate that the
+	// token is bound to, "" for a token that is bound to none. Whoever lets the caller in
+	// compares it with the connection.
+	Certificate string
+}
+
+// Acting gives the same caller for one of its organisations alone, by its ODS code. The
+// caller must speak for it.
+func (p *Principal) Acting(ods string) *Principal {
+	one := *p
+	one.Organisations = []string{strings.ToUpper(ods)}
+	return &one
 }
 
 // SpeaksFor reports whether the caller may act for the organisation with that ODS

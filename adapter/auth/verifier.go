@@ -33,6 +33,15 @@ type Issuer struct {
 	Algorithms []Algorithm // what it may sign with; nil means ES384, RS384, RS512, and ES256 for access tokens
 	AnyType    bool        // its access tokens may have the typ JWT or none: for an issuer elsewhere that does not follow RFC 9068
 
+	Audience []string // what its tokens may be for; nil means the Verifier's
+
+	// Clients makes it a platform that issues tokens for client ids: what each may do is
+	// what we registered it with, and nothing of that is read from the token.
+	Clients *Clients
+
+	// CIS2 makes it one whose tokens carry the claims of NHS CIS2 about a person.
+	CIS2 *CIS2
+
 	// Registration is what a partner was registered with. The token then proves who is
 	// calling and nothing else: iss and sub are the client id, and whatever the token says of organisations, role and
 	// scopes is ignored. Nil for our own issuer, whose tokens carry the claims organisation, role and scope.
@@ -67,14 +76,19 @@ const (
 // Verifier authenticates callers by signed tokens. It is read-only but for its cache
 // and safe for concurrent use; make a new one when keys or registrations change.
 type Verifier struct {
-	issuers     map[string]*Issuer
+	issuers     map[string]*trusted
 	parser      *jwt.Parser
-	validator   *jwt.Validator
 	maxLifetime time.Duration
 	leeway      time.Duration
 	assertions  bool
 	now         func() time.Time
 	cache       *cache
+}
+
+// trusted is an Issuer and what holds its claims to its audience.
+type trusted struct {
+	Issuer
+	validator *jwt.Validator
 }
 
 // NewVerifier makes a Verifier. Errors: value for a configuration that would trust
@@ -94,7 +108,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 		return nil, bad("a clock is needed")
 	}
 	v := &Verifier{
-		issuers: map[string]*Issuer{}, leeway: c.Leeway, maxLifetime: c.MaxLifetime, now: c.Now,
+		issuers: map[string]*trusted{}, leeway: c.Leeway, maxLifetime: c.MaxLifetime, now: c.Now,
 		assertions: c.Assertions, cache: newCache(c.CacheSize),
 	}
 	if v.maxLifetime == 0 {
@@ -123,11 +137,19 @@ func NewVerifier(c Config) (*Verifier, error) {
 			}
 			i.Registration = &Registration{organisations(r.Organisations), r.Role, slices.Clone(r.Scopes)}
 		}
-		v.issuers[i.Name] = &i
+		if err := i.external(); err != nil {
+			return nil, err
+		}
+		if i.Audience == nil {
+			i.Audience = c.Audience
+		}
+		if len(i.Audience) == 0 || slices.Contains(i.Audience, "") {
+			return nil, bad("name the audience that the tokens of every issuer must have")
+		}
+		v.issuers[i.Name] = &trusted{i, jwt.NewValidator(jwt.WithTimeFunc(c.Now), jwt.WithLeeway(c.Leeway), jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(), jwt.WithAudience(i.Audience...))}
 	}
 	v.parser = jwt.NewParser(jwt.WithValidMethods(methods), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
-	v.validator = jwt.NewValidator(jwt.WithTimeFunc(c.Now), jwt.WithLeeway(c.Leeway), jwt.WithExpirationRequired(),
-		jwt.WithIssuedAt(), jwt.WithAudience(c.Audience...))
 	return v, nil
 }
 
@@ -138,6 +160,10 @@ type claims struct {
 	Role         Role   `json:"role"`
 	Scope        string `json:"scope"`
 	Client       string `json:"client_id"`
+
+	Party        json.RawMessage `json:"azp"`
+	Confirmation json.RawMessage `json:"cnf"`
+	cis2Claims
 }
 
 // words is a JSON array of strings, or one string.
@@ -189,7 +215,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	if !parsed.Valid {
 		return nil, login("token-signature", "the signature of the token is wrong")
 	}
-	if err := v.validator.Validate(&c); err != nil {
+	if err := v.issuers[c.Issuer].validator.Validate(&c); err != nil {
 		return nil, refusal(err)
 	}
 	if c.ExpiresAt.Sub(v.now()) > v.maxLifetime+v.leeway {
@@ -256,7 +282,7 @@ func (v *Verifier) issuer(t *jwt.Token, c *claims) (*Issuer, error) {
 	if jku, there := t.Header["jku"]; there && i.Registration != nil && jku != any(i.Keys.url()) {
 		return nil, login("token-jku", "the jku of the token is not the URL that the client registered for its keys")
 	}
-	return i, nil
+	return &i.Issuer, nil
 }
 
 // refusal puts what the library found into our own words. The library's error quotes
@@ -285,7 +311,17 @@ func refusal(err error) error {
 // principal makes the caller of verified claims.
 func (v *Verifier) principal(c *claims) (*Principal, error) {
 	i := v.issuers[c.Issuer]
-	p := &Principal{Client: c.Client, Subject: c.Subject, TokenID: c.ID, Expires: c.ExpiresAt.Time}
+	p := &Principal{Client: c.Client, Subject: c.Subject, TokenID: c.ID, Expires: c.ExpiresAt.Time, Issuer: c.Issuer}
+	var err error
+	if p.Certificate, err = thumbprintOf(c.Confirmation); err != nil {
+		return nil, err
+	}
+	switch {
+	case i.Clients != nil:
+		return p, i.Clients.admit(p, c)
+	case i.CIS2 != nil:
+		return p, i.CIS2.admit(p, c)
+	}
 	if r := i.Registration; r != nil {
 		if c.Subject != c.Issuer {
 			return nil, login("token-subject", "iss and sub of the token must both be the client id")

@@ -27,8 +27,11 @@ func (x *exchange) authenticate() error {
 			return err
 		}
 	}
-	principal, err := x.Verify(x.context(), token)
+	principal, err := x.door.Verify(x.context(), token)
 	if err != nil {
+		return err
+	}
+	if err := x.bound(principal); err != nil {
 		return err
 	}
 	x.proven.add(token)

@@ -19,6 +19,7 @@ type exchange struct {
 	*gin.Context
 	*gateway
 	route  *route
+	door   *Door // the way the request came in
 	began  time.Time
 	call   referral.Call
 	query  []parameter // of the URL, in order
@@ -43,7 +44,7 @@ type exchange struct {
 // serve is the way every request takes through the gateway.
 func (g *gateway) serve(r *route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		x := &exchange{Context: c, gateway: g, route: r, began: g.Now()}
+		x := &exchange{Context: c, gateway: g, route: r, door: g.doorOf(c.Request), began: g.Now()}
 		defer x.observe()
 		defer x.place.release()
 		defer x.yield()
@@ -106,7 +107,15 @@ func (x *exchange) steps() error {
 			return err
 		}
 	}
+	if x.door.FHIR && (x.route.surface != surfaceFHIR || x.route.operation != nil) {
+		return unknownPath(x)
+	}
 	if !x.route.open {
+		if !known {
+			if err := x.findEndUser(); err != nil {
+				return err
+			}
+		}
 		// what somebody unknown asks for is not kept
 		x.call.Query = audited(x.Request.URL.RawQuery)
 		if err := x.authorize(); err != nil {

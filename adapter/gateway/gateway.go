@@ -27,7 +27,8 @@ type Config struct {
 
 	// Verify gives the caller behind a bearer token. Errors: login, expired, unknown
 	// or forbidden for a token that is refused; transient when it cannot say.
-	Verify func(ctx context.Context, token string) (*auth.Principal, error)
+	Verify  func(ctx context.Context, token string) (*auth.Principal, error)
+	Demands Demands // what is asked of a request besides its token
 
 	// Conversions has the dialects of $convert and $transform.
 	Conversions   Conversions
@@ -77,6 +78,7 @@ type gateway struct {
 	Config
 	overTLS   bool   // BaseURL is https
 	base      string // BaseURL + "/fhir/R4/"
+	front     *Door  // for whom no other was opened
 	metrics   *metrics
 	scrape    http.Handler // GET /metrics
 	statement *fhir.Node   // the CapabilityStatement
@@ -103,6 +105,7 @@ func New(config Config) http.Handler {
 	p := &g.Protection
 	g.rates, g.addresses = newRates[string](p.Rate, p.Burst), newRates[netip.Addr](p.AddressRate, p.AddressBurst)
 	g.turns = newTurns(p.AtOnce, p.ClientAtOnce, p.Wait)
+	g.front = &Door{Verify: g.Verify, Demands: g.Demands}
 	g.followers = newFollowers(g.MaxFollowers)
 	g.overTLS = strings.HasPrefix(g.BaseURL, "https:")
 	g.base = g.BaseURL + fhirBase + "/"

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"github.com/google/uuid"
+
 	"spadapter/adapter/issue"
 )
 
@@ -22,12 +24,19 @@ func (x *exchange) identify() error {
 			faults = append(faults, issue.Newf(issue.Value, "header-id", "%s must be sent once, with 1 to %d visible ASCII characters", name, maxHeaderID).At("http."+name))
 			return ""
 		}
+		if x.door.Demands.UUIDs && !x.route.open && name != "Idempotency-Key" && !isUUID(values[0]) {
+			faults = append(faults, issue.Newf(issue.Value, "header-uuid", "%s must be a UUID, in 36 characters", name).At("http."+name))
+			return ""
+		}
 		return values[0]
 	}
 	header := x.Writer.Header()
 	x.call.RequestID = one("X-Request-ID")
 	x.call.RequestGiven = x.call.RequestID != ""
 	if !x.call.RequestGiven {
+		if x.door.Demands.UUIDs && !x.route.open && len(faults) == 0 {
+			faults = append(faults, issue.New(issue.Required, "header-missing", "X-Request-ID must be sent with every request: a UUID of its own").At("http.X-Request-ID"))
+		}
 		x.call.RequestID = x.NewID()
 	}
 	header.Set("X-Request-ID", x.call.RequestID)
@@ -36,6 +45,13 @@ func (x *exchange) identify() error {
 	}
 	x.call.IdempotencyKey = one("Idempotency-Key")
 	return issue.Join(faults)
+}
+
+// isUUID reports whether s is a UUID in its usual form, in either case.
+// Source: RFC 9562 section 4.
+func isUUID(s string) bool {
+	_, err := uuid.Parse(s)
+	return err == nil && len(s) == 36
 }
 
 // visible reports whether s is not empty and all printable ASCII without blanks.

@@ -14,4 +14,5 @@ type Call struct {
 	ContentType    string // of Body
 	Body           []byte // the request as received
 	Query          string // the raw query string, for audit
+	EndUser        EndUser
 }

@@ -202,6 +202,12 @@ func (p *Partners) Organisation(ods string) Organisation {
 	return Organisation{ODS: ods}
 }
 
+// Knows reports whether an organisation is among the partners, by its ODS code.
+func (p *Partners) Knows(ods string) bool {
+	_, ok := p.organisations[strings.ToUpper(ods)]
+	return ok
+}
+
 // Endpoint gives where an organisation receives FHIR; false when it has no endpoint.
 func (p *Partners) Endpoint(ods string) (Endpoint, bool) {
 	e, ok := p.endpoints[ods]

@@ -39,7 +39,7 @@ func (in *intake) uncoded(index *fhir.Index, ref *fhir.Node) bool {
 }
 
 // findSender decides whose message this is: the requester's organisation, which must be
-// one the caller speaks for; when the message names none, the caller's only one.
+// one the caller speaks for, and the one that the headers say acts; when the message names none, the caller's only one.
 func (in *intake) findSender(index *fhir.Index) {
 	var named *fhir.Node
 	for _, it := range in.items {
@@ -66,8 +66,10 @@ func (in *intake) findSender(index *fhir.Index) {
 				Graded(issue.SeverityWarning).At(ref.Path()).On(ref.Position()))
 		}
 	}
-	who := in.c.Principal
+	who, acting := in.c.Principal, in.c.EndUser.Organisation
 	switch {
+	case acting != "" && in.sender != "" && in.sender != acting:
+		in.fault(named, issue.Forbidden, "sender-header", "the message names another sending organisation than the header NHSD-End-User-Organisation").With("ODS code %q", in.sender)
 	case in.sender == "" && len(who.Organisations) == 1:
 		in.sender = who.Organisations[0]
 	case in.sender == "":
