@@ -117,7 +117,7 @@ func (s *Store) Outbox(ctx context.Context, id string) ([]referral.Delivery, err
 	if err != nil {
 		return nil, fault(err)
 	}
-	list, err := all(rows, scanDelivery)
+	list, err := all(rows, s.db.scanDelivery)
 	for i := range list {
 		list[i].Body = nil
 	}

@@ -15,7 +15,8 @@ import (
 type prepared struct {
 	organisation string
 	keys         []referral.Key
-	stored       []key // their ids
+	stored       []key       // their ids
+	hidden       map[key]key // ids in the clear → the masked ones of stored, of keys that name a person
 	response     *referral.Response
 	builds       []build          // the versions it builds on
 	record       *referral.Record // a new state of a referral that exists
@@ -37,7 +38,7 @@ type build struct {
 }
 
 // prepare takes c apart. Errors: exception for a Change that no caller should make.
-func prepare(c *referral.Change) (*prepared, error) {
+func prepare(c *referral.Change, keys *DataKeys) (*prepared, error) {
 	p := &prepared{organisation: c.Organisation, response: c.Response}
 	at := milli(c.At)
 	message := ""
@@ -46,7 +47,7 @@ func prepare(c *referral.Change) (*prepared, error) {
 		p.size += len(m.Body)
 		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, clean(m.ContentType), m.SHA256, bytes(m.Body))
 	}
-	p.prepareKeys(c, at)
+	p.prepareKeys(c, at, keys)
 	if err := p.prepareVersions(c); err != nil {
 		return nil, err
 	}
@@ -69,7 +70,10 @@ func prepare(c *referral.Change) (*prepared, error) {
 	for i := range c.Audits {
 		p.rows.addAudit(&c.Audits[i], c.At)
 	}
-	return p, p.prepareDeliveries(c)
+	if err := p.prepareDeliveries(c); err != nil {
+		return nil, err
+	}
+	return p, keys.seal(&p.rows)
 }
 
 func (b *batch) addAudit(a *referral.Audit, at time.Time) {
@@ -78,7 +82,7 @@ func (b *batch) addAudit(a *referral.Audit, at time.Time) {
 		a.Interaction, a.Outcome, clean(a.Entity), a.Patient, clean(a.RequestID), clean(a.Query), a.Issue)
 }
 
-func (p *prepared) prepareKeys(c *referral.Change, at int64) {
+func (p *prepared) prepareKeys(c *referral.Change, at int64, keys *DataKeys) {
 	response := ""
 	if r := c.Response; r != nil && len(c.Keys) > 0 {
 		response = newID()
@@ -86,7 +90,7 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body))
 	}
 	for _, k := range c.Keys {
-		stored := keyOf(k)
+		stored := keys.keyOf(k, &p.hidden)
 		if slices.Contains(p.stored, stored) {
 			continue // the same thing said twice, as a request id that is also the idempotency key
 		}

@@ -40,7 +40,7 @@ func (p *pending) size() int {
 // the rule "commit-unknown" when the database did not say whether it is stored. Once
 // the change is taken, Commit waits for its outcome, 15 seconds at most.
 func (s *Store) Commit(ctx context.Context, c *referral.Change) error {
-	p, err := prepare(c)
+	p, err := prepare(c, s.db.keys)
 	if err != nil {
 		return err
 	}

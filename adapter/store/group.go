@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 
 	"modernc.org/sqlite"
 
@@ -131,12 +132,14 @@ func (s *Store) tryGroup(members []*pending) error {
 // learn asks the database for all that the members demand, in one query per kind.
 func (g *group) learn(ctx context.Context) (err error) {
 	var keys []key
+	hidden := map[key]key{}
 	var resources, referrals, deliveries []string
 	for _, p := range g.members {
 		if p.change == nil {
 			continue
 		}
 		keys = append(keys, p.change.stored...)
+		maps.Copy(hidden, p.change.hidden)
 		for _, b := range p.change.builds {
 			resources = append(resources, b.id)
 		}
@@ -149,7 +152,7 @@ func (g *group) learn(ctx context.Context) (err error) {
 		deliveries = append(deliveries, p.change.supersedes...)
 	}
 	g.firsts, g.replaced = map[key]*pending{}, map[string]bool{}
-	if g.known, err = knownKeys(ctx, g.s.query, keys); err != nil {
+	if g.known, err = g.db.knownKeys(ctx, g.s.query, keys, hidden); err != nil {
 		return err
 	}
 	if g.current, err = numbers[int](ctx, g.s, "SELECT id, number FROM resource WHERE current = 1 AND id IN (", resources); err != nil {

@@ -91,8 +91,13 @@ func (b *batch) join(other *batch) {
 	}
 }
 
-// write inserts the rows.
-func (b *batch) write(ctx context.Context, s session) error { return s.run(ctx, b.inserts(nil)) }
+// insert seals and inserts the rows.
+func (db *database) insert(ctx context.Context, s session, b *batch) error {
+	if err := db.keys.seal(b); err != nil {
+		return err
+	}
+	return s.run(ctx, b.inserts(nil))
+}
 
 // inserts appends the statements that insert the rows.
 func (b *batch) inserts(list []statement) []statement {

@@ -143,7 +143,7 @@ func (s *Store) number(ctx context.Context, tx session, list []waitingEvent, now
 			}
 		}
 	}
-	if err := b.write(ctx, tx); err != nil {
+	if err := s.db.insert(ctx, tx, &b); err != nil {
 		return err
 	}
 	head := last[referral.AudienceOperator]
