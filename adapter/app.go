@@ -85,7 +85,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
-	if a.store, err = store.Open(ctx, c.Database); err != nil {
+	if a.store, err = openStore(ctx, c.Database, c.DataKeys, c.DataKeysCommand); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
 	registry := newRegistry(a.store)

@@ -63,6 +63,11 @@ type Config struct {
 	EventsFor          time.Duration `help:"How long events are kept for those who follow them." env:"ADAPTER_EVENTS_FOR" name:"events-for" default:"2160h"`
 	SubscriberNetworks []string      `help:"Networks, such as 127.0.0.0/8, in which webhooks and Subscriptions may be told besides the public internet; http is allowed to loopback addresses in them." env:"ADAPTER_SUBSCRIBER_NETWORKS" name:"subscriber-networks"`
 
+	DataKeys        string        `help:"Key set that documents about people in the database are sealed with; none, and they are stored as they are." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
+	DataKeysCommand string        `help:"Command that prints that key set: a program and its arguments, run once at the start, without a shell." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
+	RetainFor       time.Duration `help:"How long a closed referral is kept after its last change before 'adapter purge' removes it; 0 for ever." env:"ADAPTER_RETAIN_FOR" name:"retain-for" default:"0"`
+	RetainFile      string        `help:"JSON file with other times for single organisations." env:"ADAPTER_RETAIN_FILE" name:"retain-file"`
+
 	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
 
@@ -105,6 +110,9 @@ func (c *Config) complete() error {
 	}
 	if _, err := c.networks(); err != nil || c.EventsFor < 0 {
 		return errors.New("ADAPTER_SUBSCRIBER_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_EVENTS_FOR is above zero")
+	}
+	if c.RetainFor < 0 {
+		return errors.New("ADAPTER_RETAIN_FOR is not below zero; 0 keeps for ever")
 	}
 	if c.FeedEvery < 0 || c.StaleDays < 0 {
 		return errors.New("ADAPTER_FEED_EVERY and ADAPTER_STALE_DAYS are not below zero")
@@ -176,8 +184,13 @@ func (c *Config) print(w io.Writer) error {
 	v := reflect.ValueOf(c).Elem()
 	for i := range v.NumField() {
 		value := fmt.Sprint(v.Field(i).Interface())
-		if v.Type().Field(i).Name == "Database" {
+		switch v.Type().Field(i).Name {
+		case "Database":
 			value = redact(value)
+		case "DataKeysCommand": // its arguments may be a password
+			if program, _, more := strings.Cut(strings.TrimSpace(value), " "); more {
+				value = program + " …"
+			}
 		}
 		fmt.Fprintf(tab, "%s\t%s\n", v.Type().Field(i).Tag.Get("env"), value)
 	}
