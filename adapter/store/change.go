@@ -19,6 +19,7 @@ type prepared struct {
 	hidden       map[key]key // ids in the clear → the masked ones of stored, of keys that name a person
 	response     *referral.Response
 	builds       []build          // the versions it builds on
+	people       []string         // Patients of its new referrals that it does not bring: they must not be removed meanwhile
 	record       *referral.Record // a new state of a referral that exists
 	supersedes   []string         // deliveries
 	cancels      []referral.Cancellation
@@ -45,7 +46,7 @@ func prepare(c *referral.Change, keys *DataKeys) (*prepared, error) {
 	if m := c.Message; m != nil {
 		message = orNew(m.ID)
 		p.size += len(m.Body)
-		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, clean(m.ContentType), m.SHA256, bytes(m.Body))
+		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, clean(m.ContentType), m.SHA256, bytes(m.Body), aboutOf(c))
 	}
 	p.prepareKeys(c, at, keys)
 	if err := p.prepareVersions(c); err != nil {
@@ -87,7 +88,7 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64, keys *DataKeys) {
 	if r := c.Response; r != nil && len(c.Keys) > 0 {
 		response = newID()
 		p.size += len(r.Body)
-		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body))
+		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body), aboutOf(c))
 	}
 	for _, k := range c.Keys {
 		stored := keys.keyOf(k, &p.hidden)
@@ -99,8 +100,42 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64, keys *DataKeys) {
 		if k.Kind == referral.KeyPatient || k.Kind == referral.KeyConditional || k.Kind == referral.KeySuccessor {
 			answer = ""
 		}
-		p.rows.add(tableKey, string(stored), string(k.Kind), clean(k.Scope), clean(k.Value), c.Organisation, at, k.Hash, answer)
+		p.rows.add(tableKey, string(stored), string(k.Kind), clean(k.Scope), clean(k.Value), c.Organisation, at, k.Hash, answer, aboutKey(c, k))
 	}
+}
+
+// aboutOf is what the message and the answer of a change go with: a referral, or a Patient
+// where there is none; "" for what is about no person.
+func aboutOf(c *referral.Change) string {
+	if c.Referral != nil {
+		return c.Referral.ID
+	}
+	patient := ""
+	for i := range c.Versions {
+		if v := &c.Versions[i]; v.Referral != "" && v.Patient != "" {
+			return v.Referral
+		} else if patient == "" {
+			patient = v.Patient
+		}
+	}
+	return patient
+}
+
+// aboutKey is what a key goes with: one that names a resource, with that resource.
+func aboutKey(c *referral.Change, k referral.Key) string {
+	switch k.Kind {
+	case referral.KeyPatient:
+		return k.Hash
+	case referral.KeyConditional:
+		for i := range c.Versions {
+			if v := &c.Versions[i]; v.ID == k.Hash && v.Type == "Patient" {
+				return v.ID
+			} else if v.ID == k.Hash && v.Patient == "" {
+				return ""
+			}
+		}
+	}
+	return aboutOf(c)
 }
 
 // ends says whether the version at i is the first and whether it is the last of its
@@ -168,6 +203,9 @@ func (p *prepared) prepareReferral(c *referral.Change, message string) error {
 			continue
 		}
 		p.addReferral(r, c, message)
+		if !slices.ContainsFunc(c.Versions, func(v referral.Version) bool { return v.ID == r.Patient && v.Number == 1 }) {
+			p.people = append(p.people, r.Patient)
+		}
 	}
 	for i := range c.Activities {
 		a := c.Activities[i]

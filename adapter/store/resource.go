@@ -70,7 +70,7 @@ func (s *Store) version(ctx context.Context, scope referral.Scope, resourceType,
 	v, err := one(rows, s.db.justVersion)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, notFound("there is no such resource, or none that you may see")
+		return nil, s.missing(ctx, scope, args[0].(string), notFound("there is no such resource, or none that you may see"))
 	case err != nil:
 		return nil, fault(err)
 	case v.Deleted:
@@ -119,7 +119,7 @@ func (s *Store) History(ctx context.Context, scope referral.Scope, resourceType,
 		return referral.Found{}, err
 	}
 	if id != "" && !more && p.Count > 0 && len(found.Versions) == 0 {
-		return referral.Found{}, notFound("there is no such resource, or none that you may see")
+		return referral.Found{}, s.missing(ctx, scope, clean(id), notFound("there is no such resource, or none that you may see"))
 	}
 	return found, nil
 }

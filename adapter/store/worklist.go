@@ -43,7 +43,7 @@ func (s *Store) Referral(ctx context.Context, scope referral.Scope, id string) (
 	r, err := one(rows, func(rows *sql.Rows) (referral.Record, error) { return s.db.scanReferral(rows) })
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, notFound("there is no such referral, or none that you may see")
+		return nil, s.missing(ctx, scope, clean(id), notFound("there is no such referral, or none that you may see"))
 	case err != nil:
 		return nil, fault(err)
 	}
@@ -119,7 +119,7 @@ func (s *Store) Original(ctx context.Context, scope referral.Scope, id string) (
 	})
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, notFound("there is no such referral, or none that you may see, or it began without a message")
+		return nil, s.missing(ctx, scope, clean(id), notFound("there is no such referral, or none that you may see, or it began without a message"))
 	case err != nil:
 		return nil, fault(err)
 	}
