@@ -66,6 +66,7 @@ type Config struct {
 	DataKeys        string        `help:"Key set that documents about people in the database are sealed with; none, and they are stored as they are." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
 	DataKeysCommand string        `help:"Command that prints that key set: a program and its arguments, run once at the start, without a shell." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
 	RetainFor       time.Duration `help:"How long a closed referral is kept after its last change before 'adapter purge' removes it; 0 for ever." env:"ADAPTER_RETAIN_FOR" name:"retain-for" default:"0"`
+	RetainAuditFor  time.Duration `help:"How long audit records are kept, at least as long; 0 for ever." env:"ADAPTER_RETAIN_AUDIT_FOR" name:"retain-audit-for" default:"0"`
 	RetainFile      string        `help:"JSON file with other times for single organisations." env:"ADAPTER_RETAIN_FILE" name:"retain-file"`
 
 	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
@@ -111,8 +112,8 @@ func (c *Config) complete() error {
 	if _, err := c.networks(); err != nil || c.EventsFor < 0 {
 		return errors.New("ADAPTER_SUBSCRIBER_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_EVENTS_FOR is above zero")
 	}
-	if c.RetainFor < 0 {
-		return errors.New("ADAPTER_RETAIN_FOR is not below zero; 0 keeps for ever")
+	if _, err := readRetention(c.RetainFor, c.RetainAuditFor, c.RetainFile); err != nil {
+		return fmt.Errorf("ADAPTER_RETAIN_FOR, ADAPTER_RETAIN_AUDIT_FOR, ADAPTER_RETAIN_FILE: %w", err)
 	}
 	if c.FeedEvery < 0 || c.StaleDays < 0 {
 		return errors.New("ADAPTER_FEED_EVERY and ADAPTER_STALE_DAYS are not below zero")
