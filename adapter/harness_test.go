@@ -136,6 +136,7 @@ func (w *world) start() *adapter {
 		"KEYS_FILE": c.Keys, "SHARING": c.Sharing, "BODY_BYTES": strconv.Itoa(c.BodyBytes),
 		"SUBSCRIBER_NETWORKS": strings.Join(c.SubscriberNetworks, ","),
 		"FEEDS":               strings.Join(c.Feeds, ","),
+		"DATA_KEYS_FILE":      c.DataKeys,
 	} {
 		if value != "" {
 			a.child.Env = append(a.child.Env, "ADAPTER_"+name+"="+value)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -33,6 +34,9 @@ func who(given string) (string, error) {
 	return u.Username, nil
 }
 
+// idOf takes a reference such as Task/0190… for the id in it.
+func idOf(reference string) string { return reference[strings.LastIndexByte(reference, '/')+1:] }
+
 type holdAddCmd struct {
 	databaseFlags
 	Kind   string `arg:"" help:"referral, patient or organisation." enum:"referral,patient,organisation"`
@@ -47,7 +51,7 @@ func (c *holdAddCmd) Run() error {
 		if err != nil {
 			return err
 		}
-		h := &referral.Hold{Kind: referral.HoldKind(c.Kind), Target: c.Target, Reason: c.Reason, Placed: time.Now().UTC(), PlacedBy: by}
+		h := &referral.Hold{Kind: referral.HoldKind(c.Kind), Target: idOf(c.Target), Reason: c.Reason, Placed: time.Now().UTC(), PlacedBy: by}
 		if err := s.Hold(ctx, h, operatorAudit(s, "adapter hold", "hold", "C", "by="+by+"&reason="+c.Reason)); err != nil {
 			return err
 		}

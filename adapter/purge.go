@@ -57,7 +57,7 @@ func (c *purgeCmd) run(ctx context.Context, s *store.Store, now time.Time, out, 
 	fmt.Fprintln(tab, "PRACTICE\tWHAT\tROWS")
 	var all referral.Removed
 	for _, ods := range organisations {
-		r := referral.Removal{Organisation: ods, Patient: c.Patient, Force: c.Force}
+		r := referral.Removal{Organisation: ods, Patient: idOf(c.Patient), Force: c.Force}
 		if keep := retention.Closed(ods); keep > 0 {
 			r.Before = now.Add(-keep)
 		} else if c.Patient == "" {

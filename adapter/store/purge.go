@@ -27,7 +27,7 @@ type Purge struct {
 	apply   bool
 	stage   int
 	after   cursor
-	removed map[string]bool // referrals, where nothing is really removed
+	removed map[string]bool // referrals and people, where nothing is really removed
 	codes   []string        // of needs
 }
 

@@ -260,6 +260,9 @@ func (b *purgeBatch) lonePerson(ctx context.Context, id string) error {
 // person removes a Patient with all that is about it, when there is no referral left and it
 // did not change since.
 func (b *purgeBatch) person(ctx context.Context, id, owner string) error {
+	if b.removed[id] {
+		return nil // told already, with the last referral
+	}
 	rows, err := b.tx.query(ctx, "SELECT r.id, r.updated FROM resource r WHERE r.id = ? AND r.current = 1 AND r.organisation = ? AND r.type || '' = 'Patient'"+b.taken(), id, b.removal.Organisation)
 	if err != nil {
 		return err
@@ -277,6 +280,7 @@ func (b *purgeBatch) person(ctx context.Context, id, owner string) error {
 		return err
 	}
 	b.done.People++
+	b.removed[id] = !b.apply
 	b.ids = append(b.ids, id)
 	where := "r.patient = ?"
 	args := []any{id}
