@@ -104,7 +104,7 @@ func TestBackupIsPutBack(t *testing.T) {
 			}
 			rows.Close()
 			way.backup(file)
-			for _, e := range a.as(auth.RoleOperator, practiceA).events("?count=100").Events {
+			for _, e := range a.as(auth.RoleOperator, practiceA).events("count=100").Events {
 				reached = max(reached, e.Number)
 			}
 			a.kill()
