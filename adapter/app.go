@@ -86,7 +86,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.authority, err = newAuthority(a.config, a.partners, func() *store.Store { return a.store }, log); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
-	if a.store, err = store.Open(ctx, c.Database, store.Patience(c.RequestTimeout)); err != nil {
+	if a.store, err = openStore(ctx, c.Database, c.DataKeys, c.DataKeysCommand, store.Patience(c.RequestTimeout)); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
 	registry := newRegistry(a.store)

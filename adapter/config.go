@@ -100,6 +100,12 @@ type Config struct {
 	GPConnectTLSClientCA string   `help:"Authorities in PEM that the Spine proxy's certificate must be from; then nobody connects without one." env:"ADAPTER_GPCONNECT_TLS_CLIENT_CA_FILE" name:"gpconnect-tls-client-ca"`
 	GPConnectPlain       bool     `help:"Allow that listener on an address that other machines reach without mutual TLS of its own: only where something in front lets nobody but Spine through." env:"ADAPTER_GPCONNECT_PLAIN" name:"gpconnect-plain"`
 
+	DataKeys        string        `help:"Key set that documents about people in the database are sealed with; none, and they are stored as they are." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
+	DataKeysCommand string        `help:"Command that prints that key set: a program and its arguments, run once at the start, without a shell." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
+	RetainFor       time.Duration `help:"How long a closed referral is kept after its last change before 'adapter purge' removes it; 0 for ever." env:"ADAPTER_RETAIN_FOR" name:"retain-for" default:"0"`
+	RetainAuditFor  time.Duration `help:"How long audit records are kept, at least as long; 0 for ever." env:"ADAPTER_RETAIN_AUDIT_FOR" name:"retain-audit-for" default:"0"`
+	RetainFile      string        `help:"JSON file with other times for single organisations." env:"ADAPTER_RETAIN_FILE" name:"retain-file"`
+
 	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
 
@@ -148,6 +154,9 @@ func (c *Config) complete() error {
 	}
 	if _, err := prefixes(c.JWKSNetworks); err != nil || c.TokenFor < time.Second || c.TokenFor > maxTokenFor {
 		return errors.New("ADAPTER_JWKS_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_TOKEN_FOR is from 1s to 5m")
+	}
+	if _, err := readRetention(c.RetainFor, c.RetainAuditFor, c.RetainFile); err != nil {
+		return fmt.Errorf("ADAPTER_RETAIN_FOR, ADAPTER_RETAIN_AUDIT_FOR, ADAPTER_RETAIN_FILE: %w", err)
 	}
 	if c.FeedEvery < 0 || c.StaleDays < 0 {
 		return errors.New("ADAPTER_FEED_EVERY and ADAPTER_STALE_DAYS are not below zero")
@@ -244,6 +253,10 @@ func (c *Config) print(w io.Writer) error {
 			value = redact(value)
 		case "Feeds":
 			value = fmt.Sprint(withoutQueries(c.Feeds))
+		case "DataKeysCommand": // its arguments may be a password
+			if program, _, more := strings.Cut(strings.TrimSpace(value), " "); more {
+				value = program + " …"
+			}
 		}
 		fmt.Fprintf(tab, "%s\t%s\n", v.Type().Field(i).Tag.Get("env"), value)
 	}

@@ -139,6 +139,7 @@ func (w *world) start() *adapter {
 		"SUBSCRIBER_NETWORKS": strings.Join(c.SubscriberNetworks, ","),
 		"FEEDS":               strings.Join(c.Feeds, ","),
 		"RATE":                strconv.Itoa(c.Rate), "RATE_BURST": strconv.Itoa(c.RateBurst), "ADDRESS_RATE": strconv.Itoa(c.AddressRate), "ADDRESS_RATE_BURST": strconv.Itoa(c.AddressBurst),
+		"DATA_KEYS_FILE": c.DataKeys,
 	} {
 		if value != "" {
 			a.child.Env = append(a.child.Env, "ADAPTER_"+name+"="+value)

@@ -62,6 +62,7 @@ var homes = map[string][]string{
 	"google.golang.org/protobuf":                              {"adapter/fhir"},
 	"database/sql":                                            {"adapter/store"},
 	"modernc.org/sqlite":                                      {"adapter/store"},
+	"github.com/tink-crypto/tink-go":                          {"adapter/store"},
 	"github.com/jackc/pgx":                                    {"adapter/store"},
 	"github.com/alecthomas/kong":                              {"adapter"},
 	"github.com/schollz/progressbar":                          {"adapter"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,18 +16,13 @@ import (
 
 // ledgerCmd shows the loops that are open for too long, of all organisations.
 type ledgerCmd struct {
-	Database string `help:"sqlite:PATH or postgres://…" env:"ADAPTER_DATABASE" default:"sqlite:adapter.db"`
-	JSON     bool   `help:"As the API gives it." name:"json"`
+	databaseFlags
+	JSON bool `help:"As the API gives it." name:"json"`
 }
 
 func (c *ledgerCmd) Run() error {
 	ctx := context.Background()
-	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
-		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("there is no database to look into: %w", err)
-		}
-	}
-	s, err := store.Open(ctx, c.Database)
+	s, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,12 @@ type commands struct {
 	Replay    replayCmd    `cmd:"" help:"List dead deliveries, or send one again."`
 	Ledger    ledgerCmd    `cmd:"" help:"Show the loops that are open for too long: overdue referrals, outcomes not in a record."`
 	Services  servicesCmd  `cmd:"" help:"Import, list and locate the services that can be prescribed."`
+	DataKeys  dataKeysCmd  `cmd:"" name:"data-keys" help:"Make the key set that documents in the database are sealed with, or its successor."`
+	Encrypt   encryptCmd   `cmd:"" help:"Seal what is in the database with the newest key, beside a running server."`
+	Purge     purgeCmd     `cmd:"" help:"Remove closed referrals at the end of their retention, or one person's; a look unless -apply is given."`
+	Hold      holdCmd      `cmd:"" help:"Keep what a purge would remove."`
+	Backup    backupCmd    `cmd:"" help:"Copy a SQLite database beside a running server."`
+	Restored  restoredCmd  `cmd:"" help:"Run once on a database that was put back from a backup, before a server is started."`
 	Config    configCmd    `cmd:"" help:"Print the effective configuration, secrets hidden."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,21 +16,16 @@ import (
 
 // replayCmd lists dead deliveries, or queues them again as new rows that name the old.
 type replayCmd struct {
-	Database string   `help:"sqlite:PATH or postgres://…" env:"ADAPTER_DATABASE" default:"sqlite:adapter.db"`
-	State    string   `help:"Which deliveries to list." enum:"dead,queued,sending,delivered,superseded" default:"dead"`
-	All      bool     `help:"Replay every dead delivery."`
-	Force    bool     `help:"Replay also what was delivered, and what a later delivery has overtaken."`
-	ID       []string `arg:"" optional:"" help:"Deliveries to send again."`
+	databaseFlags
+	State string   `help:"Which deliveries to list." enum:"dead,queued,sending,delivered,superseded" default:"dead"`
+	All   bool     `help:"Replay every dead delivery."`
+	Force bool     `help:"Replay also what was delivered, and what a later delivery has overtaken."`
+	ID    []string `arg:"" optional:"" help:"Deliveries to send again."`
 }
 
 func (c *replayCmd) Run() error {
 	ctx := context.Background()
-	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
-		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("there is no database to look into: %w", err)
-		}
-	}
-	s, err := store.Open(ctx, c.Database)
+	s, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

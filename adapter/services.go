@@ -33,7 +33,7 @@ type servicesCmd struct {
 
 // directoryFlags are those of every command on the directory.
 type directoryFlags struct {
-	Database  string `help:"sqlite:PATH or postgres://…" env:"ADAPTER_DATABASE" default:"sqlite:adapter.db"`
+	databaseFlags
 	Maps      string `help:"Folder whose ConceptMaps lie over the shipped ones." env:"ADAPTER_MAPS_DIR" name:"maps"`
 	StaleDays int    `help:"Days after which a service that nobody checked counts as stale." env:"ADAPTER_STALE_DAYS" name:"stale-days" default:"180"`
 }
@@ -44,7 +44,7 @@ func (f *directoryFlags) open(ctx context.Context) (*directory.Directory, *store
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := store.Open(ctx, f.Database)
+	s, err := openStore(ctx, f.Database, f.DataKeys, f.DataKeysCommand)
 	if err != nil {
 		return nil, nil, details(err)
 	}

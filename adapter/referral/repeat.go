@@ -15,6 +15,9 @@ func (s *Service) repeat(known *Repeat, keys []Key) (*Response, error) {
 		if k.Kind != known.Key.Kind || k.Scope != known.Key.Scope || k.Value != known.Key.Value {
 			continue
 		}
+		if known.Key.Hash == KeyPurged {
+			return nil, purged(k)
+		}
 		if k.Hash == known.Key.Hash && known.Response != nil {
 			return known.Response, nil
 		}

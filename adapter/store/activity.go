@@ -64,7 +64,7 @@ func (s *Store) Activity(ctx context.Context, scope referral.Scope, id string) (
 	a, err := one(rows, scanActivity)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, notFound("there is no such activity, or none that you may see")
+		return nil, s.missing(ctx, scope, clean(id), notFound("there is no such activity, or none that you may see"))
 	case err != nil:
 		return nil, fault(err)
 	}
@@ -117,7 +117,7 @@ func (s *Store) Outbox(ctx context.Context, id string) ([]referral.Delivery, err
 	if err != nil {
 		return nil, fault(err)
 	}
-	list, err := all(rows, scanDelivery)
+	list, err := all(rows, s.db.scanDelivery)
 	for i := range list {
 		list[i].Body = nil
 	}

@@ -15,9 +15,11 @@ import (
 type prepared struct {
 	organisation string
 	keys         []referral.Key
-	stored       []key // their ids
+	stored       []key       // their ids
+	hidden       map[key]key // ids in the clear → the masked ones of stored, of keys that name a person
 	response     *referral.Response
 	builds       []build          // the versions it builds on
+	people       []string         // Patients of its new referrals that it does not bring: they must not be removed meanwhile
 	record       *referral.Record // a new state of a referral that exists
 	supersedes   []string         // deliveries
 	cancels      []referral.Cancellation
@@ -38,16 +40,16 @@ type build struct {
 }
 
 // prepare takes c apart. Errors: exception for a Change that no caller should make.
-func prepare(c *referral.Change) (*prepared, error) {
+func prepare(c *referral.Change, keys *DataKeys) (*prepared, error) {
 	p := &prepared{organisation: c.Organisation, response: c.Response}
 	at := milli(c.At)
 	message := ""
 	if m := c.Message; m != nil {
 		message = orNew(m.ID)
 		p.size += len(m.Body)
-		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, clean(m.ContentType), m.SHA256, bytes(m.Body))
+		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, clean(m.ContentType), m.SHA256, bytes(m.Body), aboutOf(c))
 	}
-	p.prepareKeys(c, at)
+	p.prepareKeys(c, at, keys)
 	if err := p.prepareVersions(c); err != nil {
 		return nil, err
 	}
@@ -70,7 +72,10 @@ func prepare(c *referral.Change) (*prepared, error) {
 	for i := range c.Audits {
 		p.rows.addAudit(&c.Audits[i], c.At)
 	}
-	return p, p.prepareDeliveries(c)
+	if err := p.prepareDeliveries(c); err != nil {
+		return nil, err
+	}
+	return p, keys.seal(&p.rows)
 }
 
 func (b *batch) addAudit(a *referral.Audit, at time.Time) {
@@ -79,15 +84,15 @@ func (b *batch) addAudit(a *referral.Audit, at time.Time) {
 		a.Interaction, a.Outcome, clean(a.Entity), a.Patient, clean(a.RequestID), clean(a.Query), a.Issue)
 }
 
-func (p *prepared) prepareKeys(c *referral.Change, at int64) {
+func (p *prepared) prepareKeys(c *referral.Change, at int64, keys *DataKeys) {
 	response := ""
 	if r := c.Response; r != nil && len(c.Keys) > 0 {
 		response = newID()
 		p.size += len(r.Body)
-		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body))
+		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body), aboutOf(c))
 	}
 	for _, k := range c.Keys {
-		stored := keyOf(k)
+		stored := keys.keyOf(k, &p.hidden)
 		if slices.Contains(p.stored, stored) {
 			continue // the same thing said twice, as a request id that is also the idempotency key
 		}
@@ -96,8 +101,42 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 		if k.Kind == referral.KeyPatient || k.Kind == referral.KeyConditional || k.Kind == referral.KeySuccessor {
 			answer = ""
 		}
-		p.rows.add(tableKey, string(stored), string(k.Kind), clean(k.Scope), clean(k.Value), c.Organisation, at, k.Hash, answer)
+		p.rows.add(tableKey, string(stored), string(k.Kind), clean(k.Scope), clean(k.Value), c.Organisation, at, k.Hash, answer, aboutKey(c, k))
 	}
+}
+
+// aboutOf is what the message and the answer of a change go with: a referral, or a Patient
+// where there is none; "" for what is about no person.
+func aboutOf(c *referral.Change) string {
+	if c.Referral != nil {
+		return c.Referral.ID
+	}
+	patient := ""
+	for i := range c.Versions {
+		if v := &c.Versions[i]; v.Referral != "" && v.Patient != "" {
+			return v.Referral
+		} else if patient == "" {
+			patient = v.Patient
+		}
+	}
+	return patient
+}
+
+// aboutKey is what a key goes with: one that names a resource, with that resource.
+func aboutKey(c *referral.Change, k referral.Key) string {
+	switch k.Kind {
+	case referral.KeyPatient:
+		return k.Hash
+	case referral.KeyConditional:
+		for i := range c.Versions {
+			if v := &c.Versions[i]; v.ID == k.Hash && v.Type == "Patient" {
+				return v.ID
+			} else if v.ID == k.Hash && v.Patient == "" {
+				return ""
+			}
+		}
+	}
+	return aboutOf(c)
 }
 
 // ends says whether the version at i is the first and whether it is the last of its
@@ -165,6 +204,9 @@ func (p *prepared) prepareReferral(c *referral.Change, message string) error {
 			continue
 		}
 		p.addReferral(r, c, message)
+		if !slices.ContainsFunc(c.Versions, func(v referral.Version) bool { return v.ID == r.Patient && v.Number == 1 }) {
+			p.people = append(p.people, r.Patient)
+		}
 	}
 	for i := range c.Activities {
 		a := c.Activities[i]

@@ -17,7 +17,7 @@ func TestPrepareManyVersions(t *testing.T) {
 				c.Versions = append(c.Versions, referral.Version{Type: "Observation", ID: fmt.Sprint("o", i), Number: number})
 			}
 		}
-		p, err := prepare(c)
+		p, err := prepare(c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 const deliveryColumns = `d.id, d.organisation, d.referral, d.recipient, d.state, d.claim, d.attempts, d.problem, d.move, d.kind,
     d.route, d.content_type, d.facts, d.due, d.expires, d.created, d.replay_of, d.supersedes, d.body`
 
-func scanDelivery(rows *sql.Rows) (d referral.Delivery, err error) {
+func (db *database) scanDelivery(rows *sql.Rows) (d referral.Delivery, err error) {
 	var due, expires, created int64
 	var facts []byte
 	err = rows.Scan(&d.ID, &d.Organisation, &d.Referral, &d.Recipient, &d.State, &d.Claim, &d.Attempts, &d.Problem, &d.Move, &d.Kind,
@@ -23,6 +23,9 @@ func scanDelivery(rows *sql.Rows) (d referral.Delivery, err error) {
 		return d, err
 	}
 	d.Due, d.Expires, d.Created = fromMilli(due), fromMilli(expires), fromMilli(created)
+	if d.Body, err = db.keys.openValue(sealedDelivery, d.Body, d.ID); err != nil {
+		return d, err
+	}
 	return d, json.Unmarshal(facts, &d.Facts)
 }
 
@@ -92,7 +95,7 @@ func (s *Store) claim(ctx context.Context, which string, now time.Time, lease ti
 		if err != nil {
 			return err
 		}
-		if list, err = all(rows, scanDelivery); err != nil {
+		if list, err = all(rows, s.db.scanDelivery); err != nil {
 			return err
 		}
 		for i := range list {

@@ -42,7 +42,7 @@ func (p *pending) size() int {
 // the change is taken, Commit waits for its outcome, until the deadline of ctx passes or
 // the Patience of the store ends; a ctx that is cancelled ends the wait no sooner.
 func (s *Store) Commit(ctx context.Context, c *referral.Change) error {
-	p, err := prepare(c)
+	p, err := prepare(c, s.db.keys)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,8 @@ type database struct {
 	postgres bool
 	write    *sql.DB // SQLite: one connection, so that writers queue here and not in busy_timeout
 	read     *sql.DB
-	remove   string // directory to remove on close, "" when none
+	remove   string    // directory to remove on close, "" when none
+	keys     *DataKeys // nil when documents are not sealed
 
 	listening *pgx.ConnConfig // PostgreSQL: how to connect to be told of events
 

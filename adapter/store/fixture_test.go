@@ -19,6 +19,10 @@ import (
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv("STORE_TEST_CHILD"); url != "" {
+		if os.Getenv("STORE_TEST_PURGE") != "" {
+			purgingChild(url) // see purge_test.go
+			return
+		}
 		child(url) // see crash_test.go
 		return
 	}
@@ -47,7 +51,7 @@ func intake(s *store.Store, n int, organisation, owner, pool string) (*referral.
 		Keys: []referral.Key{
 			{Kind: referral.KeyRequest, Scope: "gp-" + organisation, Value: fmt.Sprintf("request-%d", n), Hash: hash},
 			{Kind: referral.KeyNatural, Scope: organisation, Value: fmt.Sprintf("https://gp.example/id|%d", n), Hash: hash},
-			{Kind: referral.KeyPatient, Scope: organisation, Value: fmt.Sprintf("99%08d", n)},
+			{Kind: referral.KeyPatient, Scope: organisation, Value: fmt.Sprintf("99%08d", n), Hash: id.patient},
 		},
 		Response: &referral.Response{Status: 201, ContentType: "application/fhir+json", Location: "Task/" + id.referral, ETag: `W/"1"`, Body: padded(id.referral, 3000)},
 		Referral: &referral.Record{ID: id.referral, Owner: owner, Pool: pool, Version: 1, Status: "requested", BusinessStatus: "received",

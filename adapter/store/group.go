@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 
 	"modernc.org/sqlite"
 
@@ -98,6 +100,7 @@ type group struct {
 	current  map[string]int   // resource id → current number, as after the members before
 	states   map[string]int   // referral id → version, likewise
 	places   map[string]int64 // delivery id → place, while it is open
+	gone     map[string]bool  // Patients that were removed
 	replaced map[string]bool  // deliveries that members before supersede
 	changes  []statement      // to run before the rows are inserted
 	rows     batch
@@ -131,12 +134,14 @@ func (s *Store) tryGroup(members []*pending) error {
 // learn asks the database for all that the members demand, in one query per kind.
 func (g *group) learn(ctx context.Context) (err error) {
 	var keys []key
-	var resources, referrals, deliveries []string
+	hidden := map[key]key{}
+	var resources, referrals, deliveries, people []string
 	for _, p := range g.members {
 		if p.change == nil {
 			continue
 		}
 		keys = append(keys, p.change.stored...)
+		maps.Copy(hidden, p.change.hidden)
 		for _, b := range p.change.builds {
 			resources = append(resources, b.id)
 		}
@@ -147,9 +152,13 @@ func (g *group) learn(ctx context.Context) (err error) {
 			referrals = append(referrals, t.Referral)
 		}
 		deliveries = append(deliveries, p.change.supersedes...)
+		people = append(people, p.change.people...)
+	}
+	if g.gone, err = goneOf(ctx, g.s, g.db, people); err != nil {
+		return err
 	}
 	g.firsts, g.replaced = map[key]*pending{}, map[string]bool{}
-	if g.known, err = knownKeys(ctx, g.s.query, keys); err != nil {
+	if g.known, err = g.db.knownKeys(ctx, g.s.query, keys, hidden); err != nil {
 		return err
 	}
 	if g.current, err = numbers[int](ctx, g.s, "SELECT id, number FROM resource WHERE current = 1 AND id IN (", resources); err != nil {
@@ -214,6 +223,9 @@ func (g *group) refusal(c *prepared) error {
 	}
 	if r := repeatOf(c.keys, c.stored, g.known); r != nil {
 		return r
+	}
+	if slices.ContainsFunc(c.people, func(id string) bool { return g.gone[id] }) {
+		return stale()
 	}
 	for _, b := range c.builds {
 		if n, ok := g.current[b.id]; !ok || n != b.number {

@@ -29,13 +29,15 @@ const (
 	tableSubscriber
 	tableNotification
 	tableActivity
+	tableGone
+	tableHold
 	tables
 )
 
 var tableColumns = [tables]struct{ name, columns string }{
-	tableKey:      {"key", "id, kind, scope, value, organisation, at, hash, response"},
-	tableMessage:  {"message", "id, organisation, at, client, dialect, content_type, sha256, body"},
-	tableResponse: {"response", "id, organisation, at, status, content_type, location, etag, body"},
+	tableKey:      {"key", "id, kind, scope, value, organisation, at, hash, response, about"},
+	tableMessage:  {"message", "id, organisation, at, client, dialect, content_type, sha256, body, about"},
+	tableResponse: {"response", "id, organisation, at, status, content_type, location, etag, body, about"},
 	tableResource: {"resource", "id, number, type, organisation, updated, current, deleted, hidden, referral, patient, since, until, body"},
 	tableTerm:     {"term", "id, type, param, system, value, organisation"},
 	tableReferral: {"referral", "id, organisation, owner, pool, version, status, open, business_status, patient, service_request, filler, sharing, dialect, attempts, created, updated, message, former, follows, root, unfiled, since, due, overdue, remind, priority, risk, risk_told, registered, deadline, seen"},
@@ -51,6 +53,8 @@ var tableColumns = [tables]struct{ name, columns string }{
 	tableSubscriber:   {"subscriber", subscriberColumns},
 	tableNotification: {"notification", "subscriber, number, event"},
 	tableActivity:     {"activity", activityColumns},
+	tableGone:         {"gone", "id, type, organisation, owner, at"},
+	tableHold:         {"hold", holdColumns},
 }
 
 // maxRows is the most rows of one INSERT. With 29 columns that is 1,856 parameters,
@@ -91,8 +95,13 @@ func (b *batch) join(other *batch) {
 	}
 }
 
-// write inserts the rows.
-func (b *batch) write(ctx context.Context, s session) error { return s.run(ctx, b.inserts(nil)) }
+// insert seals and inserts the rows.
+func (db *database) insert(ctx context.Context, s session, b *batch) error {
+	if err := db.keys.seal(b); err != nil {
+		return err
+	}
+	return s.run(ctx, b.inserts(nil))
+}
 
 // inserts appends the statements that insert the rows.
 func (b *batch) inserts(list []statement) []statement {

@@ -78,24 +78,34 @@ type found struct {
 }
 
 const selectKeys = `
-SELECT k.id, k.hash, r.status, r.content_type, r.location, r.etag, r.body
+SELECT k.id, k.hash, r.id, r.status, r.content_type, r.location, r.etag, r.body
 FROM key k LEFT JOIN response r ON r.id = k.response
 WHERE k.id IN (`
 
-// knownKeys looks keys up. ask is the query of a pool or of a transaction.
-func knownKeys(ctx context.Context, ask asker, keys []key) (map[key]found, error) {
+// knownKeys looks keys up, those of hidden under both ids. ask is the query of a pool or of a transaction.
+func (db *database) knownKeys(ctx context.Context, ask asker, keys []key, hidden map[key]key) (map[key]found, error) {
 	out := map[key]found{}
+	for plain := range hidden { // rows from before there were data keys
+		keys = append(keys[:len(keys):len(keys)], plain)
+	}
 	err := inSteps(ctx, ask, selectKeys, keys, func(rows *sql.Rows) error {
 		var k key
 		var f found
 		var status sql.NullInt64
-		var contentType, location, etag sql.NullString
+		var response, contentType, location, etag sql.NullString
 		var body []byte
-		if err := rows.Scan(&k, &f.hash, &status, &contentType, &location, &etag, &body); err != nil {
+		if err := rows.Scan(&k, &f.hash, &response, &status, &contentType, &location, &etag, &body); err != nil {
 			return err
 		}
 		if status.Valid {
+			var err error
+			if body, err = db.keys.openValue(sealedResponse, body, response.String); err != nil {
+				return err
+			}
 			f.answer = &referral.Response{Status: int(status.Int64), ContentType: contentType.String, Location: location.String, ETag: etag.String, Body: body}
+		}
+		if masked, ok := hidden[k]; ok {
+			k = masked
 		}
 		out[k] = f
 		return nil
@@ -130,10 +140,11 @@ func (s *Store) Known(ctx context.Context, keys []referral.Key) (*referral.Repea
 		return nil, nil
 	}
 	stored := make([]key, len(keys))
+	var hidden map[key]key
 	for i, k := range keys {
-		stored[i] = keyOf(k)
+		stored[i] = s.db.keys.keyOf(k, &hidden)
 	}
-	known, err := knownKeys(ctx, s.db.lookUp, stored)
+	known, err := s.db.knownKeys(ctx, s.db.lookUp, stored, hidden)
 	if err != nil {
 		return nil, fault(err)
 	}

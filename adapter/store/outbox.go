@@ -53,7 +53,7 @@ func (s *Store) Deliveries(ctx context.Context, f Outbox) (list []referral.Deliv
 	if err != nil {
 		return nil, "", fault(err)
 	}
-	if list, err = all(rows, scanDelivery); err != nil {
+	if list, err = all(rows, s.db.scanDelivery); err != nil {
 		return nil, "", fault(err)
 	}
 	if len(list) > f.Page.Count {
@@ -86,7 +86,7 @@ func (s *Store) Delivery(ctx context.Context, id string) (*referral.Delivery, []
 	if err != nil {
 		return nil, nil, fault(err)
 	}
-	d, err := one(rows, scanDelivery)
+	d, err := one(rows, s.db.scanDelivery)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil, notFound("there is no such delivery")

@@ -41,6 +41,9 @@ func (s *Store) EventsOf(ctx context.Context, scope referral.Scope, ids []string
 		var at int64
 		err := rows.Scan(&e.ID, &e.Referral, &e.Organisation, &e.Move, &e.From, &e.To, &e.BusinessStatus, &e.Reason, &e.Actor, &e.Role, &at, &e.Data, &e.Activity)
 		e.At = fromMilli(at)
+		if err == nil {
+			e.Data, err = s.db.keys.openValue(sealedEvent, e.Data, e.Referral, e.ID)
+		}
 		if len(e.Data) == 0 {
 			e.Data = nil
 		}
@@ -87,7 +90,7 @@ func (s *Store) Joined(ctx context.Context, scope referral.Scope, ids []string) 
 	own, args := resourceScope(scope, "Observation") // the same for all of them
 	err := s.each(ctx, selectJoined+own+" AND t.value IN (", args, ids, orderJoined, func(rows *sql.Rows) error {
 		var of string
-		v, err := scanVersion(rows, &of)
+		v, err := s.db.scanVersion(rows, &of)
 		out[of] = append(out[of], v)
 		return err
 	}, int64(maxJoined))
@@ -101,7 +104,7 @@ func (s *Store) ReadAll(ctx context.Context, scope referral.Scope, resourceType 
 	own, args := resourceScope(scope, resourceType)
 	err := s.each(ctx, selectVersion+"r.type || '' = ? AND r.current = 1 AND r.deleted = 0 AND "+own+" AND r.id IN (", append([]any{clean(resourceType)}, args...), ids, ")",
 		func(rows *sql.Rows) error {
-			v, err := scanVersion(rows)
+			v, err := s.db.scanVersion(rows)
 			out[v.ID] = &v
 			return err
 		})

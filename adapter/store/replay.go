@@ -36,7 +36,7 @@ func (s *Store) Replay(ctx context.Context, id string, now time.Time, force bool
 		if err != nil {
 			return err
 		}
-		old, err := one(rows, scanDelivery)
+		old, err := one(rows, s.db.scanDelivery)
 		if errors.Is(err, sql.ErrNoRows) {
 			return notFound("there is no such delivery")
 		}
@@ -63,7 +63,7 @@ func (s *Store) Replay(ctx context.Context, id string, now time.Time, force bool
 			return err
 		}
 		replayed = next.ID
-		if err := b.write(ctx, tx); err != nil || old.State != referral.DeliveryDead {
+		if err := s.db.insert(ctx, tx, &b); err != nil || old.State != referral.DeliveryDead {
 			return err
 		}
 		// A dead row that was replayed is done with: what is dead is what still needs a

@@ -18,21 +18,24 @@ SELECT r.type, r.id, r.number, r.organisation, r.updated, r.deleted, r.hidden, r
 const selectVersion = selectColumns + "FROM resource r WHERE "
 
 // scanVersion reads a row of selectColumns, and what follows them into more.
-func scanVersion(rows *sql.Rows, more ...any) (v referral.Version, err error) {
+func (db *database) scanVersion(rows *sql.Rows, more ...any) (v referral.Version, err error) {
 	var updated int64
 	var since, until sql.NullInt64
 	var deleted, hidden int64
 	var body []byte
 	err = rows.Scan(append([]any{&v.Type, &v.ID, &v.Number, &v.Organisation, &updated, &deleted, &hidden, &v.Referral, &v.Patient, &since, &until, &body}, more...)...)
 	v.Updated, v.Deleted, v.Hidden = fromMilli(updated), deleted == 1, hidden == 1
-	if !v.Deleted {
-		v.Body = body
-	}
 	v.From, v.To = end(since), end(until)
+	if err != nil || v.Deleted {
+		return v, err
+	}
+	v.Body, err = db.keys.openValue(sealedResource, body, v.ID, v.Number)
 	return v, err
 }
 
-func justVersion(rows *sql.Rows) (referral.Version, error) { return scanVersion(rows) }
+func (db *database) justVersion(rows *sql.Rows) (referral.Version, error) {
+	return db.scanVersion(rows)
+}
 
 // end reads one end of a range of dates; the zero time when it is open or missing.
 func end(n sql.NullInt64) time.Time {
@@ -64,10 +67,10 @@ func (s *Store) version(ctx context.Context, scope referral.Scope, resourceType,
 	if err != nil {
 		return nil, fault(err)
 	}
-	v, err := one(rows, justVersion)
+	v, err := one(rows, s.db.justVersion)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, notFound("there is no such resource, or none that you may see")
+		return nil, s.missing(ctx, scope, args[0].(string), notFound("there is no such resource, or none that you may see"))
 	case err != nil:
 		return nil, fault(err)
 	case v.Deleted:
@@ -116,7 +119,7 @@ func (s *Store) History(ctx context.Context, scope referral.Scope, resourceType,
 		return referral.Found{}, err
 	}
 	if id != "" && !more && p.Count > 0 && len(found.Versions) == 0 {
-		return referral.Found{}, notFound("there is no such resource, or none that you may see")
+		return referral.Found{}, s.missing(ctx, scope, clean(id), notFound("there is no such resource, or none that you may see"))
 	}
 	return found, nil
 }
@@ -135,7 +138,7 @@ func (s *Store) page(ctx context.Context, w *clause, order, list string, count i
 	if err != nil {
 		return out, fault(err)
 	}
-	if out.Versions, err = all(rows, justVersion); err != nil {
+	if out.Versions, err = all(rows, s.db.justVersion); err != nil {
 		return out, fault(err)
 	}
 	if len(out.Versions) > count {

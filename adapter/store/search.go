@@ -30,6 +30,7 @@ func (s *Store) Search(ctx context.Context, scope referral.Scope, q referral.Que
 	if err != nil {
 		return none, err
 	}
+	q.Conditions = s.db.keys.maskConditions(q.Type, q.Conditions)
 	w, err := s.plan(ctx, scope, &q)
 	if err != nil {
 		return none, err

@@ -17,7 +17,7 @@ WHERE f.id = p.id AND c.referral = p.id`, int64(n))
 	if err != nil {
 		return nil, fault(err)
 	}
-	list, err := all(rows, func(rows *sql.Rows) (referral.Record, error) { return scanReferral(rows) })
+	list, err := all(rows, func(rows *sql.Rows) (referral.Record, error) { return s.db.scanReferral(rows) })
 	return list, fault(err)
 }
 
@@ -38,6 +38,6 @@ func (s *Store) See(ctx context.Context, list []referral.Record) error {
 				b.addNeeds(r.Needs, milli(r.Created), r.ID, r.Organisation)
 			}
 		}
-		return b.write(ctx, tx)
+		return s.db.insert(ctx, tx, &b)
 	})
 }

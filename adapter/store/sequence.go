@@ -110,6 +110,7 @@ func (s *Store) number(ctx context.Context, tx session, list []waitingEvent, now
 			last[strings.TrimPrefix(name, asideMark)] = 0
 		}
 	}
+	last[nobodyYet] = 0
 	names := make([]string, 0, len(last))
 	for name := range last {
 		names = append(names, name)
@@ -124,6 +125,13 @@ func (s *Store) number(ctx context.Context, tx session, list []waitingEvent, now
 	})
 	if err != nil {
 		return err
+	}
+	floor := last[nobodyYet]
+	delete(last, nobodyYet)
+	for name := range last {
+		if !known[name] {
+			last[name] = floor
+		}
 	}
 	var b batch
 	add := func(name, body string) {
@@ -143,16 +151,18 @@ func (s *Store) number(ctx context.Context, tx session, list []waitingEvent, now
 			}
 		}
 	}
-	if err := b.write(ctx, tx); err != nil {
+	if err := s.db.insert(ctx, tx, &b); err != nil {
 		return err
 	}
 	head := last[referral.AudienceOperator]
-	for _, name := range names {
+	for name := range last {
 		text := "UPDATE audience SET last = ?, head = ? WHERE name = ?"
+		args := []any{last[name], head, name}
 		if !known[name] {
-			text = "INSERT INTO audience (last, head, name, oldest) VALUES (?, ?, ?, 1)"
+			text = "INSERT INTO audience (last, head, name, oldest) VALUES (?, ?, ?, CAST(? AS BIGINT) + 1)"
+			args = append(args, floor)
 		}
-		if _, err := tx.exec(ctx, text, last[name], head, name); err != nil {
+		if _, err := tx.exec(ctx, text, args...); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,7 @@ type options struct {
 	readers    int           // connections that read
 	patience   time.Duration // how long one transaction may take
 	few, many  int           // see leadOf
+	keys       *DataKeys
 }
 
 // Option changes how a Store works.
@@ -45,6 +46,9 @@ func Committers(n int) Option { return func(o *options) { o.committers = max(n, 
 
 // Group sets how many changes may share one transaction, 64 unless set.
 func Group(n int) Option { return func(o *options) { o.group = max(n, 1) } }
+
+// Sealed has documents about people sealed with keys; nil seals nothing.
+func Sealed(keys *DataKeys) Option { return func(o *options) { o.keys = keys } }
 
 // Readers sets how many connections read, 4 unless set.
 func Readers(n int) Option { return func(o *options) { o.readers = max(n, 1) } }
@@ -70,7 +74,8 @@ func Patience(d time.Duration) Option {
 //
 // Errors: value for a URL that is none of these, no-store when the database does not
 // answer, conflict with the rule "migration-changed" when the database was made by
-// other migrations than these.
+// other migrations than these, and with the rule "data-key-missing" when it is sealed with
+// keys that were not given.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	o := options{committers: 2, group: 64, bytes: 8 << 20, readers: 4, patience: 15 * time.Second, few: fewListed, many: manyListed}
 	for _, opt := range opts {
@@ -80,7 +85,12 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.keys = o.keys
 	if err := migrate(ctx, db); err != nil {
+		db.close()
+		return nil, err
+	}
+	if err := db.checkKeys(ctx); err != nil {
 		db.close()
 		return nil, err
 	}

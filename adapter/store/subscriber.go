@@ -19,12 +19,18 @@ SELECT p.id, p.kind, p.organisation, p.role, p.client, p.version, p.status, p.pr
 // The deliveries to a subscriber have no referral.
 const countOpen = "(SELECT COUNT(*) FROM delivery d WHERE d.referral = '' AND d.recipient = p.id AND d.open = 1)"
 
-func scanSubscriber(rows *sql.Rows) (p referral.Subscriber, err error) {
+func (db *database) scanSubscriber(rows *sql.Rows) (p referral.Subscriber, err error) {
 	var until, heartbeat, beat, ends, created, updated int64
 	err = rows.Scan(&p.ID, &p.Kind, &p.Organisation, &p.Role, &p.Client, &p.Version, &p.Status, &p.Problem, &p.URL, &p.Settings, &p.Secret, &p.Former,
 		&until, &p.Reached, &p.Sent, &heartbeat, &beat, &ends, &created, &updated, &p.Open)
 	p.FormerUntil, p.Beat, p.Ends, p.Created, p.Updated = fromMilli(until), fromMilli(beat), fromMilli(ends), fromMilli(created), fromMilli(updated)
 	p.Heartbeat = time.Duration(heartbeat) * time.Millisecond
+	if err == nil {
+		err = db.keys.openText(sealedSecret, &p.Secret, p.ID)
+	}
+	if err == nil {
+		err = db.keys.openText(sealedFormer, &p.Former, p.ID)
+	}
 	return p, err
 }
 
@@ -46,19 +52,19 @@ func (s *Store) AddSubscriber(ctx context.Context, p *referral.Subscriber, a ref
 		b.add(tableSubscriber, p.ID, p.Kind, audience, p.Organisation, string(p.Role), p.Client, int64(p.Version), p.Status, p.Problem, clean(p.URL),
 			string(p.Settings), p.Secret, p.Former, milli(p.FormerUntil), p.Reached, p.Sent, p.Heartbeat.Milliseconds(), milli(p.Beat), milli(p.Ends),
 			milli(p.Created), milli(p.Updated))
-		return b.finish(ctx, tx, a, p.Updated, first)
+		return s.db.finish(ctx, tx, &b, a, p.Updated, first)
 	})
 }
 
 // finish adds an audit and deliveries and writes the batch.
-func (b *batch) finish(ctx context.Context, tx session, a referral.Audit, at time.Time, deliveries []referral.Delivery) error {
+func (db *database) finish(ctx context.Context, tx session, b *batch, a referral.Audit, at time.Time, deliveries []referral.Delivery) error {
 	b.addAudit(&a, at)
 	for i := range deliveries {
 		if err := b.addDelivery(&deliveries[i], i); err != nil {
 			return err
 		}
 	}
-	return b.write(ctx, tx)
+	return db.insert(ctx, tx, b)
 }
 
 // inWrite runs one write and says what its error means.
@@ -85,7 +91,7 @@ func (s *Store) Subscriber(ctx context.Context, audience, kind, id string) (*ref
 	if err != nil {
 		return nil, fault(err)
 	}
-	p, err := one(rows, scanSubscriber)
+	p, err := one(rows, s.db.scanSubscriber)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, notFound("there is no such " + kind + ", or none that you may see")
@@ -116,7 +122,7 @@ func (s *Store) Subscribers(ctx context.Context, audience, kind string, page ref
 	if err != nil {
 		return nil, "", fault(err)
 	}
-	list, err := all(rows, scanSubscriber)
+	list, err := all(rows, s.db.scanSubscriber)
 	if err != nil {
 		return nil, "", fault(err)
 	}
@@ -141,8 +147,16 @@ const (
 // ChangeSubscriber stores the next version of a subscriber. Reached only ever grows.
 // Errors: conflict with the rule "version-conflict", transient.
 func (s *Store) ChangeSubscriber(ctx context.Context, p *referral.Subscriber, order referral.LaneOrder, a referral.Audit, first ...referral.Delivery) error {
+	secret, err := s.db.keys.sealValue(sealedSecret, []byte(p.Secret), p.ID)
+	if err != nil {
+		return err
+	}
+	former, err := s.db.keys.sealValue(sealedFormer, []byte(p.Former), p.ID)
+	if err != nil {
+		return err
+	}
 	return s.inWrite(ctx, true, func(tx session) error {
-		n, err := tx.exec(ctx, updateSubscriber, int64(p.Version), p.Status, p.Problem, clean(p.URL), string(p.Settings), p.Secret, p.Former, milli(p.FormerUntil),
+		n, err := tx.exec(ctx, updateSubscriber, int64(p.Version), p.Status, p.Problem, clean(p.URL), string(p.Settings), string(secret), string(former), milli(p.FormerUntil),
 			p.Reached, p.Reached, p.Heartbeat.Milliseconds(), milli(p.Beat), milli(p.Ends), milli(p.Updated), p.ID, int64(p.Version-1))
 		if err != nil {
 			return err
@@ -161,7 +175,7 @@ func (s *Store) ChangeSubscriber(ctx context.Context, p *referral.Subscriber, or
 			return err
 		}
 		var b batch
-		return b.finish(ctx, tx, a, p.Updated, first)
+		return s.db.finish(ctx, tx, &b, a, p.Updated, first)
 	})
 }
 
@@ -182,7 +196,7 @@ func (s *Store) RemoveSubscriber(ctx context.Context, p *referral.Subscriber, a 
 			}
 		}
 		var b batch
-		return b.finish(ctx, tx, a, a.At, nil)
+		return s.db.finish(ctx, tx, &b, a, a.At, nil)
 	})
 }
 
@@ -211,7 +225,7 @@ func (s *Store) DueSubscribers(ctx context.Context, now time.Time) ([]referral.S
 	if err != nil {
 		return nil, fault(err)
 	}
-	list, err := all(rows, scanSubscriber)
+	list, err := all(rows, s.db.scanSubscriber)
 	return list, fault(err)
 }
 
@@ -239,7 +253,7 @@ func (s *Store) Advance(ctx context.Context, a referral.Advance) (bool, error) {
 			}
 		}
 		done = true
-		return b.write(ctx, tx)
+		return s.db.insert(ctx, tx, &b)
 	})
 	return done && err == nil, err
 }

@@ -20,13 +20,16 @@ FROM referral f JOIN content c ON c.referral = f.id
 WHERE `
 
 // scanReferral reads a row of referralColumns, and what follows them into more.
-func scanReferral(rows *sql.Rows, more ...any) (r referral.Record, err error) {
+func (db *database) scanReferral(rows *sql.Rows, more ...any) (r referral.Record, err error) {
 	var created, updated, since, due, overdue, remind, risk, told int64
 	err = rows.Scan(append([]any{&r.ID, &r.Organisation, &r.Owner, &r.Pool, &r.Version, &r.Status, &r.BusinessStatus, &r.Patient, &r.ServiceRequest,
 		&r.Filler, &r.Sharing, &r.Dialect, &r.Attempts, &created, &updated, &r.Former, &r.Follows, &r.Root, &r.Unfiled, &since, &due, &overdue, &remind,
 		&risk, &told, &r.Priority, &r.Registered, &r.Content}, more...)...)
 	r.Created, r.Updated, r.Since, r.Due = fromMilli(created), fromMilli(updated), fromMilli(since), fromMilli(due)
 	r.Remind, r.Overdue, r.Risk, r.RiskTold = fromMilli(remind), overdue == 1, risk == 1, told == 1
+	if err == nil {
+		r.Content, err = db.keys.openValue(sealedContent, r.Content, r.ID)
+	}
 	return r, err
 }
 
@@ -37,10 +40,10 @@ func (s *Store) Referral(ctx context.Context, scope referral.Scope, id string) (
 	if err != nil {
 		return nil, fault(err)
 	}
-	r, err := one(rows, func(rows *sql.Rows) (referral.Record, error) { return scanReferral(rows) })
+	r, err := one(rows, func(rows *sql.Rows) (referral.Record, error) { return s.db.scanReferral(rows) })
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, notFound("there is no such referral, or none that you may see")
+		return nil, s.missing(ctx, scope, clean(id), notFound("there is no such referral, or none that you may see"))
 	case err != nil:
 		return nil, fault(err)
 	}
@@ -83,7 +86,7 @@ func (s *Store) Referrals(ctx context.Context, scope referral.Scope, f referral.
 	var key, last int64
 	list, err = all(rows, func(rows *sql.Rows) (referral.Record, error) {
 		last = key // of the row before
-		return scanReferral(rows, &key)
+		return s.db.scanReferral(rows, &key)
 	})
 	if err != nil {
 		return nil, "", fault(err)
@@ -109,11 +112,14 @@ func (s *Store) Original(ctx context.Context, scope referral.Scope, id string) (
 		return nil, fault(err)
 	}
 	m, err := one(rows, func(rows *sql.Rows) (m referral.Message, err error) {
-		return m, rows.Scan(&m.ID, &m.Client, &m.Dialect, &m.ContentType, &m.SHA256, &m.Body)
+		if err = rows.Scan(&m.ID, &m.Client, &m.Dialect, &m.ContentType, &m.SHA256, &m.Body); err == nil {
+			m.Body, err = s.db.keys.openValue(sealedMessage, m.Body, m.ID)
+		}
+		return m, err
 	})
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, notFound("there is no such referral, or none that you may see, or it began without a message")
+		return nil, s.missing(ctx, scope, clean(id), notFound("there is no such referral, or none that you may see, or it began without a message"))
 	case err != nil:
 		return nil, fault(err)
 	}
