@@ -72,12 +72,6 @@ func prepare(c *referral.Change) (*prepared, error) {
 	return p, p.prepareDeliveries(c)
 }
 
-func (b *batch) addAudit(a *referral.Audit, at time.Time) {
-	// An audit that reached no organisation keeps none: it belongs to nobody's data.
-	b.add(tableAudit, orNew(a.ID), a.Organisation, milli(orTime(a.At, at)), a.Client, a.Actor, string(a.Role), a.Action,
-		a.Interaction, a.Outcome, clean(a.Entity), a.Patient, clean(a.RequestID), clean(a.Query), a.Issue)
-}
-
 func (p *prepared) prepareKeys(c *referral.Change, at int64) {
 	response := ""
 	if r := c.Response; r != nil && len(c.Keys) > 0 {

@@ -23,6 +23,9 @@ type Store struct {
 	wake       chan struct{}
 	wakeEvents chan struct{} // of the queue that Notices gives
 	followers  *followers
+
+	aside   sync.Mutex // held by a write beside the committers that brings audit records
+	records *chain     // theirs
 }
 
 var _ referral.Store = (*Store)(nil)
@@ -34,6 +37,8 @@ type options struct {
 	readers    int           // connections that read
 	patience   time.Duration // how long one transaction may take
 	few, many  int           // see leadOf
+	key        *AuditKey     // seals the checkpoints of the audit
+	tell       func(Checkpoint)
 }
 
 // Option changes how a Store works.
@@ -48,6 +53,14 @@ func Group(n int) Option { return func(o *options) { o.group = max(n, 1) } }
 
 // Readers sets how many connections read, 4 unless set.
 func Readers(n int) Option { return func(o *options) { o.readers = max(n, 1) } }
+
+// Sealed has the checkpoints of the audit sealed with a key; nil leaves them unsealed.
+func Sealed(k *AuditKey) Option { return func(o *options) { o.key = k } }
+
+// Checkpoints has tell called with each checkpoint of the audit once it is durable, so that
+// it can be kept where nobody who can change the database can change it. It must not block,
+// and be safe for concurrent use.
+func Checkpoints(tell func(Checkpoint)) Option { return func(o *options) { o.tell = tell } }
 
 // Open connects to a database and brings its schema up to date. url is one of
 //
@@ -75,6 +88,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, options: o, queue: make(chan *pending, 4*o.group), wake: make(chan struct{}, 1), wakeEvents: make(chan struct{}, 1), followers: newFollowers()}
+	s.records = s.newChain()
 	if !db.postgres {
 		s.options.committers = 1
 	}
@@ -98,7 +112,13 @@ func (s *Store) Close(ctx context.Context) error {
 	s.gate.Unlock()
 
 	drained := make(chan struct{})
-	go func() { s.committers.Wait(); close(drained) }()
+	go func() {
+		s.committers.Wait()
+		s.aside.Lock()
+		s.end(s.records)
+		s.aside.Unlock()
+		close(drained)
+	}()
 	select {
 	case <-drained:
 		return s.db.close()
