@@ -126,7 +126,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.events, err = newEvents(a.store, service, c, observe, log); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
-	services, err := a.newDirectory(compiled)
+	services, err := a.newDirectory(compiled, service)
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
@@ -186,7 +186,7 @@ func (a *app) run(ctx context.Context) error {
 }
 
 // newDirectory makes the directory of services and what keeps it fresh.
-func (a *app) newDirectory(compiled *artefacts) (*gateway.Directory, error) {
+func (a *app) newDirectory(compiled *artefacts, service *referral.Service) (*gateway.Directory, error) {
 	feeds, err := parseFeeds(a.config.Feeds, a.config.PlainFeeds)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (a *app) newDirectory(compiled *artefacts) (*gateway.Directory, error) {
 		return nil, err
 	}
 	a.feeds = &refresher{directory: d, feeds: feeds, plain: a.config.PlainFeeds, log: a.log}
-	return offered(d, a.store), nil
+	return offered(d, service), nil
 }
 
 // verifier trusts our own issuer and the partners' registered client keys.

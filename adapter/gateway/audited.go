@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +21,49 @@ func audited(query string) string {
 	sum := sha256.Sum256([]byte(query))
 	mark := "…sha256:" + hex.EncodeToString(sum[:])
 	return strings.ToValidUTF8(query[:maxAudited-len(mark)], "") + mark
+}
+
+// invoked is what the audit calls what was asked for: an interaction, or an operation with
+// its dollar sign.
+func (x *exchange) invoked() string {
+	switch {
+	case x.interaction != "":
+		return x.interaction
+	case x.route.operation != nil:
+		return "$" + x.route.operation.name
+	}
+	return x.route.interactions[0]
+}
+
+// address is where the connection comes from: the client, or a proxy before us.
+func (x *exchange) address() string {
+	host, _, err := net.SplitHostPort(x.Request.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// actions are what interactions do to data; the others, and operations, execute.
+// Source: http://hl7.org/fhir/R4/valueset-audit-event-action.html.
+var actions = map[string]string{"create": "C", "read": "R", "vread": "R", "update": "U", "patch": "U", "delete": "D"}
+
+// access records the access, unless the domain has: that of an artefact, an operation on
+// one, a batch beside its entries, or a wait for events in vain. What is open to
+// everybody leaves no record.
+func (x *exchange) access() error {
+	if x.recorded || x.route.open || x.Operations.Accessed == nil {
+		return nil
+	}
+	action, entity := actions[x.invoked()], x.entity
+	if action == "" {
+		action = "E"
+	}
+	if entity == "" {
+		entity = x.route.resource
+	}
+	x.recorded = true
+	return x.Operations.Accessed(x.context(), x.call, x.invoked(), action, entity)
 }
 
 // anonymousRecords is how many refusals of unknown callers are audited in a second.

@@ -73,7 +73,7 @@ func (x *exchange) record(err error) {
 			x.unrecorded = panicked(p)
 		}
 	}()
-	x.unrecorded = x.Operations.Refused(ctx, x.call, x.route.interactions[0], x.entity, err)
+	x.unrecorded = x.Operations.Refused(ctx, x.call, x.invoked(), x.entity, err)
 }
 
 // panicError is a panic in a handler. Its text is what the runtime said; a value

@@ -14,4 +14,6 @@ type Call struct {
 	ContentType    string // of Body
 	Body           []byte // the request as received
 	Query          string // the raw query string, for audit
+	Address        string // network address that it came from, "" when unknown
+	Recorded       *bool  // set once the call has its record in the audit; nil for nobody who asks
 }

@@ -77,10 +77,10 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 		a.Interaction = "transaction"
 	}
 	if len(in.items) > 0 {
-		a.Entity = in.items[0].reference()
+		a.Entity, a.Version = in.items[0].reference(), in.items[0].number
 	}
 	if in.request != nil {
-		a.Entity = "Task/" + in.referral
+		a.Entity, a.Version = "Task/"+in.referral, 1
 	}
 	change.Audits = []Audit{a}
 	response := in.answer()
