@@ -85,7 +85,11 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
-	if a.store, err = store.Open(ctx, c.Database); err != nil {
+	sealing, err := sealingKey(c.AuditKey)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close())
+	}
+	if a.store, err = store.Open(ctx, c.Database, store.Sealed(sealing), store.Checkpoints(logCheckpoint(log))); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
 	registry := newRegistry(a.store)

@@ -63,6 +63,8 @@ type Config struct {
 	EventsFor          time.Duration `help:"How long events are kept for those who follow them." env:"ADAPTER_EVENTS_FOR" name:"events-for" default:"2160h"`
 	SubscriberNetworks []string      `help:"Networks, such as 127.0.0.0/8, in which webhooks and Subscriptions may be told besides the public internet; http is allowed to loopback addresses in them." env:"ADAPTER_SUBSCRIBER_NETWORKS" name:"subscriber-networks"`
 
+	AuditKey string `help:"File of the key that seals the audit: an Ed25519 key in PEM, or a secret of at least 32 bytes; without one the checkpoints are not sealed." env:"ADAPTER_AUDIT_KEY_FILE" name:"audit-key" default:""`
+
 	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
 

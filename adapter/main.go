@@ -30,6 +30,7 @@ type commands struct {
 	Token    tokenCmd    `cmd:"" help:"Make a bearer token for development."`
 	Replay   replayCmd   `cmd:"" help:"List dead deliveries, or send one again."`
 	Ledger   ledgerCmd   `cmd:"" help:"Show the loops that are open for too long: overdue referrals, outcomes not in a record."`
+	Audit    auditCmd    `cmd:"" help:"Verify the audit: that nobody changed, removed or moved a record."`
 	Services servicesCmd `cmd:"" help:"Import, list and locate the services that can be prescribed."`
 	Config   configCmd   `cmd:"" help:"Print the effective configuration, secrets hidden."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

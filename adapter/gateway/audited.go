@@ -4,9 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"spadapter/adapter/referral"
 )
 
 // maxAudited bounds the bytes of a query that the audit keeps.
@@ -92,4 +95,14 @@ func (b *bucket) take(now time.Time) bool {
 	}
 	b.tokens--
 	return true
+}
+
+// auditRoutes lists what is offered on the audit itself, which is not stored as resources.
+func auditRoutes() []*route {
+	const path, kind = fhirBase + "/" + referral.TypeAudit, referral.TypeAudit
+	return []*route{
+		{method: http.MethodGet, path: path + "/:id", resource: kind, letter: 'r', interactions: []string{"read"}, handle: read},
+		{method: http.MethodGet, path: path, resource: kind, letter: 's', interactions: []string{"search-type"}, handle: search},
+		{method: http.MethodPost, path: path + "/_search", resource: kind, letter: 's', interactions: []string{"search-type"}, body: mediaForm, handle: search},
+	}
 }

@@ -69,6 +69,9 @@ func (s *Service) scope(c Call) Scope { return s.Partners.scope(c.Principal) }
 // Read gives the current version of a resource the caller may see.
 // Errors: not-found, deleted.
 func (s *Service) Read(ctx context.Context, c Call, resourceType, id string) (*Version, error) {
+	if resourceType == TypeAudit {
+		return s.readAudit(ctx, c, id)
+	}
 	v, err := s.Store.Read(ctx, s.scope(c), resourceType, id)
 	if err != nil {
 		return nil, err
@@ -110,6 +113,9 @@ func (s *Service) History(ctx context.Context, c Call, resourceType, id string, 
 
 // Search finds current resources. Errors: value for a bad cursor.
 func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
+	if q.Type == TypeAudit {
+		return s.searchAudits(ctx, c, q)
+	}
 	found, err := s.Store.Search(ctx, s.scope(c), q)
 	if err != nil {
 		return Found{}, err
