@@ -71,6 +71,9 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 		v.Body = fhir.Encode(it.node)
 		change.Versions = append(change.Versions, v)
 	}
+	if content != nil {
+		change.Versions = append(change.Versions, in.origin(change.Versions, change.Message, in.s.Dialect(in.sender).Intake))
+	}
 	a := in.s.audit(in.c, "create", "C", nil)
 	a.Organisation, a.Patient, a.Actor = in.sender, in.patient, in.sender
 	if in.root.ResourceType() == "Bundle" {
