@@ -17,6 +17,7 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/referral"
+	"spadapter/adapter/store"
 	"spadapter/adapter/store/storetest"
 )
 
@@ -347,4 +348,15 @@ func TestProvenanceOfAnIntake(t *testing.T) {
 	if again := worker.provenanceOf(task); len(again) != 1 {
 		t.Errorf("%d Provenances after the outcome", len(again))
 	}
+}
+
+// verified looks through the audit of a world, which may be at work.
+func (w *world) verified() *store.AuditReport {
+	w.t.Helper()
+	s := storetest.Open(w.t, w.database)
+	report, err := s.VerifyAudit(w.t.Context(), nil, nil, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return report
 }

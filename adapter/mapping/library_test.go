@@ -250,7 +250,9 @@ func TestHashOfADialect(t *testing.T) {
 		"the map":             func(f fstest.MapFS) { f["a/a.map"] = file1(gender("a", "female")) },
 		"a comment":           func(f fstest.MapFS) { f["a/a.map"] = file1(gender("a", "male") + "\n// later") },
 		"a map it can import": func(f fstest.MapFS) { f["base/shared.map"] = file1(sharedMap + "\n// later") },
-		"a code map":          func(f fstest.MapFS) { f["base/conceptmap-c.json"] = file1(strings.Replace(codes, "active", "draft", 1)) },
+		"a code map": func(f fstest.MapFS) {
+			f["base/conceptmap-c.json"] = file1(strings.Replace(codes, "active", "draft", 1))
+		},
 	} {
 		if d := shipped(edit); d.Hash == first.Hash {
 			t.Errorf("%s is another, and the hash is the same", name)
