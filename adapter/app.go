@@ -30,6 +30,7 @@ type app struct {
 	config   Config
 	log      *slog.Logger
 	store    *store.Store
+	service  *referral.Service
 	partners *referral.Partners
 	worker   *delivery.Worker
 	events   *events
@@ -112,7 +113,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor,
 		Reachable: c.reachable(),
 	})
-	validator.intake = service
+	a.service, validator.intake = service, service
 	if n, err := service.Learn(ctx); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	} else if n > 0 {
