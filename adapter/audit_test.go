@@ -171,6 +171,8 @@ func TestAuditOfAReferral(t *testing.T) {
 		gp.do(http.MethodGet, "/fhir/R4/"+task+"/_history/1", nil).want(http.StatusOK)
 		gp.get("/fhir/R4/Patient?identifier=" + url.QueryEscape(referral.SystemNHSNumber+"|"+s.nhsNumber)).want(http.StatusOK)
 		gp.get("/fhir/R4/" + task + "/_history").want(http.StatusOK)
+		batch := `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"` + task + `"}},{"request":{"method":"GET","url":"Task/none"}}]}`
+		gp.do(http.MethodPost, "/fhir/R4", []byte(batch)).want(http.StatusOK)
 		worker.get("/api/v1/referrals/" + id + "/summary").want(http.StatusOK)
 		before := operator.audits("patient=" + patient)
 		if len(before) < 11 {
@@ -188,6 +190,14 @@ func TestAuditOfAReferral(t *testing.T) {
 			}
 			if n.Text("purposeOfEvent", "coding", "code") != referral.PurposeTreatment && n.Text("agent", "altId") != "timers" {
 				t.Errorf("no purpose:\n%s", fhir.Encode(n))
+			}
+		}
+		if of(operator.audits("subtype=batch"), "batch", "0") == nil {
+			t.Error("a batch has no record of its own")
+		}
+		for _, n := range of(before, "read", "0") {
+			if n.Child("meta").Child("profile") == nil {
+				t.Errorf("a read keeps to no profile:\n%s", fhir.Encode(n))
 			}
 		}
 		created := of(before, "transaction", "0")

@@ -84,7 +84,10 @@ func (x *exchange) steps() error {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	known := x.adopt()
-	x.call.Recorded, x.call.Address = &x.recorded, x.address()
+	x.call.Recorded = &x.recorded
+	if !known {
+		x.call.Address = x.address()
+	}
 	if x.route.surface != surfacePlain {
 		x.negotiate()
 	}
