@@ -324,7 +324,8 @@ func TestProvenanceOfAnIntake(t *testing.T) {
 	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
 	body := someone(practiceA).message()
 	task := gp.refer(body)
-	list := worker.provenanceOf(task)
+	request := gp.get("/fhir/R4/" + task).want(http.StatusOK).node().Text("focus", "reference")
+	list := worker.provenanceOf(request)
 	if len(list) != 1 {
 		t.Fatalf("%d Provenances", len(list))
 	}
@@ -338,7 +339,7 @@ func TestProvenanceOfAnIntake(t *testing.T) {
 		kinds[reference[:strings.Index(reference, "/")]]++
 		gp.get("/fhir/R4/" + reference).want(http.StatusOK)
 	}
-	if kinds["ServiceRequest"] != 2 || kinds["Observation"] != 3 || kinds["Task"] != 1 || kinds["Patient"] != 1 {
+	if kinds["ServiceRequest"] != 2 || kinds["Observation"] != 3 || kinds["Task"] != 0 || kinds["Patient"] != 1 {
 		t.Errorf("targets: %v", kinds)
 	}
 	sum := sha256.Sum256(body)
@@ -355,7 +356,7 @@ func TestProvenanceOfAnIntake(t *testing.T) {
 	// what the service recorded was made by nobody's map
 	v := worker.act(worker.look(task), "accept", referral.Input{}).view()
 	worker.act(v, "complete", referral.Input{Outcome: fullOutcome()}).want(http.StatusOK)
-	if again := worker.provenanceOf(task); len(again) != 1 {
+	if again := worker.provenanceOf(request); len(again) != 1 {
 		t.Errorf("%d Provenances after the outcome", len(again))
 	}
 }

@@ -19,7 +19,9 @@ const nih = "nih:sha-256;"
 func (in *intake) origin(made []Version, message *Message, with *mapping.Dialect) Version {
 	n := fhir.Types(fhir.R4).New("Provenance")
 	for i := range made {
-		n.Add("target").Set("reference", location(made[i].Type+"/"+made[i].ID, made[i].Number))
+		if made[i].Type != "Task" { // which is the adapter's own, and says nothing of the message
+			n.Add("target").Set("reference", location(made[i].Type+"/"+made[i].ID, made[i].Number))
+		}
 	}
 	at := in.at.Format(instant)
 	n.Set("recorded", at)
