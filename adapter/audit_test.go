@@ -324,7 +324,7 @@ func TestProvenanceOfAnIntake(t *testing.T) {
 	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
 	body := someone(practiceA).message()
 	task := gp.refer(body)
-	request := gp.get("/fhir/R4/" + task).want(http.StatusOK).node().Text("focus", "reference")
+	request := gp.get("/fhir/R4/"+task).want(http.StatusOK).node().Text("focus", "reference")
 	list := worker.provenanceOf(request)
 	if len(list) != 1 {
 		t.Fatalf("%d Provenances", len(list))
