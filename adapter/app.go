@@ -26,6 +26,7 @@ type app struct {
 	config    Config
 	log       *slog.Logger
 	store     *store.Store
+	service   *referral.Service
 	partners  *referral.Partners
 	authority *authority
 	worker    *delivery.Worker
@@ -86,7 +87,11 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.authority, err = newAuthority(a.config, a.partners, func() *store.Store { return a.store }, log); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
-	if a.store, err = openStore(ctx, c.Database, c.DataKeys, c.DataKeysCommand, store.Patience(c.RequestTimeout)); err != nil {
+	sealing, err := sealingKey(c.AuditKey)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close())
+	}
+	if a.store, err = openStore(ctx, c.Database, c.DataKeys, c.DataKeysCommand, store.Patience(c.RequestTimeout), store.SealedAudit(sealing), store.Checkpoints(logCheckpoint(log))); err != nil {
 		return nil, errors.Join(err, a.listener.Close())
 	}
 	registry := newRegistry(a.store)
@@ -110,7 +115,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor,
 		Reachable: c.reachable(),
 	})
-	validator.intake = service
+	a.service, validator.intake = service, service
 	if n, err := service.Learn(ctx); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	} else if n > 0 {
@@ -128,7 +133,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if a.events, err = newEvents(a.store, service, c, observe, log); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
-	services, err := a.newDirectory(compiled)
+	services, err := a.newDirectory(compiled, service)
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
@@ -236,7 +241,7 @@ func newServer(handler http.Handler, c *crowd, log *slog.Logger) *http.Server {
 }
 
 // newDirectory makes the directory of services and what keeps it fresh.
-func (a *app) newDirectory(compiled *artefacts) (*gateway.Directory, error) {
+func (a *app) newDirectory(compiled *artefacts, service *referral.Service) (*gateway.Directory, error) {
 	feeds, err := parseFeeds(a.config.Feeds, a.config.PlainFeeds)
 	if err != nil {
 		return nil, err
@@ -246,7 +251,7 @@ func (a *app) newDirectory(compiled *artefacts) (*gateway.Directory, error) {
 		return nil, err
 	}
 	a.feeds = &refresher{directory: d, feeds: feeds, plain: a.config.PlainFeeds, log: a.log}
-	return offered(d, a.store), nil
+	return offered(d, service), nil
 }
 
 // loadPartners reads the partner Bundle; without a file there are no partners.

@@ -106,6 +106,8 @@ type Config struct {
 	RetainAuditFor  time.Duration `help:"How long audit records are kept, at least as long; 0 for ever." env:"ADAPTER_RETAIN_AUDIT_FOR" name:"retain-audit-for" default:"0"`
 	RetainFile      string        `help:"JSON file with other times for single organisations." env:"ADAPTER_RETAIN_FILE" name:"retain-file"`
 
+	AuditKey string `help:"File of the key that seals the audit: an Ed25519 key in PEM, or a secret of at least 32 bytes; without one the checkpoints are not sealed." env:"ADAPTER_AUDIT_KEY_FILE" name:"audit-key" default:""`
+
 	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
 

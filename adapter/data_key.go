@@ -19,16 +19,26 @@ type databaseFlags struct {
 	Database        string `help:"sqlite:PATH or postgres://…" env:"ADAPTER_DATABASE" default:"sqlite:adapter.db"`
 	DataKeys        string `help:"Key set that documents in the database are sealed with." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
 	DataKeysCommand string `help:"Command that prints that key set." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
+	AuditKey        string `help:"File of the key that seals the audit, as the servers have it." env:"ADAPTER_AUDIT_KEY_FILE" name:"audit-key"`
 }
 
-// open opens a database that exists.
+// open opens a database that exists. What is done with it is in the audit, sealed as by a server.
 func (f *databaseFlags) open(ctx context.Context) (*store.Store, error) {
+	key, err := sealingKey(f.AuditKey)
+	if err != nil {
+		return nil, err
+	}
+	return f.look(ctx, store.SealedAudit(key))
+}
+
+// look opens a database that exists.
+func (f *databaseFlags) look(ctx context.Context, options ...store.Option) (*store.Store, error) {
 	if path, ok := strings.CutPrefix(f.Database, "sqlite:"); ok {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("there is no database to look into: %w", err)
 		}
 	}
-	return openStore(ctx, f.Database, f.DataKeys, f.DataKeysCommand)
+	return openStore(ctx, f.Database, f.DataKeys, f.DataKeysCommand, options...)
 }
 
 // openStore opens a database with its key set, if there is one.

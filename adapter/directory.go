@@ -62,20 +62,9 @@ func newDirectory(s *store.Store, a *artefacts, c Config) (*directory.Directory,
 	}), nil
 }
 
-// offered is the directory as the gateway offers it, with the audit of the store.
-func offered(d *directory.Directory, s *store.Store) *gateway.Directory {
-	return &gateway.Directory{Directory: d, Record: func(ctx context.Context, c referral.Call, interaction, action, entity string) error {
-		a := referral.Audit{ID: s.NewID(), At: time.Now().UTC().Truncate(time.Millisecond), Action: action, Interaction: interaction, Outcome: "0",
-			Entity: entity, RequestID: c.RequestID, Query: c.Query}
-		if p := c.Principal; p != nil {
-			a.Client, a.Role = p.Client, p.Role
-			if len(p.Organisations) == 1 {
-				// the entries belong to nobody: the caller's organisation has the record
-				a.Actor, a.Organisation = p.Organisations[0], p.Organisations[0]
-			}
-		}
-		return s.Commit(ctx, &referral.Change{Organisation: a.Organisation, At: a.At, Audits: []referral.Audit{a}})
-	}}
+// offered is the directory as the gateway offers it, with the audit of the service.
+func offered(d *directory.Directory, s *referral.Service) *gateway.Directory {
+	return &gateway.Directory{Directory: d, Record: s.Accessed}
 }
 
 // refresher keeps the feeds of the deployment fresh. Any number of processes may run

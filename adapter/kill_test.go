@@ -117,6 +117,9 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 		if n := w.number("SELECT count(*) FROM referral"); n != len(all) {
 			t.Errorf("%d referrals are stored, %d were sent", n, len(all))
 		}
+		if report := w.verified(); len(report.Faults) > 0 || len(report.Streams) < 3 {
+			t.Errorf("the audit after the kills: %+v", report)
+		}
 		t.Logf("%d of %d were acknowledged before the kills", acknowledged, len(all))
 	})
 }

@@ -31,6 +31,7 @@ type commands struct {
 	Assertion assertionCmd `cmd:"" help:"Make a client assertion, to get a token at the token endpoint."`
 	Replay    replayCmd    `cmd:"" help:"List dead deliveries, or send one again."`
 	Ledger    ledgerCmd    `cmd:"" help:"Show the loops that are open for too long: overdue referrals, outcomes not in a record."`
+	Audit     auditCmd     `cmd:"" help:"Verify the audit: that nobody changed, removed or moved a record."`
 	Services  servicesCmd  `cmd:"" help:"Import, list and locate the services that can be prescribed."`
 	DataKeys  dataKeysCmd  `cmd:"" name:"data-keys" help:"Make the key set that documents in the database are sealed with, or its successor."`
 	Encrypt   encryptCmd   `cmd:"" help:"Seal what is in the database with the newest key, beside a running server."`

@@ -28,18 +28,14 @@ type purgeCmd struct {
 	Force        bool     `help:"Also referrals with an outcome that is not in a record."`
 }
 
-// auditPruner removes the audit records of an organisation from before a time and gives how
-// many. It is called once for each organisation that has a time for them.
-type auditPruner func(ctx context.Context, s *store.Store, organisation string, before time.Time) (int, error)
-
 func (c *purgeCmd) Run() error {
 	return withStore(&c.databaseFlags, func(ctx context.Context, s *store.Store) error {
-		return c.run(ctx, s, time.Now().UTC(), os.Stdout, os.Stderr, nil)
+		return c.run(ctx, s, time.Now().UTC(), os.Stdout, os.Stderr)
 	})
 }
 
-// run is Run at a time. prune is nil where nothing removes audit records.
-func (c *purgeCmd) run(ctx context.Context, s *store.Store, now time.Time, out, progress io.Writer, prune auditPruner) error {
+// run is Run at a time.
+func (c *purgeCmd) run(ctx context.Context, s *store.Store, now time.Time, out, progress io.Writer) error {
 	retention, err := readRetention(c.RetainFor, c.RetainAuditFor, c.RetainFile)
 	if err != nil {
 		return err
@@ -70,12 +66,10 @@ func (c *purgeCmd) run(ctx context.Context, s *store.Store, now time.Time, out, 
 		if err != nil {
 			return errors.Join(err, tab.Flush())
 		}
-		if keep := retention.Audit(ods); keep > 0 && c.Patient == "" && c.Apply && prune != nil {
-			n, err := prune(ctx, s, ods, now.Add(-keep))
-			fmt.Fprintf(tab, "%s\taudit\t%d\n", ods, n)
-			if err != nil {
-				return errors.Join(err, tab.Flush())
-			}
+	}
+	if len(c.Organisation) == 0 && c.Patient == "" {
+		if err := c.records(ctx, s, tab, now, retention.EveryAudit()); err != nil {
+			return errors.Join(err, tab.Flush())
 		}
 	}
 	if err := tab.Flush(); err != nil {
@@ -85,6 +79,28 @@ func (c *purgeCmd) run(ctx context.Context, s *store.Store, now time.Time, out, 
 		fmt.Fprintf(out, "\n%d requests and %d people were removed\n", all.Requests, all.People)
 	} else {
 		fmt.Fprintf(out, "\n%d requests and %d people would be removed; nothing was changed: give -apply to remove them\n", all.Requests, all.People)
+	}
+	return nil
+}
+
+// records removes the records of the audit that no organisation keeps any more. They are one
+// chain for all organisations, so the longest time holds for all of them; and while
+// there is a hold on anything none goes, since records say who saw it.
+func (c *purgeCmd) records(ctx context.Context, s *store.Store, tab io.Writer, now time.Time, keep time.Duration) error {
+	holds, err := s.Holds(ctx, false)
+	switch before := now.Add(-keep); {
+	case err != nil:
+		return err
+	case keep == 0:
+		fmt.Fprintln(tab, "all\taudit, kept for ever\t")
+	case len(holds) > 0:
+		fmt.Fprintln(tab, "all\taudit, kept while there is a hold\t")
+	case !c.Apply:
+		fmt.Fprintf(tab, "all\taudit, records before %s\t\n", before.Format(time.DateOnly))
+	default:
+		n, err := s.PruneAudit(ctx, before)
+		fmt.Fprintf(tab, "all\taudit\t%d\n", n)
+		return err
 	}
 	return nil
 }

@@ -72,5 +72,23 @@ func TestPurgeBesideAServer(t *testing.T) {
 		if n := w.number("SELECT count(*) FROM audit WHERE interaction = 'purge' AND query LIKE '%sha256=%'"); n != 2 {
 			t.Errorf("%d audit records of purges", n)
 		}
+
+		// the audit goes last, in one piece for all organisations, and not while there is a hold
+		records := w.number("SELECT count(*) FROM audit")
+		run("holds organisation "+practiceB, "hold", "add", "organisation", practiceB, "-reason", "inquiry", "-by", "someone")
+		run("kept while there is a hold", "purge", "-retain-for", "1ms", "-retain-audit-for", "1ms", "-apply")
+		if n := w.number("SELECT count(*) FROM audit"); n < records {
+			t.Errorf("%d of %d audit records are left under a hold", n, records)
+		}
+		if err := db.QueryRow("SELECT id FROM hold WHERE lifted = 0").Scan(&hold); err != nil {
+			t.Fatal(err)
+		}
+		run("is lifted", "hold", "remove", hold, "-reason", "answered")
+		run("records before", "purge", "-retain-for", "1ms", "-retain-audit-for", "1ms")
+		run("audit", "purge", "-retain-for", "1ms", "-retain-audit-for", "1ms", "-apply")
+		if n := w.number("SELECT count(*) FROM audit"); n >= records/2 {
+			t.Errorf("%d of %d audit records are left", n, records)
+		}
+		run("every record is as it was written", "audit", "verify")
 	})
 }

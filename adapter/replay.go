@@ -50,7 +50,7 @@ func (c *replayCmd) Run() error {
 	failed := 0
 	for _, id := range ids {
 		next, err := s.Replay(ctx, id, time.Now().UTC(), c.Force, referral.Audit{
-			ID: s.NewID(), At: time.Now().UTC(), Client: "adapter replay", Role: auth.RoleOperator, Action: "U", Interaction: "replay", Outcome: "0",
+			At: time.Now().UTC(), Client: "adapter replay", Role: auth.RoleOperator, Action: "U", Interaction: "replay", Outcome: "0",
 		})
 		if err != nil {
 			failed++

@@ -27,6 +27,7 @@ const maxAnswers = 16 << 20
 //
 // Source: http://hl7.org/fhir/R4/http.html#transaction.
 func (x *exchange) batch(root *fhir.Node) error {
+	x.interaction = "batch"
 	entries := root.All("entry")
 	if len(entries) > maxEntries {
 		return issue.Newf(issue.TooCostly, "batch-limit", "a batch may have at most %d entries", maxEntries).At("Bundle.entry")

@@ -233,7 +233,7 @@ func TestConvertRefuses(t *testing.T) {
 		t.Error(rec.Header())
 	}
 	for _, r := range w.refused {
-		if r.call.Principal != nil && r.interaction != "operation" && !strings.Contains(r.err.Error(), "method") {
+		if r.call.Principal != nil && r.interaction != "$convert" && !strings.Contains(r.err.Error(), "method") {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -28,17 +28,19 @@ type exchange struct {
 	pretty bool
 	entity string // "Patient/0190…", once the id has the form of one
 
-	wished     string          // the value of _format
-	unwanted   error           // what is wrong with the query or the format that is asked for
-	reply      *reply          // of an entry of a batch, which is counted and logged with the batch; nil outside
-	place      place           // of the body among those in work
-	turn       string          // whose turn it has, "" when none
-	received   bool            // the body is here, to its end
-	work       context.Context // with the time that the request has; nil before
-	cancel     context.CancelFunc
-	again      time.Duration // when to come again, where that is known
-	refusal    error         // what the response says went wrong, for the log line
-	unrecorded error         // why the refusal could not be recorded
+	interaction string          // for the audit: the first of the route unless it is set
+	recorded    bool            // the access has its record
+	wished      string          // the value of _format
+	unwanted    error           // what is wrong with the query or the format that is asked for
+	reply       *reply          // of an entry of a batch, which is counted and logged with the batch; nil outside
+	place       place           // of the body among those in work
+	turn        string          // whose turn it has, "" when none
+	received    bool            // the body is here, to its end
+	work        context.Context // with the time that the request has; nil before
+	cancel      context.CancelFunc
+	again       time.Duration // when to come again, where that is known
+	refusal     error         // what the response says went wrong, for the log line
+	unrecorded  error         // why the refusal could not be recorded
 }
 
 // serve is the way every request takes through the gateway.
@@ -93,7 +95,9 @@ func (x *exchange) steps() error {
 		header.Set("Strict-Transport-Security", transportYear)
 	}
 	known := x.adopt()
+	x.call.Recorded = &x.recorded
 	if !known {
+		x.call.Address = x.address()
 		x.foreign()
 	}
 	if x.route.surface == surfaceFHIR || x.route.surface == surfaceAPI {
@@ -145,8 +149,18 @@ func (x *exchange) context() context.Context {
 	return x.Request.Context()
 }
 
-// send writes the whole response, compressed where the client takes it.
+// send writes the whole response, compressed where the client takes it. No access is
+// answered before it has its record.
 func (x *exchange) send(status int, contentType string, body []byte) {
+	if status < 400 {
+		if err := x.access(); err != nil {
+			for _, name := range []string{"ETag", "Location", "Last-Modified"} {
+				x.Writer.Header().Del(name)
+			}
+			x.refuse(err)
+			return
+		}
+	}
 	// a client that takes its answer slowly holds no room for the bodies of others
 	x.call.Body = nil
 	x.place.release()

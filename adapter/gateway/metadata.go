@@ -7,6 +7,7 @@ import (
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
 )
 
 // metadata is GET [base]/metadata. Every mode gives the CapabilityStatement: R4 lets
@@ -119,6 +120,9 @@ func (g *gateway) addResource(rest *fhir.Node, resource string) {
 		n.Set("conditionalDelete", "not-supported")
 	} else {
 		n.Set("versioning", "no-version")
+		if own := g.Operations.SearchParams(resource); resource == referral.TypeAudit {
+			params = searchParams(own)
+		}
 	}
 	if slices.Contains(interactions, "search-type") {
 		for _, p := range params {

@@ -88,10 +88,12 @@ func (x *exchange) record(err error) {
 	// a client that hung up is audited all the same
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.context()), x.recording())
 	done := make(chan error, 1)
-	go func(g *gateway, c referral.Call, r *route, entity string) {
+	c := x.call
+	c.Recorded = nil // who asks for it may have gone
+	go func(g *gateway, interaction, entity string) {
 		defer cancel()
-		done <- g.recordNow(ctx, c, r, entity, err)
-	}(x.gateway, x.call, x.route, x.entity)
+		done <- g.recordNow(ctx, c, interaction, entity, err)
+	}(x.gateway, x.invoked(), x.entity)
 	select {
 	case x.unrecorded = <-done:
 	case <-ctx.Done():
@@ -103,13 +105,13 @@ func (x *exchange) record(err error) {
 	}
 }
 
-func (g *gateway) recordNow(ctx context.Context, c referral.Call, r *route, entity string, refused error) (err error) {
+func (g *gateway) recordNow(ctx context.Context, c referral.Call, interaction, entity string, refused error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicked(p)
 		}
 	}()
-	return g.Operations.Refused(ctx, c, r.interactions[0], entity, refused)
+	return g.Operations.Refused(ctx, c, interaction, entity, refused)
 }
 
 // panicError is a panic in a handler. Its text is what the runtime said; a value

@@ -60,6 +60,7 @@ func (g *gateway) table() []*route {
 		list = append(list, g.resourceRoutes(resource)...)
 	}
 	list = append(list, g.artefactRoutes()...)
+	list = append(list, auditRoutes()...)
 	if g.Validator != nil {
 		list = append(list, g.validateRoutes()...)
 	}

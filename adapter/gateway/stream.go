@@ -45,6 +45,9 @@ func (x *exchange) stream(f *referral.Follower, feed referral.Feed) error {
 		return err
 	}
 	defer leave()
+	if err := x.access(); err != nil {
+		return err
+	}
 	x.yield()
 	const forever = 365 * 24 * time.Hour
 	ctx, cancel := x.patience(forever)

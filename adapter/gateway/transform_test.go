@@ -108,7 +108,7 @@ func TestTransformRefuses(t *testing.T) {
 	for _, r := range w.refused {
 		entities += r.interaction + " " + r.entity + ","
 	}
-	if !strings.Contains(entities, "operation StructureMap/none,operation ,") {
+	if !strings.Contains(entities, "$transform StructureMap/none,$transform ,") {
 		t.Error(entities)
 	}
 }

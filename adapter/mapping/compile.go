@@ -146,6 +146,11 @@ func (c *compiler) report(e *issue.Error) {
 
 func (c *compiler) compileMap(m *mapDecl) *Map {
 	out := &Map{URL: m.url, Name: m.name, File: m.file.name, text: m.file.text}
+	for _, a := range m.about {
+		if a.key == "version" {
+			out.Version = a.value
+		}
+	}
 	for _, u := range m.uses {
 		if c.typeByURL(u.url) == nil {
 			c.fail(m, u.at, issue.NotFound, "map-type", "no type has the url %s; expected the StructureDefinition of a type of R4 or STU3, such as http://hl7.org/fhir/StructureDefinition/Patient", clip(u.url))

@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"io/fs"
 	"maps"
 	"path"
@@ -27,6 +29,11 @@ type Dialect struct {
 	Set          *Set
 	Codes        *terminology.Registry // the dialect's ConceptMaps and code systems beside those of Env
 	Origin       []File                // what it was made of, by name
+
+	// Hash is the SHA-256, hexadecimal, of what is compiled in: the text of every map and
+	// every resource of codes. Canonical is the url of Map with its version; of a map that
+	// states none, with the first twelve digits of Hash.
+	Hash, Canonical string
 }
 
 // File says which layer one file of a dialect came from.
@@ -208,7 +215,32 @@ func (b *builder) dialect(organisation, name string, shared, own []folder) *Dial
 	}
 	slices.SortStableFunc(d.Origin, func(a, b File) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Path, b.Path)) })
 	d.Map, d.Codes = d.Set.maps[main], d.Set.codes
+	d.Hash = fingerprint(stacks[:])
+	version := d.Map.Version
+	if version == "" {
+		version = d.Hash[:12]
+	}
+	d.Canonical = d.Map.URL + "|" + version
 	return d
+}
+
+// fingerprint is the hash of all that stacks hold in force, whatever folder or layer it
+// came from: what is compiled of the same text has the same.
+func fingerprint(stacks []stack) string {
+	var sums []string
+	for i := range stacks {
+		for _, p := range append(slices.Clone(stacks[i].pieces), stacks[i].imports()...) {
+			text := []byte(p.text)
+			if !p.isMap {
+				text = fhir.Encode(p.resource)
+			}
+			sum := sha256.Sum256(text)
+			sums = append(sums, hex.EncodeToString(sum[:]))
+		}
+	}
+	slices.Sort(sums)
+	sum := sha256.Sum256([]byte(strings.Join(sums, "\n")))
+	return hex.EncodeToString(sum[:])
 }
 
 // stack is one folder's files with those of later layers over them.

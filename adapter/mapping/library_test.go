@@ -228,3 +228,46 @@ func TestLayerFaults(t *testing.T) {
 		t.Errorf("a fault of base is told once: %v", err)
 	}
 }
+
+// What is compiled of the same files has the same hash; a changed map or code map, of
+// whichever folder or layer, gives another.
+func TestHashOfADialect(t *testing.T) {
+	codes := `{"resourceType":"ConceptMap","url":"https://test.example/ConceptMap/c","status":"active"}`
+	shipped := func(edit func(fstest.MapFS)) *Dialect {
+		files := fstest.MapFS{"base/shared.map": file1(sharedMap), "base/conceptmap-c.json": file1(codes), "a/a.map": file1(gender("a", "male")), "b/b.map": file1(gender("b", "male"))}
+		edit(files)
+		lib, err := LoadLibrary(Env{}, Layer{FS: files})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lib.Dialect("", "a")
+	}
+	first := shipped(func(fstest.MapFS) {})
+	if len(first.Hash) != 64 || first.Canonical != first.Map.URL+"|"+first.Hash[:12] {
+		t.Errorf("%+v", first)
+	}
+	for name, edit := range map[string]func(fstest.MapFS){
+		"the map":             func(f fstest.MapFS) { f["a/a.map"] = file1(gender("a", "female")) },
+		"a comment":           func(f fstest.MapFS) { f["a/a.map"] = file1(gender("a", "male") + "\n// later") },
+		"a map it can import": func(f fstest.MapFS) { f["base/shared.map"] = file1(sharedMap + "\n// later") },
+		"a code map": func(f fstest.MapFS) {
+			f["base/conceptmap-c.json"] = file1(strings.Replace(codes, "active", "draft", 1))
+		},
+	} {
+		if d := shipped(edit); d.Hash == first.Hash {
+			t.Errorf("%s is another, and the hash is the same", name)
+		}
+	}
+	for name, edit := range map[string]func(fstest.MapFS){
+		"nothing":         func(fstest.MapFS) {},
+		"another dialect": func(f fstest.MapFS) { f["b/b.map"] = file1(gender("b", "female")) },
+	} {
+		if d := shipped(edit); d.Hash != first.Hash {
+			t.Errorf("%s changed, and the hash is another", name)
+		}
+	}
+	d := shipped(func(f fstest.MapFS) { f["a/a.map"] = file1("/// version = '3.1'\n" + gender("a", "male")) })
+	if d.Canonical != d.Map.URL+"|3.1" {
+		t.Error(d.Canonical)
+	}
+}

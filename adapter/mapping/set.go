@@ -44,9 +44,10 @@ func (s *Set) Map(name string) *Map {
 
 // Map is one compiled map.
 type Map struct {
-	URL  string
-	Name string
-	File string
+	URL     string
+	Name    string
+	File    string
+	Version string // "" when the map states none
 
 	text  string // as it was read
 	entry *group // the first group: where Transform starts

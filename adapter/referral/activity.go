@@ -239,7 +239,7 @@ func (st *step) commitActivity(ctx context.Context) error {
 		s.tellOf(&change.Events[i], r, change.At)
 	}
 	audit := s.audit(st.c, "update", "U", nil)
-	audit.Organisation, audit.Actor, audit.Entity, audit.Patient = r.Organisation, party, "Task/"+a.ID, r.Patient
+	audit.Organisation, audit.Actor, audit.Entity, audit.Version, audit.Patient = r.Organisation, party, "Task/"+a.ID, a.Version, r.Patient
 	change.Audits = []Audit{audit}
 	if err := sound(change); err != nil {
 		return err

@@ -43,7 +43,7 @@ func (s *Service) Activity(ctx context.Context, c Call, id string) (*ActivityVie
 		return nil, err
 	}
 	audit := s.audit(c, "read", "R", nil)
-	audit.Organisation, audit.Entity, audit.Patient = a.Organisation, "Task/"+a.ID, r.Patient
+	audit.Organisation, audit.Entity, audit.Version, audit.Patient = a.Organisation, "Task/"+a.ID, a.Version, r.Patient
 	return v, s.record(ctx, audit)
 }
 
@@ -55,6 +55,8 @@ func (s *Service) Activities(ctx context.Context, c Call, open Wanted, p Page) (
 		return nil, "", err
 	}
 	list = make([]ActivityView, 0, len(found))
+	audit := s.audit(c, "search-type", "E", nil)
+	audit.Entity = "Task"
 	for i := range found {
 		r, err := s.Store.Referral(ctx, Scope{Role: auth.RoleOperator}, found[i].Referral)
 		if err != nil {
@@ -65,11 +67,7 @@ func (s *Service) Activities(ctx context.Context, c Call, open Wanted, p Page) (
 			return nil, "", err
 		}
 		list = append(list, *v)
-	}
-	audit := s.audit(c, "search-type", "E", nil)
-	audit.Entity = "Task"
-	if len(found) > 0 {
-		audit.Organisation = found[0].Organisation
+		audit.shows(found[i].Organisation, r.Patient)
 	}
 	return list, next, s.record(ctx, audit)
 }

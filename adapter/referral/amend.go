@@ -91,7 +91,7 @@ func (st *step) amend(ctx context.Context, move string, data any, touch func(*fh
 		return nil, err
 	}
 	a := s.audit(st.c, "update", "U", nil)
-	a.Organisation, a.Actor, a.Entity, a.Patient = r.Organisation, st.party(), "Task/"+r.ID, r.Patient
+	a.Organisation, a.Actor, a.Entity, a.Version, a.Patient = r.Organisation, st.party(), "Task/"+r.ID, r.Version, r.Patient
 	return &Change{Organisation: r.Organisation, At: st.at, Referral: r, Versions: []Version{version}, Audits: []Audit{a}, Events: []Event{{
 		ID: s.Store.NewID(), Referral: r.ID, Move: move, From: r.Status, To: r.Status, BusinessStatus: r.BusinessStatus,
 		Actor: st.party(), Role: st.role(), At: st.when, Data: mustJSON(data),

@@ -15,4 +15,6 @@ type Call struct {
 	Body           []byte // the request as received
 	Query          string // the raw query string, for audit
 	EndUser        EndUser
+	Address        string // network address that it came from, "" when unknown
+	Recorded       *bool  // set once the call has its record in the audit; nil for nobody who asks
 }

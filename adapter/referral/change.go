@@ -34,7 +34,7 @@ func (st *step) change(ctx context.Context) (*Change, error) {
 	}
 	change := &Change{Organisation: r.Organisation, At: st.at}
 	a := s.audit(st.c, "update", "U", nil)
-	a.Organisation, a.Actor, a.Entity, a.Patient = r.Organisation, st.party(), "Task/"+r.ID, r.Patient
+	a.Organisation, a.Actor, a.Entity, a.Version, a.Patient = r.Organisation, st.party(), "Task/"+r.ID, r.Version, r.Patient
 	if st.actor == ActorTimer {
 		a.Client = "timers"
 	}

@@ -71,16 +71,19 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 		v.Body = fhir.Encode(it.node)
 		change.Versions = append(change.Versions, v)
 	}
+	if content != nil {
+		change.Versions = append(change.Versions, in.origin(change.Versions, change.Message, in.s.Dialect(in.sender).Intake))
+	}
 	a := in.s.audit(in.c, "create", "C", nil)
 	a.Organisation, a.Patient, a.Actor = in.sender, in.patient, in.sender
 	if in.root.ResourceType() == "Bundle" {
 		a.Interaction = "transaction"
 	}
 	if len(in.items) > 0 {
-		a.Entity = in.items[0].reference()
+		a.Entity, a.Version = in.items[0].reference(), in.items[0].number
 	}
 	if in.request != nil {
-		a.Entity = "Task/" + in.referral
+		a.Entity, a.Version = "Task/"+in.referral, 1
 	}
 	change.Audits = []Audit{a}
 	response := in.answer()

@@ -41,7 +41,7 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	if now.Practice != d.Facts.Practice {
 		next.Recipient = now.Practice
 	}
-	a := Audit{ID: s.Store.NewID(), Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
+	a := Audit{Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
 	change := &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}}
 	if now.Sharing != d.Facts.Sharing {

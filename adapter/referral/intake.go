@@ -34,7 +34,7 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 		if err != nil {
 			// what was answered before is answered again, whatever has changed since
 			if known, e := s.Store.Known(ctx, requestKeys(c)); e == nil && known != nil {
-				return s.repeat(known, requestKeys(c))
+				return s.answerAgain(ctx, c, root, known, requestKeys(c))
 			}
 			return nil, err
 		}
@@ -46,7 +46,7 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 		case !errors.As(err, &known) && !errors.Is(err, issue.Conflict):
 			return nil, err
 		case known != nil && known.Key.Kind != KeyPatient && known.Key.Kind != KeyConditional:
-			return s.repeat(known, change.Keys)
+			return s.answerAgain(ctx, c, root, known, change.Keys)
 		case round == maxRounds:
 			return nil, issue.New(issue.LockError, "intake-race", "other messages about the same patient arrived at the same moment; send this one again")
 		}

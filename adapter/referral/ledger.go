@@ -36,6 +36,7 @@ type LedgerCount struct {
 // LedgerEntry is a referral that has stood in its state for longer than it may.
 type LedgerEntry struct {
 	Referral       string     `json:"referral"`
+	Patient        string     `json:"-"` // whom the audit names
 	Practice       Party      `json:"practice"`
 	Owner          *Party     `json:"owner"` // null while nobody has claimed it
 	Status         string     `json:"status"`
@@ -49,6 +50,7 @@ type LedgerEntry struct {
 // LedgerOutcome is something that should be in a record and is not, and why.
 type LedgerOutcome struct {
 	Referral  string    `json:"referral"`
+	Patient   string    `json:"-"` // whom the audit names
 	Practice  Party     `json:"practice"`
 	Status    string    `json:"status"`
 	Move      string    `json:"move,omitempty"`     // row that caused it
@@ -77,6 +79,12 @@ func (s *Service) Ledger(ctx context.Context, c Call, q LedgerQuery) (*Ledger, e
 	}
 	a := s.audit(c, "search-type", "E", nil)
 	a.Entity = "Task"
+	for i := range l.Overdue {
+		a.shows(l.Overdue[i].Practice.ODS, l.Overdue[i].Patient)
+	}
+	for i := range l.Undelivered {
+		a.shows(l.Undelivered[i].Practice.ODS, l.Undelivered[i].Patient)
+	}
 	return l, s.record(ctx, a)
 }
 

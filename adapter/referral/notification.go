@@ -25,7 +25,7 @@ func (s *Service) notification(ctx context.Context, p *Subscriber, d Delivery) (
 	if err := json.Unmarshal(d.Body, &n); err != nil {
 		return nil, issue.New(issue.Exception, "stored-event", "a stored notification cannot be read").Because(err)
 	}
-	body, err := s.bundle(ctx, p, n, set.Content, d.ID, d.Created)
+	body, _, err := s.bundle(ctx, p, n, set.Content, d.ID, d.Created)
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +37,10 @@ func (s *Service) notification(ctx context.Context, p *Subscriber, d Delivery) (
 	return post, nil
 }
 
-// bundle makes a notification Bundle. identity makes its ids, the same for every try.
+// bundle makes a notification Bundle, and gives the resources that it shows. identity makes
+// its ids, the same for every try.
 // Source: http://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-backport-subscription-notification-r4.html.
-func (s *Service) bundle(ctx context.Context, p *Subscriber, n notice, content, identity string, at time.Time) ([]byte, error) {
+func (s *Service) bundle(ctx context.Context, p *Subscriber, n notice, content, identity string, at time.Time) (body []byte, shown []Version, err error) {
 	b := fhir.Types(fhir.R4).New("Bundle")
 	id := uuid.NewSHA1(uuid.NameSpaceURL, []byte(identity)).String()
 	b.Set("id", id)
@@ -48,7 +49,7 @@ func (s *Service) bundle(ctx context.Context, p *Subscriber, n notice, content, 
 	b.Set("timestamp", at.UTC().Format(instant))
 	status, err := s.status(p, n, content)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	entry := b.Add("entry")
 	entry.Set("fullUrl", "urn:uuid:"+id)
@@ -56,12 +57,12 @@ func (s *Service) bundle(ctx context.Context, p *Subscriber, n notice, content, 
 	entry.Append("resource", status)
 	answered(entry, "GET", s.Base+"Subscription/"+p.ID+"/$status")
 	if content != contentFull {
-		return fhir.Encode(b), nil
+		return fhir.Encode(b), shown, nil
 	}
 	for _, e := range n.Events {
 		h, err := (Numbered{Body: e.Event}).happening()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		// as the reader's right is now: what it may not see any more is named, not shown
 		v, err := s.Store.ReadVersion(ctx, s.Partners.scope(&auth.Principal{Role: p.Role, Organisations: organisationsOf(p)}), "Task", h.Data.Referral, h.Data.Version)
@@ -69,25 +70,26 @@ func (s *Service) bundle(ctx context.Context, p *Subscriber, n notice, content, 
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := disclose(p.Role, v); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		task, err := parse(v.Body)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		entry := b.Add("entry")
 		entry.Set("fullUrl", s.Base+"Task/"+v.ID)
 		entry.Append("resource", task)
+		shown = append(shown, *v)
 		method := "PUT"
 		if v.Number == 1 {
 			method = "POST"
 		}
 		answered(entry, method, "Task/"+v.ID)
 	}
-	return fhir.Encode(b), nil
+	return fhir.Encode(b), shown, nil
 }
 
 // profiled names the profile of the guide that a resource keeps to.
@@ -235,8 +237,13 @@ func (s *Service) SubscriptionEvents(ctx context.Context, c Call, id string, fro
 		}
 		n.Events = append(n.Events, noticeEvent{number, feed.Events[0].Body})
 	}
-	if err := s.record(ctx, s.auditSubscriber(c, "events", "E", p)); err != nil {
+	body, shown, err := s.bundle(ctx, p, n, content, s.Store.NewID(), s.now())
+	if err != nil {
 		return nil, err
 	}
-	return s.bundle(ctx, p, n, content, s.Store.NewID(), s.now())
+	a := s.auditSubscriber(c, "events", "E", p)
+	for i := range shown {
+		a.shows(shown[i].Organisation, shown[i].Patient)
+	}
+	return body, s.record(ctx, a)
 }

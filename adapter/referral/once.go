@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/issue"
 )
 
@@ -37,8 +38,12 @@ func (s *Service) answered(ctx context.Context, c Call, keys []Key) (*View, erro
 	if err := json.Unmarshal(response.Body, v); err != nil {
 		return nil, issue.New(issue.Exception, "stored-response", "a stored answer cannot be read").Because(err)
 	}
+	r, err := s.Store.Referral(ctx, Scope{Role: auth.RoleOperator}, v.ID)
+	if err != nil {
+		return nil, err
+	}
 	a := s.audit(c, "read", "R", nil)
-	a.Organisation, a.Entity = v.Requester.ODS, "Task/"+v.ID
+	a.Organisation, a.Entity, a.Version, a.Patient = r.Organisation, "Task/"+v.ID, v.Version, r.Patient
 	return v, s.record(ctx, a)
 }
 

@@ -98,20 +98,33 @@ type Event struct {
 // Audit is one record of an access, successful or refused. Records are append-only.
 // Source: IHE Basic Audit Log Patterns, https://profiles.ihe.net/ITI/BALP/.
 type Audit struct {
-	ID           string
+	ID           string // given by the store; records that were committed later have later ones
 	Organisation string // whose data; "" when none was reached
 	At           time.Time
 	Client       string
 	Actor        string // ODS code the client acted for, "" when unknown
 	Role         auth.Role
-	Action       string // C, R, U, D or E
-	Interaction  string // code of http://hl7.org/fhir/restful-interaction, or the name of an operation
-	Outcome      string // 0 success, 4 refused, 8 failed
-	Entity       string // "Task/0190…", "" for a search or a refusal before any
-	Patient      string // id of the Patient, "" when none
+	User         string // who used the client, "" when only the client is known
+	UserRole     string
+	Purpose      string  // code of PurposeOfUse, "" when nobody asked for anything
+	Token        string  // id of the access token, "" when it has none
+	Address      string  // network address that the request came from, "" for what no request caused
+	Action       string  // C, R, U, D or E
+	Interaction  string  // code of http://hl7.org/fhir/restful-interaction, or the name of an operation
+	Outcome      string  // 0 success, 4 refused, 8 failed
+	Entity       string  // "Task/0190…", a type for a search, "" for a refusal before any
+	Version      int     // of the entity, 0 when it has none or none was reached
+	Patient      string  // id of the Patient, "" when none, or several
+	Shown        []Shown // whose data a list showed, where Organisation and Patient cannot say it
 	RequestID    string
 	Query        string // the raw search, for audit of what was looked for
 	Issue        string // issue type of a refusal
+}
+
+// Shown is what a list showed of one organisation's data.
+type Shown struct {
+	Organisation string   // ODS code
+	Patients     []string // their ids, each once
 }
 
 // DeliveryState is where a delivery stands.

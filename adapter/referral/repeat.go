@@ -1,11 +1,15 @@
 package referral
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 
+	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 )
 
@@ -31,6 +35,26 @@ func (s *Service) repeat(known *Repeat, keys []Key) (*Response, error) {
 		_ = e.With("the existing resource is %s", at)
 	}
 	return nil, e
+}
+
+// answerAgain is repeat for a message, with the record that what is stored was shown again.
+func (s *Service) answerAgain(ctx context.Context, c Call, root *fhir.Node, known *Repeat, keys []Key) (*Response, error) {
+	response, err := s.repeat(known, keys)
+	if err != nil {
+		return nil, err
+	}
+	interaction := "create"
+	if root.ResourceType() == "Bundle" {
+		interaction = "transaction"
+	}
+	var stored *Version
+	kind, rest, _ := strings.Cut(existing(response), "/")
+	if id, _, _ := strings.Cut(rest, "/"); id != "" {
+		if stored, err = s.Store.Read(ctx, Scope{Role: auth.RoleOperator}, kind, id); err != nil && !errors.Is(err, issue.NotFound) && !errors.Is(err, issue.Deleted) {
+			return nil, err
+		}
+	}
+	return response, s.record(ctx, s.audit(c, interaction, "R", stored))
 }
 
 // existing is where an answer said that the resource is, of a transaction its

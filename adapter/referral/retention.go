@@ -78,6 +78,22 @@ func (r *Retention) Audit(organisation string) time.Duration {
 	return days(r.own[organisation].AuditDays, r.audit)
 }
 
+// EveryAudit is after how long no organisation keeps an audit record any more; 0 for never.
+func (r *Retention) EveryAudit() time.Duration {
+	longest := r.audit
+	if longest == 0 {
+		return 0
+	}
+	for ods := range r.own {
+		keep := r.Audit(ods)
+		if keep == 0 {
+			return 0
+		}
+		longest = max(longest, keep)
+	}
+	return longest
+}
+
 func days(own *int, all time.Duration) time.Duration {
 	if own == nil {
 		return all

@@ -19,6 +19,12 @@ func TestRetentionTimes(t *testing.T) {
 			t.Errorf("%s: %v and %v, want %v", ods, r.Closed(ods), r.Audit(ods), want)
 		}
 	}
+	if r.EveryAudit() != 0 {
+		t.Error("records of an organisation that keeps them for ever would go")
+	}
+	if r, err = NewRetention(10*oneDay, 30*oneDay, []byte(`{"organisations": {"Y99001": {"audit_days": 40}, "Y99002": {"audit_days": 20}}}`)); err != nil || r.EveryAudit() != 40*oneDay {
+		t.Errorf("the longest time does not hold for all: %v, %v", r.EveryAudit(), err)
+	}
 	for name, c := range map[string]struct {
 		closed, audit time.Duration
 		file          string

@@ -120,7 +120,12 @@ func CreateTypes() []string { return slices.Clone(accepted) }
 
 // SearchParams lists what Search can find by for a resource type, in alphabetical
 // order; nil for a type that cannot be searched.
-func SearchParams(resourceType string) []SearchParam { return slices.Clone(params[resourceType]) }
+func SearchParams(resourceType string) []SearchParam {
+	if resourceType == TypeAudit {
+		return slices.Clone(auditParams)
+	}
+	return slices.Clone(params[resourceType])
+}
 
 // terms gives the index rows of a resource and the span of its date parameter.
 func terms(n *fhir.Node) (list []Term, from, to time.Time) {

@@ -70,6 +70,9 @@ func (s *Service) scope(c Call) Scope { return s.Partners.scope(c.Principal) }
 // Read gives the current version of a resource the caller may see.
 // Errors: not-found, deleted.
 func (s *Service) Read(ctx context.Context, c Call, resourceType, id string) (*Version, error) {
+	if resourceType == TypeAudit {
+		return s.readAudit(ctx, c, id)
+	}
 	v, err := s.Store.Read(ctx, s.scope(c), resourceType, id)
 	if err != nil {
 		return nil, err
@@ -111,6 +114,9 @@ func (s *Service) History(ctx context.Context, c Call, resourceType, id string, 
 
 // Search finds current resources. Errors: value for a bad cursor.
 func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
+	if q.Type == TypeAudit {
+		return s.searchAudits(ctx, c, q)
+	}
 	found, err := s.Store.Search(ctx, s.scope(c), q)
 	if err != nil {
 		return Found{}, err
@@ -119,53 +125,6 @@ func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
 		return Found{}, err
 	}
 	return found, s.record(ctx, s.auditList(c, "search-type", q.Type, found.Versions))
-}
-
-// Refused records a call that was answered with an error. entity is "Type/id" or "".
-func (s *Service) Refused(ctx context.Context, c Call, interaction, entity string, err error) error {
-	a := s.audit(c, interaction, "E", nil)
-	// whose data was asked for is not known: the caller's organisation has the record
-	a.Outcome, a.Entity, a.Organisation = "4", entity, a.Actor
-	if all := issue.All(err); len(all) > 0 {
-		a.Issue = string(all[0].Type)
-		if all[0].Type.Within(issue.Transient) {
-			a.Outcome = "8"
-		}
-	}
-	return s.record(ctx, a)
-}
-
-// audit makes the record of an access; v is what was reached, nil when nothing.
-func (s *Service) audit(c Call, interaction, action string, v *Version) Audit {
-	a := Audit{ID: s.Store.NewID(), At: s.now(), Action: action, Interaction: interaction, Outcome: "0", RequestID: c.RequestID, Query: c.Query}
-	if p := c.Principal; p != nil {
-		a.Client, a.Role = p.Client, p.Role
-		if len(p.Organisations) == 1 {
-			a.Actor = p.Organisations[0]
-		}
-	}
-	if v != nil {
-		a.Organisation, a.Entity, a.Patient = v.Organisation, v.Type+"/"+v.ID, v.Patient
-	}
-	return a
-}
-
-// auditList records a list: one record with the query, the type in Entity, and the
-// organisation of the first resource shown.
-func (s *Service) auditList(c Call, interaction, resourceType string, list []Version) Audit {
-	a := s.audit(c, interaction, "E", nil)
-	a.Entity = resourceType
-	for _, v := range list {
-		if a.Organisation == "" {
-			a.Organisation = v.Organisation
-		}
-	}
-	return a
-}
-
-// record commits audit records that belong to no other change.
-func (s *Service) record(ctx context.Context, a ...Audit) error {
-	return s.Store.Commit(ctx, &Change{Organisation: a[0].Organisation, At: a[0].At, Audits: a})
 }
 
 // mustJSON encodes a value of ours; its types cannot fail.

@@ -74,6 +74,10 @@ type Store interface {
 	// in the order to send. It knows no scope.
 	Outbox(ctx context.Context, referral string) ([]Delivery, error)
 
+	// Audits gives the audit records that meet a query and that a scope may see: all for an
+	// operator, for a requester those about its data, for an owner those of its accesses.
+	Audits(ctx context.Context, s Scope, q Query) (Audits, error)
+
 	Feeds
 	Subscribers
 }

@@ -81,7 +81,7 @@ func (s *Service) Summary(ctx context.Context, c Call, id, form string) (body []
 		return nil, 0, issue.New(issue.Exception, "summary-pdf", "the PDF could not be made; ask for text/plain").Because(err)
 	}
 	audit := s.audit(c, "read", "R", nil)
-	audit.Organisation, audit.Entity, audit.Patient = r.Organisation, "Task/"+r.ID, r.Patient
+	audit.Organisation, audit.Entity, audit.Version, audit.Patient = r.Organisation, "Task/"+r.ID, r.Version, r.Patient
 	return body, r.Version, s.record(ctx, audit)
 }
 

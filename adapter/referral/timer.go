@@ -129,7 +129,7 @@ func (st *step) tag() *Change {
 	change.Events = []Event{{ID: st.s.Store.NewID(), Referral: r.ID, Move: st.move.ID, From: r.Status, To: r.Status, BusinessStatus: r.BusinessStatus, At: st.at}}
 	st.s.tellOf(&change.Events[0], r, st.at)
 	a := st.s.audit(st.c, "update", "U", nil)
-	a.Client, a.Organisation, a.Entity, a.Patient = "timers", r.Organisation, "Task/"+r.ID, r.Patient
+	a.Client, a.Organisation, a.Entity, a.Version, a.Patient = "timers", r.Organisation, "Task/"+r.ID, r.Version, r.Patient
 	change.Audits = []Audit{a}
 	return change
 }

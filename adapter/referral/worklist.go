@@ -29,8 +29,8 @@ func (s *Service) Worklist(ctx context.Context, c Call, f Filter) (list []View, 
 	}
 	a := s.audit(c, "search-type", "E", nil)
 	a.Entity = "Task"
-	if len(records) > 0 {
-		a.Organisation = records[0].Organisation
+	for i := range records {
+		a.shows(records[i].Organisation, records[i].Patient)
 	}
 	return list, next, s.record(ctx, a)
 }
@@ -46,7 +46,7 @@ func (s *Service) View(ctx context.Context, c Call, id string) (*View, error) {
 		return nil, err
 	}
 	a := s.audit(c, "read", "R", nil)
-	a.Organisation, a.Entity, a.Patient = r.Organisation, "Task/"+r.ID, r.Patient
+	a.Organisation, a.Entity, a.Version, a.Patient = r.Organisation, "Task/"+r.ID, r.Version, r.Patient
 	return v, s.record(ctx, a)
 }
 

@@ -130,7 +130,7 @@ func (s *Store) Restored(ctx context.Context, skip int64, by referral.Audit) (in
 		return 0, issue.New(issue.Value, "restored", "numbers go on by at least 1")
 	}
 	var n int64
-	err := s.inWrite(ctx, false, func(tx session) error {
+	err := s.inWriteAudited(ctx, false, func(tx session) error {
 		if err := s.db.onlySequencer(ctx, tx); err != nil {
 			return issue.New(issue.LockError, "restored", "a server is numbering events on this database: stop it first")
 		}
@@ -149,7 +149,7 @@ func (s *Store) Restored(ctx context.Context, skip int64, by referral.Audit) (in
 			}
 		}
 		var b batch
-		return s.db.finish(ctx, tx, &b, by, by.At, nil)
+		return s.finish(ctx, tx, &b, by, by.At, nil)
 	})
 	return int(n) - 1, err // nobodyYet is none
 }

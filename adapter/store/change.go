@@ -47,7 +47,7 @@ func prepare(c *referral.Change, keys *DataKeys) (*prepared, error) {
 	if m := c.Message; m != nil {
 		message = orNew(m.ID)
 		p.size += len(m.Body)
-		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, clean(m.ContentType), m.SHA256, bytes(m.Body), aboutOf(c))
+		p.rows.add(tableMessage, message, c.Organisation, at, m.Client, m.Dialect, clean(m.ContentType), m.SHA256, bytes(m.Body), subjectOf(c))
 	}
 	p.prepareKeys(c, at, keys)
 	if err := p.prepareVersions(c); err != nil {
@@ -78,18 +78,12 @@ func prepare(c *referral.Change, keys *DataKeys) (*prepared, error) {
 	return p, keys.seal(&p.rows)
 }
 
-func (b *batch) addAudit(a *referral.Audit, at time.Time) {
-	// An audit that reached no organisation keeps none: it belongs to nobody's data.
-	b.add(tableAudit, orNew(a.ID), a.Organisation, milli(orTime(a.At, at)), a.Client, a.Actor, string(a.Role), a.Action,
-		a.Interaction, a.Outcome, clean(a.Entity), a.Patient, clean(a.RequestID), clean(a.Query), a.Issue)
-}
-
 func (p *prepared) prepareKeys(c *referral.Change, at int64, keys *DataKeys) {
 	response := ""
 	if r := c.Response; r != nil && len(c.Keys) > 0 {
 		response = newID()
 		p.size += len(r.Body)
-		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body), aboutOf(c))
+		p.rows.add(tableResponse, response, c.Organisation, at, int64(r.Status), r.ContentType, r.Location, r.ETag, bytes(r.Body), subjectOf(c))
 	}
 	for _, k := range c.Keys {
 		stored := keys.keyOf(k, &p.hidden)
@@ -105,9 +99,9 @@ func (p *prepared) prepareKeys(c *referral.Change, at int64, keys *DataKeys) {
 	}
 }
 
-// aboutOf is what the message and the answer of a change go with: a referral, or a Patient
+// subjectOf is what the message and the answer of a change go with: a referral, or a Patient
 // where there is none; "" for what is about no person.
-func aboutOf(c *referral.Change) string {
+func subjectOf(c *referral.Change) string {
 	if c.Referral != nil {
 		return c.Referral.ID
 	}
@@ -136,7 +130,7 @@ func aboutKey(c *referral.Change, k referral.Key) string {
 			}
 		}
 	}
-	return aboutOf(c)
+	return subjectOf(c)
 }
 
 // ends says whether the version at i is the first and whether it is the last of its

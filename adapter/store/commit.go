@@ -103,13 +103,25 @@ func notStored(ctx context.Context) error {
 		Because(context.Cause(ctx))
 }
 
-// committer writes what waits, group after group, until the queue is closed and empty.
+// committer writes what waits, group after group, until the queue is closed and empty. Its
+// audit records are one stream.
 func (s *Store) committer() {
+	c := s.newChain()
 	for first := range s.queue {
 		if group := s.collect(first); len(group) > 0 {
-			s.commitGroup(group)
+			s.commitGroup(c, group)
 		}
 	}
+	s.end(c)
+}
+
+func (s *Store) newChain() *chain { return &chain{key: s.options.auditKey, tell: s.options.tell} }
+
+// end seals where a stream ends. Where that fails the stream has one checkpoint less.
+func (s *Store) end(c *chain) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.patience)
+	defer cancel()
+	_ = c.close(ctx, s.db)
 }
 
 // collect takes what waits now, without waiting for more: while one group is flushed

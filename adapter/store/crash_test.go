@@ -87,6 +87,9 @@ func TestCrash(t *testing.T) {
 				stored++
 			}
 		}
+		if report := verified(t, s); len(report.Faults) > 0 || report.Records != int64(stored) {
+			t.Errorf("the audit has %d records of %d: %+v", report.Records, stored, report.Faults)
+		}
 		t.Logf("%d tried, %d acknowledged, %d stored", len(tried), len(acknowledged), stored)
 	})
 }
@@ -186,6 +189,9 @@ func TestServerEndsSessions(t *testing.T) {
 	}
 	if count["stored"] == 0 {
 		t.Error("nothing was stored")
+	}
+	if report := verified(t, s); len(report.Faults) > 0 || len(report.Streams) < 3 {
+		t.Errorf("the audit: %+v", report)
 	}
 	t.Log(count)
 }

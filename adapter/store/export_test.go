@@ -39,3 +39,6 @@ func (s *Store) Few(few, many int) { s.options.few, s.options.many = few, many }
 
 // Planned is how PostgreSQL is to plan our statements.
 var Planned = planned
+
+// AuditColumns are the columns of audit in the order of its hash.
+const AuditColumns = auditColumns

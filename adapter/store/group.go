@@ -18,19 +18,19 @@ const maxTries = 4
 
 // commitGroup answers every member of a group. When the group as a whole meets an
 // error that one member may have caused, each is tried alone, so that it harms no other.
-func (s *Store) commitGroup(members []*pending) {
-	err := s.tryGroup(members)
+func (s *Store) commitGroup(c *chain, members []*pending) {
+	err := s.tryGroup(c, members)
 	if err == nil {
 		return
 	}
 	if len(members) > 1 && divisible(err) {
 		for _, p := range members {
-			s.commitGroup([]*pending{p})
+			s.commitGroup(c, []*pending{p})
 		}
 		return
 	}
 	for try := 1; len(members) == 1 && try < maxTries && contended(err); try++ {
-		if err = s.tryGroup(members); err == nil {
+		if err = s.tryGroup(c, members); err == nil {
 			return
 		}
 	}
@@ -108,9 +108,14 @@ type group struct {
 
 // tryGroup writes all members whose demands are met in one transaction, and answers
 // every member once that is durable. On an error none was answered.
-func (s *Store) tryGroup(members []*pending) error {
+func (s *Store) tryGroup(c *chain, members []*pending) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.patience)
 	defer cancel()
+	if audited(members) {
+		if err := c.begin(ctx, s.db); err != nil {
+			return err
+		}
+	}
 	g := &group{db: s.db, members: members, answers: make([]error, len(members))}
 	err := s.db.inTransaction(ctx, func(tx session) error {
 		g.s = tx
@@ -120,15 +125,25 @@ func (s *Store) tryGroup(members []*pending) error {
 		if err := g.update(ctx); err != nil {
 			return err
 		}
-		return tx.run(ctx, g.rows.inserts(g.changes))
+		return c.commit(ctx, tx, &g.rows, g.changes)
 	})
-	if err != nil {
+	if err = c.settle(err); err != nil {
 		return err
 	}
 	for i, p := range members {
 		p.answer <- g.answers[i]
 	}
 	return nil
+}
+
+// audited reports whether a group brings audit records.
+func audited(members []*pending) bool {
+	for _, p := range members {
+		if p.change != nil && len(p.change.rows[tableAudit]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // learn asks the database for all that the members demand, in one query per kind.

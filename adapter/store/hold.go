@@ -28,7 +28,7 @@ func (db *database) lockRetention(ctx context.Context, tx session) error {
 // hold of this kind, transient.
 func (s *Store) Hold(ctx context.Context, h *referral.Hold, by referral.Audit) error {
 	h.ID = orNew(h.ID)
-	return s.inWrite(ctx, false, func(tx session) error {
+	return s.inWriteAudited(ctx, false, func(tx session) error {
 		if err := s.db.lockRetention(ctx, tx); err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (s *Store) Hold(ctx context.Context, h *referral.Hold, by referral.Audit) e
 		}
 		var b batch
 		b.add(tableHold, h.ID, string(h.Kind), h.Target, clean(h.Reason), milli(h.Placed), clean(h.PlacedBy), int64(0), "", "")
-		return s.db.finish(ctx, tx, &b, by, h.Placed, nil)
+		return s.finish(ctx, tx, &b, by, h.Placed, nil)
 	})
 }
 
@@ -92,7 +92,7 @@ func firstText(ctx context.Context, tx session, text string, args ...any) (strin
 // Lift lifts a hold. h names it, and says who lifts it and why. Errors: not-found for one
 // that does not stand, transient.
 func (s *Store) Lift(ctx context.Context, h *referral.Hold, by referral.Audit) error {
-	return s.inWrite(ctx, false, func(tx session) error {
+	return s.inWriteAudited(ctx, false, func(tx session) error {
 		n, err := tx.exec(ctx, "UPDATE hold SET lifted = ?, lifted_by = ?, lifted_why = ? WHERE id = ? AND lifted = 0",
 			milli(h.Lifted), clean(h.LiftedBy), clean(h.LiftedWhy), h.ID)
 		if err != nil {
@@ -103,7 +103,7 @@ func (s *Store) Lift(ctx context.Context, h *referral.Hold, by referral.Audit) e
 		}
 		by.Entity = "hold/" + h.ID
 		var b batch
-		return s.db.finish(ctx, tx, &b, by, h.Lifted, nil)
+		return s.finish(ctx, tx, &b, by, h.Lifted, nil)
 	})
 }
 

@@ -23,6 +23,7 @@ const (
 	tableEvent
 	tableWaiting
 	tableAudit
+	tableAbout
 	tableDelivery
 	tableAttempt
 	tableFeed
@@ -45,7 +46,8 @@ var tableColumns = [tables]struct{ name, columns string }{
 	tableNeed:     {"need", "code, created, referral, organisation"},
 	tableEvent:    {"event", "id, referral, organisation, move, from_status, to_status, business_status, reason, actor, role, at, data, activity"},
 	tableWaiting:  {"waiting", "audiences, body"},
-	tableAudit:    {"audit", "id, organisation, at, client, actor, role, action, interaction, outcome, entity, patient, request_id, query, issue"},
+	tableAudit:    {"audit", auditColumns},
+	tableAbout:    {"audit_about", "about, audit, organisation"},
 	tableDelivery: {"delivery", "id, organisation, referral, recipient, place, state, open, wake, claim, attempts, problem, move, kind, route, content_type, facts, due, expires, created, replay_of, supersedes, body"},
 	tableAttempt:  {"attempt", "delivery, number, organisation, at, duration, state, due, status, issue, details"},
 

@@ -48,19 +48,19 @@ FROM (
     FROM referral f WHERE `
 
 const selectLate = `
-SELECT f.id, f.organisation, f.owner, f.status, f.business_status, f.since, f.due
+SELECT f.id, f.patient, f.organisation, f.owner, f.status, f.business_status, f.since, f.due
 FROM referral f
 WHERE f.open = 1 AND (f.overdue = 1 OR f.due > 0 AND f.due <= ?) AND `
 
 const selectUndelivered = `
-SELECT u.id, u.referral, u.organisation, u.status, u.move, u.recipient, u.state, u.attempts, u.created, u.problem,
+SELECT u.id, u.referral, u.patient, u.organisation, u.status, u.move, u.recipient, u.state, u.attempts, u.created, u.problem,
     COALESCE((SELECT t.details FROM attempt t WHERE t.delivery = u.id ORDER BY t.number DESC LIMIT 1), '')
 FROM (
-    SELECT d.id, d.referral, f.organisation, f.status, d.move, d.recipient, d.state, d.attempts, d.created, d.problem
+    SELECT d.id, d.referral, f.patient, f.organisation, f.status, d.move, d.recipient, d.state, d.attempts, d.created, d.problem
     FROM delivery d JOIN referral f ON f.id = d.referral
     WHERE d.referral <> '' AND d.kind = 'write-back' AND (d.open = 1 OR d.state = 'dead') AND %s
     UNION ALL
-    SELECT f.id, f.id, f.organisation, f.status, '', '', 'unfiled', 0, f.since, f.unfiled
+    SELECT f.id, f.id, f.patient, f.organisation, f.status, '', '', 'unfiled', 0, f.since, f.unfiled
     FROM referral f WHERE f.unfiled <> '' AND %s
 ) u
 WHERE `
@@ -107,7 +107,7 @@ func (s *Store) late(ctx context.Context, l *referral.Ledger, q referral.LedgerQ
 	list, err := all(rows, func(rows *sql.Rows) (e referral.LedgerEntry, err error) {
 		var owner string
 		var since, due int64
-		err = rows.Scan(&e.Referral, &e.Practice.ODS, &owner, &e.Status, &e.BusinessStatus, &since, &due)
+		err = rows.Scan(&e.Referral, &e.Patient, &e.Practice.ODS, &owner, &e.Status, &e.BusinessStatus, &since, &due)
 		if owner != "" {
 			e.Owner = &referral.Party{ODS: owner}
 		}
@@ -151,7 +151,7 @@ func (s *Store) undelivered(ctx context.Context, l *referral.Ledger, q referral.
 	list, err := all(rows, func(rows *sql.Rows) (o found, err error) {
 		var recipient string
 		var created int64
-		err = rows.Scan(&o.id, &o.Referral, &o.Practice.ODS, &o.Status, &o.Move, &recipient, &o.State, &o.Attempts, &created, &o.Why, &o.Details)
+		err = rows.Scan(&o.id, &o.Referral, &o.Patient, &o.Practice.ODS, &o.Status, &o.Move, &recipient, &o.State, &o.Attempts, &created, &o.Why, &o.Details)
 		o.Since = fromMilli(created)
 		if o.State != "unfiled" {
 			o.Delivery, o.Recipient = o.id, &referral.Party{ODS: recipient}

@@ -123,6 +123,12 @@ func TestNothingWalksThroughATable(t *testing.T) {
 			raw(t, url, fmt.Sprintf("INSERT INTO activity (id, referral, organisation, owner, name, version, status, open, business_status, sessions, created, updated) "+
 				"SELECT 'a%[1]d-' || id, CASE WHEN %[1]d = 0 THEN id ELSE 'r%[1]d-' || id END, organisation, 'SPX%02[1]d', 'walk', 1, 'requested', 1, '', 0, created, updated FROM referral", i))
 		}
+		for i := range 6 { // of each some accesses, and a list that showed it
+			raw(t, url, fmt.Sprintf("INSERT INTO audit (id, organisation, at, client, actor, role, action, interaction, outcome, entity, patient, request_id, query, issue) "+
+				"SELECT id || '-%[1]d', organisation, created, 'client', CASE WHEN owner = '' THEN 'SPX01' ELSE owner END, 'owner', 'R', 'read', '0', 'Task/' || id, patient, '', '', '' FROM referral", i))
+		}
+		raw(t, url, "INSERT INTO audit_about (about, audit, organisation) SELECT 'Patient/' || patient, id || '-0', organisation FROM referral")
+		raw(t, url, "INSERT INTO audit_about (about, audit, organisation) SELECT organisation, id || '-0', organisation FROM referral")
 		if strings.HasPrefix(url, "postgres") { // it looks at its tables by itself, SQLite never does
 			raw(t, url, "ANALYZE")
 		}
@@ -156,6 +162,7 @@ func TestNothingWalksThroughATable(t *testing.T) {
 				scope = owner("SPX07", "A00001", "default")
 			}
 			p.searches(scope, records[3])
+			p.accesses(scope, records[3])
 		}
 		p.background(records[0])
 		t.Logf("%d statements", p.many)
@@ -244,6 +251,35 @@ func (p *planner) searches(scope referral.Scope, r *referral.Record) {
 	}
 }
 
+// accesses watches a search of the audit by each parameter, alone and within a patient.
+func (p *planner) accesses(scope referral.Scope, r *referral.Record) {
+	values := map[referral.ParamKind]referral.Value{
+		referral.ParamToken: {Text: "R"}, referral.ParamRef: {Text: "Task/" + r.ID}, referral.ParamID: {Text: r.ID}, referral.ParamOwner: {Text: "SPX07"},
+		referral.ParamPatient: {Text: r.Patient}, referral.ParamDate: {Prefix: "ge", From: r.Created, To: r.Created.Add(24 * time.Hour)},
+	}
+	patient := referral.Condition{Kind: referral.ParamPatient, Values: []referral.Value{values[referral.ParamPatient]}}
+	for _, param := range append(referral.SearchParams(referral.TypeAudit), referral.SearchParam{Name: "_id", Kind: referral.ParamID}, referral.SearchParam{}) {
+		var one []referral.Condition
+		if param.Name == "type" {
+			continue // every record has the same
+		}
+		if param.Name != "" {
+			one = []referral.Condition{{Param: param.Name, Kind: param.Kind, Values: []referral.Value{values[param.Kind], values[param.Kind]}}}
+		}
+		for _, conditions := range [][]referral.Condition{one, append(one, patient)} {
+			query := referral.Query{Conditions: conditions, Page: referral.Page{Count: 2}}
+			p.watch("audit by "+param.Name, func() error {
+				found, err := p.s.Audits(p.t.Context(), scope, query)
+				if err == nil && found.Next != "" {
+					query.Page.After = found.Next
+					_, err = p.s.Audits(p.t.Context(), scope, query)
+				}
+				return err
+			})
+		}
+	}
+}
+
 // background watches what no caller asks for.
 func (p *planner) background(r *referral.Record) {
 	ctx, s, now := p.t.Context(), p.s, epoch.AddDate(1, 0, 0)
@@ -284,6 +320,7 @@ func (p *planner) background(r *referral.Record) {
 		_, _, err := s.SubscriberDeliveries(ctx, "x", "", referral.Page{Count: 2})
 		return err
 	})
+	p.watch("audit verify", func() error { _, err := s.VerifyAudit(ctx, nil, nil, nil); return err })
 	p.watch("known", func() error {
 		_, err := s.Known(ctx, []referral.Key{{Kind: referral.KeyNatural, Scope: "a", Value: "b"}})
 		return err

@@ -66,7 +66,7 @@ func (p *Purge) Next(ctx context.Context, by referral.Audit) (done referral.Remo
 		b.tx = looking{p.s.db}
 		err = b.run(ctx)
 	} else {
-		err = p.s.inWrite(ctx, false, func(tx session) error {
+		err = p.s.inWriteAudited(ctx, false, func(tx session) error {
 			p.stage, p.after, b.tx = stage, after, tx
 			if err := p.s.db.lockRetention(ctx, tx); err != nil {
 				return err
@@ -76,7 +76,7 @@ func (p *Purge) Next(ctx context.Context, by referral.Audit) (done referral.Remo
 			}
 			by.Query = b.words()
 			by.Organisation, by.Patient = p.removal.Organisation, p.removal.Patient
-			return p.s.db.finish(ctx, tx, &b.rows, by, by.At, nil)
+			return p.s.finish(ctx, tx, &b.rows, by, by.At, nil)
 		})
 	}
 	if err != nil {

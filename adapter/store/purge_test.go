@@ -23,8 +23,8 @@ import (
 // later is when the referrals of these tests are old enough.
 var later = epoch.AddDate(9, 0, 0)
 
-// closed is an intake whose referral has ended, with its outcome delivered.
-func closed(t *testing.T, s *store.Store, n int, organisation string) (*referral.Change, ids) {
+// referralClosed is an intake whose referral has ended, with its outcome delivered.
+func referralClosed(t *testing.T, s *store.Store, n int, organisation string) (*referral.Change, ids) {
 	t.Helper()
 	c, id := intake(s, n, organisation, "SPX01", "")
 	c.Referral.Needs = []string{"loneliness", "debt"}
@@ -164,8 +164,8 @@ func sums(t *testing.T, url string) string {
 func TestPurgeRemovesAllOfAReferral(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		s := storetest.Open(t, url)
-		c, id := closed(t, s, 1, "A83002")
-		_, other := closed(t, s, 2, "B90001")
+		c, id := referralClosed(t, s, 1, "A83002")
+		_, other := referralClosed(t, s, 2, "B90001")
 		if _, err := s.Sequence(t.Context()); err != nil {
 			t.Fatal(explain(err))
 		}
@@ -274,7 +274,7 @@ func TestPurgeKeeps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			storetest.EachURL(t, func(t *testing.T, url string) {
 				s := storetest.Open(t, url)
-				_, id := closed(t, s, 1, "A83002")
+				_, id := referralClosed(t, s, 1, "A83002")
 				if c.prepare != nil {
 					c.prepare(one{s, id, t})
 				}
@@ -303,7 +303,7 @@ func TestPurgeKeeps(t *testing.T) {
 func TestPurgeTakes(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		s := storetest.Open(t, url)
-		_, id := closed(t, s, 1, "A83002")
+		_, id := referralClosed(t, s, 1, "A83002")
 		commit(t, s, &referral.Change{Organisation: "A83002", At: epoch, Deliveries: []referral.Delivery{notice(s, id.referral, "A83002", epoch)}})
 		next := referral.Record{ID: s.NewID(), Owner: "SPX02", Version: 1, Status: "completed", BusinessStatus: "completed", Patient: id.patient,
 			ServiceRequest: id.request, Root: id.referral, Follows: id.referral, Created: epoch, Content: []byte("{}")}
@@ -343,7 +343,7 @@ func TestPurgeTakes(t *testing.T) {
 func TestPurgeKeepsThePersonOfANewerReferral(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		s := storetest.Open(t, url)
-		_, id := closed(t, s, 1, "A83002")
+		_, id := referralClosed(t, s, 1, "A83002")
 		c, newer := intake(s, 2, "A83002", "SPX01", "")
 		c.Referral.Patient, c.At = id.patient, later
 		c.Versions, c.Keys = c.Versions[1:], c.Keys[:2]
@@ -369,7 +369,7 @@ func TestPurgeIsAudited(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		s := storetest.Open(t, url)
 		for n := range 45 {
-			closed(t, s, n, "A83002")
+			referralClosed(t, s, n, "A83002")
 		}
 		done := purge(t, s, referral.Removal{Organisation: "A83002"}, true)
 		db := planning(t, url)
@@ -409,7 +409,7 @@ func TestPurgeBesideHoldsAndIntake(t *testing.T) {
 		}
 		var list []ids
 		for i := range n {
-			_, id := closed(t, s, i, "A83002")
+			_, id := referralClosed(t, s, i, "A83002")
 			list = append(list, id)
 		}
 		var held, again []ids
@@ -485,7 +485,7 @@ func TestPurgeIsKilled(t *testing.T) {
 		}
 		var list []ids
 		for i := range n {
-			_, id := closed(t, s, i, "A83002")
+			_, id := referralClosed(t, s, i, "A83002")
 			list = append(list, id)
 		}
 		s.Close(background)
@@ -542,7 +542,7 @@ func TestPurgeTakesLooseMessages(t *testing.T) {
 		c, _ := intake(s, 1, "A83002", "SPX01", "")
 		c.Versions, c.Referral, c.Events, c.Keys = nil, nil, nil, c.Keys[:1]
 		commit(t, s, c)
-		closed(t, s, 2, "B90001")
+		referralClosed(t, s, 2, "B90001")
 		if list, err := s.Retained(t.Context()); err != nil || fmt.Sprint(list) != "[A83002 B90001]" {
 			t.Fatalf("%v %v", list, explain(err))
 		}

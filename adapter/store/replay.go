@@ -27,7 +27,7 @@ WHERE d.id = ? AND e.state = 'delivered' LIMIT 1`
 // Errors: not-found, business-rule with the rule "replay", transient.
 func (s *Store) Replay(ctx context.Context, id string, now time.Time, force bool, by referral.Audit) (string, error) {
 	var replayed string
-	err := s.db.inTransaction(ctx, func(tx session) error {
+	err := s.inAudited(ctx, func(tx session) error {
 		// Taking the row keeps two operators from replaying it at the same moment.
 		if _, err := tx.exec(ctx, "UPDATE delivery SET replay_of = replay_of WHERE id = ?", id); err != nil {
 			return err
@@ -58,12 +58,8 @@ func (s *Store) Replay(ctx context.Context, id string, now time.Time, force bool
 			by.Organisation = old.Organisation
 		}
 		var b batch
-		b.addAudit(&by, now)
-		if err := b.addDelivery(&next, 0); err != nil {
-			return err
-		}
 		replayed = next.ID
-		if err := s.db.insert(ctx, tx, &b); err != nil || old.State != referral.DeliveryDead {
+		if err := s.finish(ctx, tx, &b, by, now, []referral.Delivery{next}); err != nil || old.State != referral.DeliveryDead {
 			return err
 		}
 		// A dead row that was replayed is done with: what is dead is what still needs a

@@ -23,6 +23,9 @@ type Store struct {
 	wake       chan struct{}
 	wakeEvents chan struct{} // of the queue that Notices gives
 	followers  *followers
+
+	aside   sync.Mutex // held by a write beside the committers that brings audit records
+	records *chain     // theirs
 }
 
 var _ referral.Store = (*Store)(nil)
@@ -35,6 +38,8 @@ type options struct {
 	patience   time.Duration // how long one transaction may take
 	few, many  int           // see leadOf
 	keys       *DataKeys
+	auditKey   *AuditKey // seals the checkpoints of the audit
+	tell       func(Checkpoint)
 }
 
 // Option changes how a Store works.
@@ -62,6 +67,14 @@ func Patience(d time.Duration) Option {
 		}
 	}
 }
+
+// SealedAudit has the checkpoints of the audit sealed with a key; nil leaves them unsealed.
+func SealedAudit(k *AuditKey) Option { return func(o *options) { o.auditKey = k } }
+
+// Checkpoints has tell called with each checkpoint of the audit once it is durable, so that
+// it can be kept where nobody who can change the database can change it. It must not block,
+// and be safe for concurrent use.
+func Checkpoints(tell func(Checkpoint)) Option { return func(o *options) { o.tell = tell } }
 
 // Open connects to a database and brings its schema up to date. url is one of
 //
@@ -95,6 +108,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, options: o, queue: make(chan *pending, 4*o.group), wake: make(chan struct{}, 1), wakeEvents: make(chan struct{}, 1), followers: newFollowers()}
+	s.records = s.newChain()
 	if !db.postgres {
 		s.options.committers = 1
 	}
@@ -118,7 +132,13 @@ func (s *Store) Close(ctx context.Context) error {
 	s.gate.Unlock()
 
 	drained := make(chan struct{})
-	go func() { s.committers.Wait(); close(drained) }()
+	go func() {
+		s.committers.Wait()
+		s.aside.Lock()
+		s.end(s.records)
+		s.aside.Unlock()
+		close(drained)
+	}()
 	select {
 	case <-drained:
 		return s.db.close()

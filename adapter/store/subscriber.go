@@ -38,7 +38,7 @@ func (db *database) scanSubscriber(rows *sql.Rows) (p referral.Subscriber, err e
 // Errors: transient.
 func (s *Store) AddSubscriber(ctx context.Context, p *referral.Subscriber, a referral.Audit, first ...referral.Delivery) error {
 	audience := referral.AudienceOf(p)
-	return s.inWrite(ctx, len(first) > 0, func(tx session) error {
+	return s.inWriteAudited(ctx, len(first) > 0, func(tx session) error {
 		rows, err := tx.query(ctx, selectAudience, audience)
 		if err != nil {
 			return err
@@ -52,24 +52,46 @@ func (s *Store) AddSubscriber(ctx context.Context, p *referral.Subscriber, a ref
 		b.add(tableSubscriber, p.ID, p.Kind, audience, p.Organisation, string(p.Role), p.Client, int64(p.Version), p.Status, p.Problem, clean(p.URL),
 			string(p.Settings), p.Secret, p.Former, milli(p.FormerUntil), p.Reached, p.Sent, p.Heartbeat.Milliseconds(), milli(p.Beat), milli(p.Ends),
 			milli(p.Created), milli(p.Updated))
-		return s.db.finish(ctx, tx, &b, a, p.Updated, first)
+		return s.finish(ctx, tx, &b, a, p.Updated, first)
 	})
 }
 
-// finish adds an audit and deliveries and writes the batch.
-func (db *database) finish(ctx context.Context, tx session, b *batch, a referral.Audit, at time.Time, deliveries []referral.Delivery) error {
+// finish adds an audit and deliveries and writes the batch, within inAudited.
+func (s *Store) finish(ctx context.Context, tx session, b *batch, a referral.Audit, at time.Time, deliveries []referral.Delivery) error {
 	b.addAudit(&a, at)
 	for i := range deliveries {
 		if err := b.addDelivery(&deliveries[i], i); err != nil {
 			return err
 		}
 	}
-	return db.insert(ctx, tx, b)
+	if err := s.db.keys.seal(b); err != nil {
+		return err
+	}
+	return s.records.commit(ctx, tx, b, nil)
+}
+
+// inAudited runs one write that brings audit records beside the committers, one at a time:
+// there are few of them, and together they are one stream.
+func (s *Store) inAudited(ctx context.Context, f func(session) error) error {
+	s.aside.Lock()
+	defer s.aside.Unlock()
+	if err := s.records.begin(ctx, s.db); err != nil {
+		return err
+	}
+	return s.records.settle(s.db.inTransaction(ctx, f))
 }
 
 // inWrite runs one write and says what its error means.
 func (s *Store) inWrite(ctx context.Context, sends bool, f func(session) error) error {
-	err := s.db.inTransaction(ctx, f)
+	return s.wrote(sends, s.db.inTransaction(ctx, f))
+}
+
+// inWriteAudited is inWrite for one that calls finish.
+func (s *Store) inWriteAudited(ctx context.Context, sends bool, f func(session) error) error {
+	return s.wrote(sends, s.inAudited(ctx, f))
+}
+
+func (s *Store) wrote(sends bool, err error) error {
 	if u, ok := errors.AsType[*unsure](err); ok {
 		return unknown(u.cause)
 	}
@@ -155,7 +177,7 @@ func (s *Store) ChangeSubscriber(ctx context.Context, p *referral.Subscriber, or
 	if err != nil {
 		return err
 	}
-	return s.inWrite(ctx, true, func(tx session) error {
+	return s.inWriteAudited(ctx, true, func(tx session) error {
 		n, err := tx.exec(ctx, updateSubscriber, int64(p.Version), p.Status, p.Problem, clean(p.URL), string(p.Settings), string(secret), string(former), milli(p.FormerUntil),
 			p.Reached, p.Reached, p.Heartbeat.Milliseconds(), milli(p.Beat), milli(p.Ends), milli(p.Updated), p.ID, int64(p.Version-1))
 		if err != nil {
@@ -175,14 +197,14 @@ func (s *Store) ChangeSubscriber(ctx context.Context, p *referral.Subscriber, or
 			return err
 		}
 		var b batch
-		return s.db.finish(ctx, tx, &b, a, p.Updated, first)
+		return s.finish(ctx, tx, &b, a, p.Updated, first)
 	})
 }
 
 // RemoveSubscriber forgets a subscriber and supersedes what it still had to be sent.
 // Errors: not-found, transient.
 func (s *Store) RemoveSubscriber(ctx context.Context, p *referral.Subscriber, a referral.Audit) error {
-	return s.inWrite(ctx, false, func(tx session) error {
+	return s.inWriteAudited(ctx, false, func(tx session) error {
 		n, err := tx.exec(ctx, "DELETE FROM subscriber WHERE id = ?", p.ID)
 		if err != nil {
 			return err
@@ -196,7 +218,7 @@ func (s *Store) RemoveSubscriber(ctx context.Context, p *referral.Subscriber, a 
 			}
 		}
 		var b batch
-		return s.db.finish(ctx, tx, &b, a, a.At, nil)
+		return s.finish(ctx, tx, &b, a, a.At, nil)
 	})
 }
 
