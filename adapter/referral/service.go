@@ -114,8 +114,10 @@ func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	if err := discloseAll(c.Principal.Role, found.Versions); err != nil {
-		return Found{}, err
+	for _, list := range [][]Version{found.Versions, found.Included} {
+		if err := discloseAll(c.Principal.Role, list); err != nil {
+			return Found{}, err
+		}
 	}
 	return found, s.record(ctx, s.auditList(c, "search-type", q.Type, found.Versions))
 }

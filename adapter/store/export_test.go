@@ -37,5 +37,8 @@ func (s *Store) Spell(text string) string { return s.db.text(text) }
 // Few sets how many rows are sorted at most, and how many of one holder are many.
 func (s *Store) Few(few, many int) { s.options.few, s.options.many = few, many }
 
+// Linked sets how many resources at the other end of a link are few.
+func (s *Store) Linked(few int) { s.options.linked = few }
+
 // Planned is how PostgreSQL is to plan our statements.
 var Planned = planned

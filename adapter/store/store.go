@@ -34,6 +34,7 @@ type options struct {
 	readers    int           // connections that read
 	patience   time.Duration // how long one transaction may take
 	few, many  int           // see leadOf
+	linked     int           // see maxLinked
 }
 
 // Option changes how a Store works.
@@ -62,7 +63,7 @@ func Readers(n int) Option { return func(o *options) { o.readers = max(n, 1) } }
 // answer, conflict with the rule "migration-changed" when the database was made by
 // other migrations than these.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
-	o := options{committers: 2, group: 64, bytes: 8 << 20, readers: 4, patience: 15 * time.Second, few: fewListed, many: manyListed}
+	o := options{committers: 2, group: 64, bytes: 8 << 20, readers: 4, patience: 15 * time.Second, few: fewListed, many: manyListed, linked: maxLinked}
 	for _, opt := range opts {
 		opt(&o)
 	}
