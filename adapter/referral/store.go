@@ -270,15 +270,15 @@ type ParamKind uint8
 
 // The kinds of condition.
 const (
-	ParamToken   ParamKind = iota // Term.System and Term.Value
-	ParamString                   // Term.Value starts with
-	ParamRef                      // Term.Value is equal
-	ParamDate                     // From and To of the version
-	ParamID                       // the logical id
-	ParamUpdated                  // the time of the version
-	ParamPatient                  // the id of the Patient
-	ParamOwner                    // the ODS code of who owns a Task
-	ParamRequester                // the ODS code of who asks by a Task
+	ParamToken     ParamKind = iota // Term.System and Term.Value
+	ParamString                     // Term.Value starts with
+	ParamRef                        // Term.Value is equal
+	ParamDate                       // From and To of the version
+	ParamID                         // the logical id
+	ParamUpdated                    // the time of the version
+	ParamPatient                    // the id of the Patient
+	ParamOwner                      // the ODS code of who owns a Task
+	ParamRequester                  // the ODS code of who asks by a Task
 )
 
 // Condition holds when one of the Values does. With a Link it is a condition on another
