@@ -29,7 +29,13 @@ func (s *Store) ReadPlan(ctx context.Context, scope referral.Scope, resourceType
 }
 
 // Trace lets a test see each statement that reads, outside and inside transactions.
-func (s *Store) Trace(see func(text string, args []any)) { s.db.trace = see }
+func (s *Store) Trace(see func(text string, args []any)) {
+	if see == nil {
+		s.db.trace = nil
+		return
+	}
+	s.db.trace = func(_ context.Context, text string, args []any) { see(text, args) }
+}
 
 // Spell gives a statement as the database of s takes it.
 func (s *Store) Spell(text string) string { return s.db.text(text) }
