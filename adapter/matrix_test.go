@@ -207,6 +207,9 @@ func (m *matrix) judge(who *asker, a ask) {
 func about(a ask) bool {
 	_, query, _ := strings.Cut(a.path+a.body, "?")
 	query = query[:min(len(query), strings.IndexByte(query+" ", ' '))]
+	if strings.Contains(query, "/{") {
+		return false // a reference, which the Task of the provider has too
+	}
 	return a.entries == 0 && (strings.Contains(query, ".") || strings.Contains(query, "_has:") || strings.Contains(query, ":identifier")) && !strings.Contains(query, "owner") && !strings.Contains(query, "requester")
 }
 
@@ -325,11 +328,11 @@ func TestIsolationMatrix(t *testing.T) {
 			}
 			for i, a := range asks {
 				for _, who := range within {
-					if who.owns || who.provides || i%4 == 0 {
+					if who.owns || who.provides && i%2 == 0 || i%5 == 0 {
 						jobs = append(jobs, func() { m.judge(who, a) })
 					}
 				}
-				if i > 2 {
+				if i > 0 {
 					continue
 				}
 				for _, who := range without {
