@@ -228,7 +228,7 @@ func TestSearchAuditsItsForm(t *testing.T) {
 // FuzzSearchParameters: no query makes the parser fail otherwise than by its error,
 // and the self link of what was understood means the same when it is followed.
 func FuzzSearchParameters(f *testing.F) {
-	for _, raw := range []string{"", "code=s|a,b&date=ge2026-02-17T12:00:00%2B01:00", `family=a\,b&_count=0&_cursor=%26`, "focus:Task=1&patient=Patient/1", "_total=none&_summary=count&_sort=-_lastUpdated", "a:b:c=d&&=&%=", "code=%00\xff&_lastUpdated=eq9999"} {
+	for _, raw := range []string{"", "code=s|a,b&date=ge2026-02-17T12:00:00%2B01:00", `family=a\,b&_count=0&_cursor=%26`, "focus:Task=1&patient=Patient/1", "_total=none&_summary=count&_sort=-_lastUpdated", "patient.identifier=s|a&focus:Patient.birthdate=ge2026&_has:Task:part:status:not=a", "_include=Observation:patient&_revinclude=Task:part&code:missing=true", "a:b:c=d&&=&%=", "code=%00\xff&_lastUpdated=eq9999"} {
 		f.Add(raw, false)
 	}
 	f.Fuzz(func(t *testing.T, raw string, strict bool) {
