@@ -136,7 +136,9 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 	"POST /api/v1/webhooks/:id/resume":        onWebhook,
 	"POST /api/v1/webhooks/:id/test":          onWebhook,
 	"POST /api/v1/webhooks/:id/rotate-secret": onWebhook,
-	"GET /api/v1/webhooks/:id/deliveries":     func(_ *matrix, _, path string) []ask { return gets(placed(path, "webhook"), "", "state=dead", "count=1") },
+	"GET /api/v1/webhooks/:id/deliveries": func(_ *matrix, _, path string) []ask {
+		return gets(placed(path, "webhook"), "", "state=dead", "count=1")
+	},
 	"GET /api/v1/webhooks/:id/deliveries/:delivery": func(_ *matrix, _, path string) []ask {
 		return gets(strings.Replace(placed(path, "webhook"), ":delivery", "{delivery}", 1), "")
 	},
@@ -156,7 +158,9 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 	"PUT /fhir/R4/Subscription/:id": func(_ *matrix, _, path string) []ask {
 		return changes(http.MethodPut, placed(path, "Subscription"), `{"resourceType":"Subscription","id":"{Subscription}","status":"off","reason":"x","criteria":"`+referral.TopicReferral+`","channel":{"type":"rest-hook"}}`)
 	},
-	"DELETE /fhir/R4/Subscription/:id":       func(_ *matrix, _, path string) []ask { return changes(http.MethodDelete, placed(path, "Subscription"), "") },
+	"DELETE /fhir/R4/Subscription/:id": func(_ *matrix, _, path string) []ask {
+		return changes(http.MethodDelete, placed(path, "Subscription"), "")
+	},
 	"GET /fhir/R4/Subscription/$status":      func(_ *matrix, _, path string) []ask { return gets(path, "", "id={Subscription}", "status=active") },
 	"POST /fhir/R4/Subscription/$status":     onSubscription,
 	"GET /fhir/R4/Subscription/:id/$status":  func(_ *matrix, _, path string) []ask { return gets(placed(path, "Subscription"), "") },

@@ -128,3 +128,25 @@ func TestWhereARestrictedPersonIs(t *testing.T) {
 		})
 	}
 }
+
+// A message that is labelled labels the person it is about, who was sent before without.
+func TestALabelledMessageLabelsWhoWasSentBefore(t *testing.T) {
+	c := newCast(t, "")
+	s := someone(practiceA)
+	person := resourceOf(s.bundle(), patientEntry)
+	person.Remove("generalPractitioner")
+	known := c.gp.post(person).want(http.StatusCreated).located()
+	if got := c.manager.get("/fhir/R4/" + known); !strings.Contains(string(got.body), "07700") {
+		t.Fatalf("there is no telephone number in %s", got.body)
+	}
+	body := strings.Replace(transaction(string(fhir.Encode(s.alone(byReference(known))))), `"type":"transaction"`, `"type":"transaction","meta":`+confidential, 1)
+	v := c.worker.look(c.gp.refer([]byte(body)))
+	for _, path := range []string{"/fhir/R4/" + known, "/fhir/R4/" + known + "/_history/1", "/fhir/R4/" + known + "/_history", "/api/v1/referrals/" + v.ID} {
+		if got := c.manager.get(path).want(http.StatusOK); strings.Contains(string(got.body), "07700") {
+			t.Errorf("%s tells the operator %s", path, got.body)
+		}
+	}
+	if got := c.worker.get("/fhir/R4/" + known).want(http.StatusOK); !strings.Contains(string(got.body), "07700") || !strings.Contains(string(got.body), `"code":"R"`) {
+		t.Errorf("who holds the referral reads %s", got.body)
+	}
+}

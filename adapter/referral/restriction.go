@@ -192,23 +192,47 @@ func places(n *fhir.Node) bool {
 }
 
 // labelled gives the Patients of a message that is labelled as one about a restricted person
-// the labels that say so: they outlive the message.
-func (in *intake) labelled() {
+// the labels that say so, which outlive the message: to those it brings, and in a next version
+// to one that was sent before. Errors: those of the store.
+func (in *intake) labelled(ctx context.Context, change *Change) error {
 	if in.root.ResourceType() != "Bundle" || !restricted(in.root) {
-		return
+		return nil
 	}
-	for _, it := range in.items {
-		if it.node.ResourceType() != "Patient" || restricted(it.node) {
-			continue
-		}
-		meta := it.node.Child("meta")
+	label := func(n *fhir.Node) {
+		meta := n.Child("meta")
 		if meta == nil {
-			meta = it.node.Add("meta")
+			meta = n.Add("meta")
 		}
-		for _, label := range in.root.Child("meta").All("security") {
-			if code := label.Text("code"); code == "R" || code == "V" {
-				meta.Append("security", label.Clone())
+		for _, one := range in.root.Child("meta").All("security") {
+			if code := one.Text("code"); code == "R" || code == "V" {
+				meta.Append("security", one.Clone())
 			}
 		}
 	}
+	brought := false
+	for _, it := range in.items {
+		if it.node.ResourceType() == "Patient" {
+			brought = brought || it.id == in.patient
+			if !restricted(it.node) {
+				label(it.node)
+			}
+		}
+	}
+	if brought || in.patient == "" {
+		return nil
+	}
+	v, err := in.s.Store.Read(ctx, Scope{Role: auth.RoleOperator}, "Patient", in.patient)
+	if err != nil {
+		return err
+	}
+	n, err := parse(v.Body)
+	if err != nil || restricted(n) {
+		return err
+	}
+	label(n)
+	stamp(n, v.ID, v.Number+1, in.at)
+	next := Version{Type: v.Type, ID: v.ID, Number: v.Number + 1, Organisation: v.Organisation, Updated: in.at, Patient: v.ID, Body: fhir.Encode(n)}
+	next.Terms, next.From, next.To = terms(n)
+	change.Versions = append(change.Versions, next)
+	return nil
 }

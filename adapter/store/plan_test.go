@@ -254,11 +254,7 @@ func (p *planner) links(scope referral.Scope, kind string, values map[referral.P
 			p.s.Linked(few)
 			p.watch(name, func() error {
 				q.Total, q.Page = true, referral.Page{Count: 2}
-				found, err := p.s.Search(p.t.Context(), scope, q)
-				if err == nil && found.Next != "" {
-					q.Page.After = found.Next
-					_, err = p.s.Search(p.t.Context(), scope, q)
-				}
+				_, err := p.s.Search(p.t.Context(), scope, q)
 				return err
 			})
 		}
