@@ -29,7 +29,7 @@ func searches(s *synthetic, v referral.View) []string {
 				"identifier": strings.Join([]string{s.identifier, s.nhsNumber, v.ID, s.practice, "C9999917"}, ","), "patient": v.Links.Patient, "subject": v.Links.Patient, "focus": v.Links.ServiceRequest,
 				"family": s.family, "birthdate": s.birthDate, "code": referral.CodeReferral + ",105529008", "status": "received,active,final",
 				"business-status": "awaiting-triage", "date": "gt2000-01-01", "authored": "gt2000-01-01",
-				"owner": service1, "target": v.Links.Task, "part-of": v.Links.Task,
+				"owner": service1, "requester": s.practice, "target": v.Links.Task, "part-of": v.Links.Task,
 			}[p.Name]
 			list = append(list, kind+"?"+p.Name+"="+value)
 		}

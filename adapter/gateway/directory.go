@@ -57,7 +57,13 @@ var bothParams = []string{"_id", "_lastUpdated", directory.ParamIdentifier}
 func (d *Directory) over(o Operations) Operations {
 	stored := o
 	o.SearchParams = func(kind string) []referral.SearchParam {
-		return append(stored.SearchParams(kind), directoryParams[kind]...)
+		list := stored.SearchParams(kind)
+		if directoryParams[kind] != nil {
+			for i := range list {
+				list[i].Modifiers = nil // the directory knows none
+			}
+		}
+		return append(list, directoryParams[kind]...)
 	}
 	o.Read = func(ctx context.Context, c referral.Call, kind, id string) (*referral.Version, error) {
 		v, err := d.entry(ctx, c, "read", kind, id)

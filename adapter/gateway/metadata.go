@@ -125,11 +125,19 @@ func (g *gateway) addResource(rest *fhir.Node, resource string) {
 		}
 	}
 	if slices.Contains(interactions, "search-type") {
+		from, to := g.references(resource)
+		for _, name := range from {
+			addText(n, "searchInclude", name)
+		}
+		for _, name := range to {
+			addText(n, "searchRevInclude", name)
+		}
 		for _, p := range params {
 			param := n.Add("searchParam")
 			param.Set("name", p.Name)
 			param.Set("definition", p.Definition)
 			param.Set("type", p.Type)
+			param.Set("documentation", g.notes(p))
 		}
 	}
 	g.addOperations(n, resource)

@@ -29,7 +29,11 @@ type searchRequest struct {
 	used  []parameter
 
 	ignored []*issue.Error // warnings, one for each parameter that nobody knows
+	others  []string       // types that are looked at beside the one that is searched, each once
 }
+
+// paramsOf gives what a type can be searched by, nil for a type that cannot be.
+type paramsOf func(resourceType string) []referral.SearchParam
 
 // searchParams gives what a type can be searched by, the common ones first.
 func searchParams(own []referral.SearchParam) []referral.SearchParam {
@@ -49,18 +53,17 @@ func searchParams(own []referral.SearchParam) []referral.SearchParam {
 // everybody. All faults are told at once.
 //
 // Errors: value and invalid for what cannot be read or is not offered; too-costly.
-func parseSearch(resourceType string, own []referral.SearchParam, base string, params []parameter, strict bool) (searchRequest, error) {
+func parseSearch(resourceType string, of paramsOf, base string, params []parameter, strict bool) (searchRequest, error) {
 	r := searchRequest{query: referral.Query{Type: resourceType, Total: true}}
-	known := searchParams(own)
+	known := searchParams(of(resourceType))
 	control := newPaging()
 	alternatives := 0
 	var faults []*issue.Error
 	for _, p := range params {
-		// "patient.name" is a chain: dropping it would widen the search to everybody
-		name, _, chained := strings.Cut(p.name, ".")
+		name, target, rest, chained := p.chain()
 		i := slices.IndexFunc(known, func(k referral.SearchParam) bool { return strings.EqualFold(k.Name, name) })
 		switch {
-		case p.formal() || i < 0 && p.value == "":
+		case p.formal() || i < 0 && p.value == "" && p.name != hasParameter:
 			continue
 		case control.take(p, &faults):
 			continue
@@ -74,7 +77,30 @@ func parseSearch(resourceType string, own []referral.SearchParam, base string, p
 			r.used = append(r.used, p)
 			continue
 		}
+		add := func(c referral.Condition, count int, err *issue.Error) {
+			if alternatives += count; err != nil {
+				faults = append(faults, err)
+				return
+			}
+			if c.Link != nil {
+				r.looksAt(c.Link.To)
+				r.looksAt(c.Link.From)
+			}
+			r.query.Conditions = append(r.query.Conditions, c)
+			r.used = append(r.used, p)
+		}
+		limit := maxAlternatives - alternatives
 		switch {
+		case p.name == hasParameter:
+			add(hasCondition(resourceType, of, p, base, limit))
+		case p.name == "_include" || p.name == "_revinclude":
+			if err := r.includes(of, p); err == nil {
+				r.used = append(r.used, p)
+			} else if strict {
+				faults = append(faults, err)
+			} else {
+				r.ignored = append(r.ignored, err.Graded(issue.SeverityWarning))
+			}
 		case i < 0 && strict:
 			faults = append(faults, unknownParameter(p))
 		case i < 0:
@@ -83,16 +109,11 @@ func parseSearch(resourceType string, own []referral.SearchParam, base string, p
 			faults = append(faults, issue.Newf(issue.Invalid, "search-case", "the names of search parameters are case-sensitive; write %s", known[i].Name).At("http."+known[i].Name).
 				With("the parameter is %.200q", p.key()))
 		case chained:
-			faults = append(faults, issue.Newf(issue.Invalid, "search-chain", "chained search is not offered; search by %s itself", name).At("http."+name))
+			add(chainCondition(resourceType, known[i], target, of, rest, base, limit))
+		case p.modifier == referral.ModifierIdentifier && len(known[i].Targets) > 0 && slices.Contains(known[i].Modifiers, p.modifier):
+			add(chainCondition(resourceType, known[i], "", of, parameter{name: "identifier", value: p.value}, base, limit))
 		default:
-			condition, count, err := conditionOf(known[i], p, base, maxAlternatives-alternatives)
-			alternatives += count
-			if err != nil {
-				faults = append(faults, err)
-				continue
-			}
-			r.query.Conditions = append(r.query.Conditions, condition)
-			r.used = append(r.used, p)
+			add(conditionOf(known[i], p, base, limit))
 		}
 	}
 	r.query.Page = control.page
@@ -125,7 +146,10 @@ func (r *searchRequest) control(p parameter, paging *paging) (used bool, err *is
 		}
 		return p.value == "count" || p.value == "false", nil
 	case "_sort":
-		return p.value == "-_lastUpdated", nil // the order there is
+		if r.query.Oldest = p.value == "_lastUpdated" && directoryParams[r.query.Type] == nil; r.query.Oldest {
+			return true, nil
+		}
+		return p.value == "-_lastUpdated", nil
 	}
 	return false, nil
 }
@@ -135,10 +159,17 @@ func (r *searchRequest) control(p parameter, paging *paging) (used bool, err *is
 // Empty ones are left out, and one must remain.
 func conditionOf(known referral.SearchParam, p parameter, base string, limit int) (referral.Condition, int, *issue.Error) {
 	c := referral.Condition{Param: known.Name, Kind: known.Kind}
-	if p.modifier != "" && !typeModifier(known, p.modifier) {
+	if p.modifier != "" && !typeModifier(known, p.modifier) && !slices.Contains(known.Modifiers, p.modifier) {
 		return c, 0, issue.Newf(issue.Invalid, "search-modifier", "%s is not offered with that modifier", known.Name).
 			At("http."+known.Name).With("the modifier is %.200q", p.modifier)
 	}
+	if p.modifier == referral.ModifierMissing {
+		if c.Absent = absence[p.value]; c.Absent == referral.Either {
+			return c, 0, issue.Newf(issue.Value, "search-missing", "%s:missing must be true or false", known.Name).At("http."+known.Name).With("the value is %.200q", p.value)
+		}
+		return c, 1, nil
+	}
+	c.Not = p.modifier == referral.ModifierNot
 	alternatives := splitEscaped(p.value, ',', limit+1)
 	if len(alternatives) > limit {
 		return c, limit, issue.Newf(issue.TooCostly, "search-alternatives", "a search may have at most %d alternatives over all its parameters", maxAlternatives).At("http." + known.Name)
@@ -159,14 +190,15 @@ func conditionOf(known referral.SearchParam, p parameter, base string, limit int
 	return c, len(alternatives), nil
 }
 
+// absence is what the values of the modifier missing ask for.
+var absence = map[string]referral.Wanted{"true": referral.Yes, "false": referral.No}
+
 // typeModifier reports whether a modifier is the type that a reference goes to, such
-// as patient:Patient, or owner:identifier. No other modifier is offered.
+// as patient:Patient.
 func typeModifier(known referral.SearchParam, modifier string) bool {
 	switch known.Kind {
 	case referral.ParamPatient:
 		return modifier == "Patient"
-	case referral.ParamOwner:
-		return modifier == "identifier"
 	case referral.ParamRef:
 		return fhir.Types(fhir.R4).Resource(modifier) != nil
 	}

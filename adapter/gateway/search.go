@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
+	"spadapter/adapter/referral"
 )
 
 // search is GET [base]/[type]?… and POST [base]/[type]/_search, whose parameters may
@@ -17,9 +19,14 @@ func search(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	request, err := parseSearch(x.route.resource, x.Operations.SearchParams(x.route.resource), x.base, params, x.prefer.strict)
+	request, err := parseSearch(x.route.resource, x.Operations.SearchParams, x.base, params, x.prefer.strict)
 	if err != nil {
 		return err
+	}
+	for _, other := range request.others {
+		if !x.call.Principal.Allows(other, 's') {
+			return missingScope(other, 's')
+		}
 	}
 	found, err := x.Operations.Search(x.context(), x.call, request.query)
 	if err != nil {
@@ -35,11 +42,17 @@ func search(x *exchange) error {
 		total = -1
 	}
 	b := newBundle("searchset", x.Now(), total, self, nextURL)
-	for i := range found.Versions {
-		v := &found.Versions[i]
-		entry := b.entry(x.fullURL(v))
-		entry.Add("search").Set("mode", "match")
-		b.add(entry, v.Body)
+	add := func(mode string, list []referral.Version) {
+		for i := range list {
+			entry := b.entry(x.fullURL(&list[i]))
+			entry.Add("search").Set("mode", mode)
+			b.add(entry, list[i].Body)
+		}
+	}
+	add("match", found.Versions)
+	add("include", found.Included)
+	if found.More {
+		request.ignored = append(request.ignored, issue.New(issue.Incomplete, "search-included", "there is more to include than one page takes; ask for fewer with _count, or search for the included type by itself").Graded(issue.SeverityWarning))
 	}
 	if len(request.ignored) > 0 && request.query.Page.Count > 0 {
 		entry := fhir.New(fhir.Types(fhir.R4).Type("Bundle.entry"))

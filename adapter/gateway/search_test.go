@@ -15,12 +15,32 @@ func day(y, m, d int) time.Time { return time.Date(y, time.Month(m), d, 0, 0, 0,
 
 // searchTestParams has one parameter of each kind.
 var searchTestParams = []referral.SearchParam{
-	{Name: "code", Kind: referral.ParamToken, Type: "token"},
+	{Name: "code", Kind: referral.ParamToken, Type: "token", Modifiers: []string{referral.ModifierNot, referral.ModifierMissing}},
 	{Name: "date", Kind: referral.ParamDate, Type: "date"},
 	{Name: "family", Kind: referral.ParamString, Type: "string"},
-	{Name: "focus", Kind: referral.ParamRef, Type: "reference"},
-	{Name: "owner", Kind: referral.ParamOwner, Type: "reference"},
-	{Name: "patient", Kind: referral.ParamPatient, Type: "reference"},
+	{Name: "focus", Kind: referral.ParamRef, Type: "reference", Targets: []string{"Patient", "ServiceRequest"}},
+	{Name: "owner", Kind: referral.ParamOwner, Type: "reference", Modifiers: []string{referral.ModifierIdentifier}},
+	{Name: "patient", Kind: referral.ParamPatient, Type: "reference", Targets: []string{"Patient"}, Modifiers: []string{referral.ModifierIdentifier}},
+}
+
+// searchTestTypes are what the types of these tests are searched by.
+func searchTestTypes(resourceType string) []referral.SearchParam {
+	switch resourceType {
+	case "Observation":
+		return searchTestParams
+	case "Patient", "ServiceRequest":
+		return []referral.SearchParam{
+			{Name: "birthdate", Kind: referral.ParamDate, Type: "date"},
+			{Name: "identifier", Kind: referral.ParamToken, Type: "token", Modifiers: []string{referral.ModifierNot}},
+		}
+	case "Task":
+		return []referral.SearchParam{
+			{Name: "patient", Kind: referral.ParamPatient, Type: "reference", Targets: []string{"Patient"}},
+			{Name: "part", Kind: referral.ParamRef, Type: "reference", Targets: []string{"Observation", "Task"}},
+			{Name: "status", Kind: referral.ParamToken, Type: "token", Modifiers: []string{referral.ModifierNot}},
+		}
+	}
+	return nil
 }
 
 func TestSearchParameters(t *testing.T) {
@@ -60,7 +80,7 @@ func TestSearchParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := parseSearch("Observation", searchTestParams, base+"/fhir/R4/", params, false)
+		got, err := parseSearch("Observation", searchTestTypes, base+"/fhir/R4/", params, false)
 		if err != nil {
 			t.Errorf("%s: %v", c.raw, err)
 			continue
@@ -76,35 +96,58 @@ func TestSearchParameters(t *testing.T) {
 
 func TestSearchRefuses(t *testing.T) {
 	for raw, rule := range map[string]string{
-		"code:not=a":                    "search-modifier",
-		"code:missing=true":             "search-modifier",
-		"family:exact=a":                "search-modifier",
-		"patient:Group=1":               "search-modifier",
-		"focus:Nonsense=1":              "search-modifier",
-		"focus=1":                       "search-reference",
-		"owner=Organization/1":          "search-organisation",
-		"owner:identifier=urn:x|Y99201": "search-organisation",
-		"owner:Organization=1":          "search-modifier",
-		"code=a|b|c":                    "search-token",
-		"code=|":                        "search-token",
-		"date=yesterday":                "search-date",
-		"date=ap2026":                   "search-prefix",
-		"date=2026-02-30":               "search-date",
-		"date=2026-02-17T12 01":         "search-date",
-		"_count=-1":                     "search-count",
-		"_count=1&_count=2":             "search-repeated",
-		"_cursor=1&_cursor=2":           "search-repeated",
-		"_total=some":                   "search-total",
-		"patient.name=Smith":            "search-chain",
-		"unknown=1&code=a&_sort=":       "search-unknown",
-		"_elements=id":                  "search-unknown",
-		"_sort=family":                  "search-unknown",
-		"_id:above=1":                   "search-modifier",
-		"code=":                         "search-empty",
-		"_id=":                          "search-empty",
-		"code=,,":                       "search-empty",
-		"Code=a":                        "search-case",
-		"_ID=":                          "search-case",
+		"date:not=2026":                        "search-modifier",
+		"family:missing=true":                  "search-modifier",
+		"code:missing=maybe":                   "search-missing",
+		"code:missing=":                        "search-missing",
+		"family:exact=a":                       "search-modifier",
+		"patient:Group=1":                      "search-modifier",
+		"focus:Nonsense=1":                     "search-modifier",
+		"focus=1":                              "search-reference",
+		"owner=Organization/1":                 "search-organisation",
+		"owner:identifier=urn:x|Y99201":        "search-organisation",
+		"owner:Organization=1":                 "search-modifier",
+		"code=a|b|c":                           "search-token",
+		"code=|":                               "search-token",
+		"date=yesterday":                       "search-date",
+		"date=ap2026":                          "search-prefix",
+		"date=2026-02-30":                      "search-date",
+		"date=2026-02-17T12 01":                "search-date",
+		"_count=-1":                            "search-count",
+		"_count=1&_count=2":                    "search-repeated",
+		"_cursor=1&_cursor=2":                  "search-repeated",
+		"_total=some":                          "search-total",
+		"patient.name=Smith":                   "search-chain",
+		"patient.=Smith":                       "search-chain",
+		"patient.subject.name=Smith":           "search-chain",
+		"patient:Group.identifier=1":           "search-chain",
+		"focus.identifier=1":                   "search-chain",
+		"focus:Patient.birthdate=soon":         "search-date",
+		"focus:identifier=1":                   "search-modifier",
+		"owner.name=x":                         "search-chain",
+		"code.text=x":                          "search-chain",
+		"patient.identifier=":                  "search-empty",
+		"patient.identifier:exact=1":           "search-modifier",
+		"_has=1":                               "search-has",
+		"_has:Task=1":                          "search-has",
+		"_has:Task:patient:status=":            "search-has",
+		"_has:Task:part:name=1":                "search-chain",
+		"_has:Task:part:status=":               "search-empty",
+		"_has:Nobody:part:status=1":            "search-has",
+		"_include=*":                           "search-include",
+		"_include=Observation:code":            "search-include",
+		"_include=Task:part":                   "search-include",
+		"_include:iterate=Observation:patient": "search-include",
+		"_revinclude=Task:patient":             "search-include",
+		"unknown=1&code=a&_sort=":              "search-unknown",
+		"_elements=id":                         "search-unknown",
+		"_sort=family":                         "search-unknown",
+		"_id:above=1":                          "search-modifier",
+		"code=":                                "search-empty",
+		"_id=":                                 "search-empty",
+		"code=,,":                              "search-empty",
+		"Code=a":                               "search-case",
+		"_ID=":                                 "search-case",
 		"code=" + strings.Repeat("a,", maxAlternatives+1): "search-alternatives",
 		strings.Repeat("code=a,b&", maxConditions+1):      "search-conditions",
 		strings.Repeat("code=a,b,c,d,e&", 41):             "search-alternatives",
@@ -113,7 +156,7 @@ func TestSearchRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = parseSearch("Observation", searchTestParams, base+"/fhir/R4/", params, true)
+		_, err = parseSearch("Observation", searchTestTypes, base+"/fhir/R4/", params, true)
 		if err == nil || !strings.Contains(err.Error(), "["+rule+"]") {
 			t.Errorf("%s: %v, want %s", raw, err, rule)
 		}
@@ -185,7 +228,7 @@ func TestSearchAuditsItsForm(t *testing.T) {
 // FuzzSearchParameters: no query makes the parser fail otherwise than by its error,
 // and the self link of what was understood means the same when it is followed.
 func FuzzSearchParameters(f *testing.F) {
-	for _, raw := range []string{"", "code=s|a,b&date=ge2026-02-17T12:00:00%2B01:00", `family=a\,b&_count=0&_cursor=%26`, "focus:Task=1&patient=Patient/1", "_total=none&_summary=count&_sort=-_lastUpdated", "a:b:c=d&&=&%=", "code=%00\xff&_lastUpdated=eq9999"} {
+	for _, raw := range []string{"", "code=s|a,b&date=ge2026-02-17T12:00:00%2B01:00", `family=a\,b&_count=0&_cursor=%26`, "focus:Task=1&patient=Patient/1", "_total=none&_summary=count&_sort=-_lastUpdated", "patient.identifier=s|a&focus:Patient.birthdate=ge2026&_has:Task:part:status:not=a", "_include=Observation:patient&_revinclude=Task:part&code:missing=true", "a:b:c=d&&=&%=", "code=%00\xff&_lastUpdated=eq9999"} {
 		f.Add(raw, false)
 	}
 	f.Fuzz(func(t *testing.T, raw string, strict bool) {
@@ -193,7 +236,7 @@ func FuzzSearchParameters(f *testing.F) {
 		if err != nil {
 			return
 		}
-		got, err := parseSearch("Observation", searchTestParams, base+"/fhir/R4/", params, strict)
+		got, err := parseSearch("Observation", searchTestTypes, base+"/fhir/R4/", params, strict)
 		if err != nil {
 			return
 		}
@@ -202,7 +245,7 @@ func FuzzSearchParameters(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: the self link %q cannot be read: %v", raw, self, err)
 		}
-		second, err := parseSearch("Observation", searchTestParams, base+"/fhir/R4/", again, true)
+		second, err := parseSearch("Observation", searchTestTypes, base+"/fhir/R4/", again, true)
 		if err != nil {
 			t.Fatalf("%q: the self link %q is refused: %v", raw, self, err)
 		}

@@ -13,7 +13,7 @@ func (g *gateway) stated() string {
 	var list []string
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf("- "+format, args...)) }
 	add("A body has at most %d bytes, also after decompression, %d levels of nesting and %d elements; a transaction or a batch has at most %d entries.", g.Limits.Bytes, g.Limits.Depth, g.Limits.Nodes, maxEntries)
-	add("A query has at most %d characters and %d parameters, a search at most %d conditions with %d alternatives in all, and no chained parts; an address has at most %d characters, a header %d fields.", maxQuery, maxParameters, maxConditions, maxAlternatives, maxURL, maxFields)
+	add("A query has at most %d characters and %d parameters, a search at most %d conditions with %d alternatives in all, and one step over a reference; an address has at most %d characters, a header %d fields.", maxQuery, maxParameters, maxConditions, maxAlternatives, maxURL, maxFields)
 	add("A page has %d resources without _count, and at most %d.", pageDefault, pageMax)
 	if p.Rate > 0 {
 		add("A client may send %g requests a second in the long run and %d in one moment; each entry of a Bundle counts as one. Beyond that the answer is 429 with Retry-After.", p.Rate, p.Burst)

@@ -23,7 +23,7 @@ func valueOf(known referral.SearchParam, modifier, text, base string) (referral.
 	case referral.ParamPatient:
 		id := strings.TrimPrefix(local(unescape(text), base), "Patient/")
 		return referral.Value{Text: id}, nil
-	case referral.ParamOwner:
+	case referral.ParamOwner, referral.ParamRequester:
 		return organisationValue(known.Name, text)
 	}
 	return referral.Value{Text: unescape(text)}, nil

@@ -49,6 +49,9 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 	}
 	change.Registered = in.registrations(ctx) // references lead to the message itself, until they are linked
 	in.link(in.root, fhir.NewIndex(in.root))
+	if err := in.labelled(ctx, change); err != nil {
+		return nil, nil, err
+	}
 	for _, it := range in.items {
 		if it.number == 0 {
 			continue

@@ -96,7 +96,7 @@ func (st *step) put(change *Change, t *fhir.Task, id string, number int) error {
 	stamp(n, id, number, st.at)
 	v := Version{Type: "Task", ID: id, Number: number, Organisation: r.Organisation, Updated: st.at, Referral: r.ID, Patient: r.Patient, Body: fhir.Encode(n)}
 	v.Terms, v.From, v.To = terms(n)
-	v.Terms = append(v.Terms, Term{Param: "owner", Value: r.Organisation})
+	v.Terms = append(v.Terms, Term{Param: "owner", Value: r.Organisation}, Term{Param: "requester", Value: r.Owner})
 	change.Versions = append(change.Versions, v)
 	return st.s.emits("the Task of the question", ProfileQuestion, n)
 }

@@ -12,34 +12,67 @@ import (
 type SearchParam struct {
 	Name       string
 	Kind       ParamKind
-	Type       string // token, string, reference or date
-	Definition string // canonical of the SearchParameter
+	Type       string   // token, string, reference or date
+	Definition string   // canonical of the SearchParameter
+	Targets    []string // of a reference: the types it leads to here, nil for one by identifier alone
+	Modifiers  []string // beside the types of a reference
 	path       []string
 }
 
 const definitions = "http://hl7.org/fhir/SearchParameter/"
 
 func token(name, definition string, path ...string) SearchParam {
-	return SearchParam{Name: name, Kind: ParamToken, Type: "token", Definition: definitions + definition, path: path}
+	return SearchParam{Name: name, Kind: ParamToken, Type: "token", Definition: definitions + definition, Modifiers: []string{ModifierNot, ModifierMissing}, path: path}
 }
+
+// The modifiers that are offered. Identifier asks for an identifier of what a reference leads
+// to, or of an organisation that is known by nothing else.
+// Source: http://hl7.org/fhir/R4/search.html#modifiers.
+const (
+	ModifierIdentifier = "identifier"
+	ModifierMissing    = "missing"
+	ModifierNot        = "not"
+)
+
+// toPatient is a parameter that leads to the Patient.
+func toPatient(name, definition string) SearchParam {
+	return SearchParam{Name: name, Kind: ParamPatient, Type: "reference", Definition: definitions + definition, Targets: []string{"Patient"}, Modifiers: []string{ModifierIdentifier, ModifierMissing}}
+}
+
+// to is a parameter that leads to other types. Its identifier can be asked for where that is one type.
+func to(name, definition string, targets []string, path ...string) SearchParam {
+	p := SearchParam{Name: name, Kind: ParamRef, Type: "reference", Definition: definitions + definition, Targets: targets, Modifiers: []string{ModifierMissing}, path: path}
+	if len(targets) == 1 {
+		p.Modifiers = []string{ModifierIdentifier, ModifierMissing}
+	}
+	return p
+}
+
+// on is a parameter by date.
+func on(name, definition string, path ...string) SearchParam {
+	return SearchParam{Name: name, Kind: ParamDate, Type: "date", Definition: definitions + definition, Modifiers: []string{ModifierMissing}, path: path}
+}
+
+// proven are the types that a Provenance is about.
+var proven = []string{"Consent", "DocumentReference", "Observation", "Procedure", "Task"}
 
 // params is everything Search can find by; what is not here is not indexed.
 // Source: http://hl7.org/fhir/R4/searchparameter-registry.html.
 var params = map[string][]SearchParam{
 	"Observation": {
 		token("code", "clinical-code", "code"),
-		{Name: "date", Kind: ParamDate, Type: "date", Definition: definitions + "clinical-date", path: []string{"effective"}},
+		on("date", "clinical-date", "effective"),
 		token("identifier", "clinical-identifier", "identifier"),
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+		toPatient("patient", "clinical-patient"),
 		token("status", "Observation-status", "status"),
-		{Name: "subject", Kind: ParamPatient, Type: "reference", Definition: definitions + "Observation-subject"},
+		toPatient("subject", "Observation-subject"),
 	},
 	"Organization": {
 		token("identifier", "Organization-identifier", "identifier"),
 	},
 	"Patient": {
-		{Name: "birthdate", Kind: ParamDate, Type: "date", Definition: definitions + "individual-birthdate", path: []string{"birthDate"}},
-		{Name: "family", Kind: ParamString, Type: "string", Definition: definitions + "individual-family", path: []string{"name", "family"}},
+		on("birthdate", "individual-birthdate", "birthDate"),
+		{Name: "family", Kind: ParamString, Type: "string", Definition: definitions + "individual-family", Modifiers: []string{ModifierMissing}, path: []string{"name", "family"}},
 		token("identifier", "Patient-identifier", "identifier"),
 	},
 	"Practitioner": {
@@ -49,31 +82,32 @@ var params = map[string][]SearchParam{
 		token("identifier", "PractitionerRole-identifier", "identifier"),
 	},
 	"ServiceRequest": {
-		{Name: "authored", Kind: ParamDate, Type: "date", Definition: definitions + "ServiceRequest-authored", path: []string{"authoredOn"}},
+		on("authored", "ServiceRequest-authored", "authoredOn"),
 		token("code", "clinical-code", "code"),
 		token("identifier", "clinical-identifier", "identifier"),
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+		toPatient("patient", "clinical-patient"),
 		token("status", "ServiceRequest-status", "status"),
-		{Name: "subject", Kind: ParamPatient, Type: "reference", Definition: definitions + "ServiceRequest-subject"},
+		toPatient("subject", "ServiceRequest-subject"),
 	},
 	"Task": {
 		token("business-status", "Task-business-status", "businessStatus"),
-		{Name: "focus", Kind: ParamRef, Type: "reference", Definition: definitions + "Task-focus", path: []string{"focus"}},
+		to("focus", "Task-focus", []string{"ServiceRequest"}, "focus"),
 		token("identifier", "Task-identifier", "identifier"),
-		{Name: "owner", Kind: ParamOwner, Type: "reference", Definition: definitions + "Task-owner"},
-		{Name: "part-of", Kind: ParamRef, Type: "reference", Definition: definitions + "Task-part-of", path: []string{"partOf"}},
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "Task-patient"},
+		{Name: "owner", Kind: ParamOwner, Type: "reference", Definition: definitions + "Task-owner", Modifiers: []string{ModifierIdentifier}},
+		to("part-of", "Task-part-of", []string{"Task"}, "partOf"),
+		toPatient("patient", "Task-patient"),
+		{Name: "requester", Kind: ParamRequester, Type: "reference", Definition: definitions + "Task-requester", Modifiers: []string{ModifierIdentifier}},
 		token("status", "Task-status", "status"),
 	},
 	"Condition": {
 		token("code", "clinical-code", "code"),
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+		toPatient("patient", "clinical-patient"),
 	},
 	"Consent": {
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+		toPatient("patient", "clinical-patient"),
 	},
 	"Flag": {
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+		toPatient("patient", "clinical-patient"),
 	},
 	"HealthcareService": {
 		token("identifier", "HealthcareService-identifier", "identifier"),
@@ -82,20 +116,20 @@ var params = map[string][]SearchParam{
 		token("identifier", "Location-identifier", "identifier"),
 	},
 	"QuestionnaireResponse": {
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "QuestionnaireResponse-patient"},
+		toPatient("patient", "QuestionnaireResponse-patient"),
 	},
 	"RelatedPerson": {
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "RelatedPerson-patient"},
+		toPatient("patient", "RelatedPerson-patient"),
 	},
 	"DocumentReference": {
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+		toPatient("patient", "clinical-patient"),
 	},
 	"Provenance": {
-		{Name: "target", Kind: ParamRef, Type: "reference", Definition: definitions + "Provenance-target", path: []string{"target"}},
+		to("target", "Provenance-target", proven, "target"),
 	},
 	"Procedure": {
 		token("code", "clinical-code", "code"),
-		{Name: "patient", Kind: ParamPatient, Type: "reference", Definition: definitions + "clinical-patient"},
+		toPatient("patient", "clinical-patient"),
 	},
 }
 

@@ -80,6 +80,9 @@ func (s *Service) Read(ctx context.Context, c Call, resourceType, id string) (*V
 	if err := disclose(c.Principal.Role, v); err != nil {
 		return nil, err
 	}
+	if err := s.confine(ctx, c, v); err != nil {
+		return nil, err
+	}
 	return v, s.record(ctx, s.audit(c, "read", "R", v))
 }
 
@@ -90,6 +93,9 @@ func (s *Service) ReadVersion(ctx context.Context, c Call, resourceType, id stri
 		return nil, err
 	}
 	if err := disclose(c.Principal.Role, v); err != nil {
+		return nil, err
+	}
+	if err := s.confine(ctx, c, v); err != nil {
 		return nil, err
 	}
 	return v, s.record(ctx, s.audit(c, "vread", "R", v))
@@ -103,6 +109,9 @@ func (s *Service) History(ctx context.Context, c Call, resourceType, id string, 
 		return Found{}, err
 	}
 	if err := discloseAll(c.Principal.Role, found.Versions); err != nil {
+		return Found{}, err
+	}
+	if err := s.confineAll(ctx, c, found.Versions); err != nil {
 		return Found{}, err
 	}
 	interaction := "history-type"
@@ -121,8 +130,13 @@ func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	if err := discloseAll(c.Principal.Role, found.Versions); err != nil {
-		return Found{}, err
+	for _, list := range [][]Version{found.Versions, found.Included} {
+		if err := discloseAll(c.Principal.Role, list); err != nil {
+			return Found{}, err
+		}
+		if err := s.confineAll(ctx, c, list); err != nil {
+			return Found{}, err
+		}
 	}
 	return found, s.record(ctx, s.auditList(c, "search-type", q.Type, found.Versions))
 }

@@ -240,18 +240,34 @@ type Page struct {
 }
 
 // Found is a part of a list. Total counts the whole list when it was asked for, -1 otherwise.
+// Included is what the query asked for beside it, each once and none that is in Versions; More
+// says that there is more of it than one answer takes.
 type Found struct {
 	Versions []Version
 	Next     string
 	Total    int
+	Included []Version
+	More     bool
 }
 
-// Query is a search: every Condition must hold.
+// Query is a search: every Condition must hold. Included and Referring ask for what lies at
+// the other end of references: what the found resources lead to, and what leads to them.
 type Query struct {
 	Type       string
 	Conditions []Condition
 	Page       Page
 	Total      bool
+	Oldest     bool   // the first updated first, not the last
+	Included   []Link // from Type
+	Referring  []Link // to Type
+}
+
+// Link is a reference that a search follows: a parameter of one type that leads to another.
+type Link struct {
+	From  string
+	Param string
+	Kind  ParamKind // ParamPatient or ParamRef
+	To    string
 }
 
 // ParamKind is how a condition compares.
@@ -259,21 +275,29 @@ type ParamKind uint8
 
 // The kinds of condition.
 const (
-	ParamToken   ParamKind = iota // Term.System and Term.Value
-	ParamString                   // Term.Value starts with
-	ParamRef                      // Term.Value is equal
-	ParamDate                     // From and To of the version
-	ParamID                       // the logical id
-	ParamUpdated                  // the time of the version
-	ParamPatient                  // the id of the Patient
-	ParamOwner                    // the ODS code of who owns a Task
+	ParamToken     ParamKind = iota // Term.System and Term.Value
+	ParamString                     // Term.Value starts with
+	ParamRef                        // Term.Value is equal
+	ParamDate                       // From and To of the version
+	ParamID                         // the logical id
+	ParamUpdated                    // the time of the version
+	ParamPatient                    // the id of the Patient
+	ParamOwner                      // the ODS code of who owns a Task
+	ParamRequester                  // the ODS code of who asks by a Task
 )
 
-// Condition holds when one of the Values does.
+// Condition holds when one of the Values does. With a Link it is a condition on another
+// resource, which the caller must be able to find too: on one that the resource leads to, or,
+// for a link to its type that is walked Back, on one that leads to it.
 type Condition struct {
 	Param  string
 	Kind   ParamKind
 	Values []Value
+	Not    bool   // of a token: none of the Values holds
+	Absent Wanted // whether there is no value at all; Values are then not looked at
+
+	Link *Link
+	Back bool
 }
 
 // Value is one alternative of a condition. Prefix is eq, ne, gt, lt, ge or le and

@@ -31,7 +31,7 @@ func (in *intake) knownPatient(ctx context.Context, scope Scope, index *fhir.Ind
 	it.number = v.Number + 1
 	if old, err := parse(v.Body); err != nil {
 		return err
-	} else if sameContent(old, it.node) && in.practice(ctx, scope, index, old) == in.practice(ctx, scope, index, it.node) {
+	} else if sameContent(old, it.node) && (restricted(old) || !restricted(in.root)) && in.practice(ctx, scope, index, old) == in.practice(ctx, scope, index, it.node) {
 		it.number = 0
 	}
 	return nil

@@ -176,9 +176,16 @@ func (s *Service) viewOf(ctx context.Context, c Call, r *Record, around *surroun
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.render(c, r, patient, around.joined[r.ID], events, func(reference string) *fhir.Node { return s.organisation(ctx, s.scope(c), reference) })
+	patient, shown, later, away, err := s.confined(c, r, patient, around.joined[r.ID])
 	if err != nil {
 		return nil, err
+	}
+	v, err := s.render(c, shown, patient, later, events, func(reference string) *fhir.Node { return s.organisation(ctx, s.scope(c), reference) })
+	if err != nil {
+		return nil, err
+	}
+	if away {
+		v.Person.Withheld = append(v.Person.Withheld, Withheld{Element: "address and telecom", Reason: "The person is restricted: only the service that holds the referral may know where they are."})
 	}
 	activities := around.activities[r.ID]
 	for i := range activities {

@@ -37,43 +37,88 @@ func anyOf(list []string) string {
 	return anyOf(groups)
 }
 
-// condition adds one Condition about a resource that is at hand.
-func (w *clause) condition(c referral.Condition) error {
-	text, args, err := alternatives(c)
+// condition adds one Condition about a resource that is at hand, named by alias.
+func (w *clause) condition(c referral.Condition, alias string) error {
+	if c.Absent != referral.Either {
+		return w.absent(c, alias)
+	}
+	text, args, err := alternatives(c, alias)
 	if err != nil {
 		return err
 	}
 	switch c.Kind {
 	case referral.ParamToken, referral.ParamString, referral.ParamRef:
+		not := ""
+		if c.Not {
+			not = "NOT "
+		}
 		// Without t.type, which the id implies, only the index on ids can serve this.
-		w.and("EXISTS (SELECT 1 FROM term t WHERE t.id = r.id AND t.param = ? AND "+text+")", append([]any{c.Param}, args...)...)
+		w.and(not+"EXISTS (SELECT 1 FROM term t WHERE t.id = "+alias+".id AND t.param = ? AND "+text+")", append([]any{c.Param}, args...)...)
 	default:
 		w.and(text, args...)
 	}
 	return nil
 }
 
+// absent adds a Condition on whether there is any value. Errors: exception for a kind that
+// every resource has.
+func (w *clause) absent(c referral.Condition, alias string) error {
+	yes := c.Absent == referral.Yes
+	either := func(without, with string) string {
+		if yes {
+			return without
+		}
+		return with
+	}
+	switch c.Kind {
+	case referral.ParamToken, referral.ParamString, referral.ParamRef:
+		w.and(either("NOT ", "")+"EXISTS (SELECT 1 FROM term t WHERE t.id = "+alias+".id AND t.param = ?)", c.Param)
+	case referral.ParamDate:
+		w.and(alias + ".since IS " + either("NULL", "NOT NULL"))
+	case referral.ParamPatient:
+		w.and("(" + alias + ".patient || '') " + either("= ''", "<> ''"))
+	default:
+		return issue.Newf(issue.Exception, "store-query", "a condition of kind %d is never without a value", c.Kind)
+	}
+	return nil
+}
+
 // alternatives writes the Values of a Condition: one of them must hold. A condition
 // without values holds for nothing.
-func alternatives(c referral.Condition) (string, []any, error) {
+func alternatives(c referral.Condition, alias string) (string, []any, error) {
 	switch c.Kind {
 	case referral.ParamID:
-		text, args := in("r.id", texts(c))
+		text, args := in(alias+".id", texts(c))
 		return text, args, nil
 	case referral.ParamPatient:
-		text, args := in("r.patient", texts(c))
+		text, args := in(alias+".patient", texts(c))
 		return text, args, nil
+	case referral.ParamRef:
+		list := texts(c)
+		for i := range list {
+			list[i] = short(list[i])
+		}
+		text, args := in("t.value", list)
+		return text, args, nil
+	case referral.ParamRequester:
+		// a referral is asked for by the practice, a sub-Task by the service, a question by
+		// whoever it says
+		// scalars are asked for each row, where of an EXISTS PostgreSQL may read a whole table
+		practices, args := in("(SELECT f.organisation FROM referral f WHERE f.id = "+alias+".id)", texts(c))
+		services, more := in("(SELECT f.owner FROM activity a CROSS JOIN referral f WHERE a.id = "+alias+".id AND f.id = a.referral)", texts(c))
+		others, last := in("t.value", texts(c))
+		return "(" + practices + " OR " + services + " OR EXISTS (SELECT 1 FROM term t WHERE t.id = " + alias + ".id AND t.param = 'requester' AND " + others + "))", slices.Concat(args, more, last), nil
 	case referral.ParamOwner:
 		referrals, args := in("f.owner", texts(c))
 		activities, more := in("a.owner", texts(c))
 		practices, last := in("t.value", texts(c)) // of questions
-		return "(EXISTS (SELECT 1 FROM referral f WHERE f.id = r.id AND " + referrals + ") OR EXISTS (SELECT 1 FROM activity a WHERE a.id = r.id AND " + activities +
-			") OR EXISTS (SELECT 1 FROM term t WHERE t.id = r.id AND t.param = 'owner' AND " + practices + "))", slices.Concat(args, more, last), nil
+		return "(EXISTS (SELECT 1 FROM referral f WHERE f.id = " + alias + ".id AND " + referrals + ") OR EXISTS (SELECT 1 FROM activity a WHERE a.id = " + alias + ".id AND " + activities +
+			") OR EXISTS (SELECT 1 FROM term t WHERE t.id = " + alias + ".id AND t.param = 'owner' AND " + practices + "))", slices.Concat(args, more, last), nil
 	}
 	var or []string
 	var args []any
 	for _, v := range c.Values {
-		text, more, err := alternative(c.Kind, v)
+		text, more, err := alternative(c.Kind, v, alias)
 		if err != nil {
 			return "", nil, err
 		}
@@ -97,7 +142,7 @@ func texts(c referral.Condition) []string {
 	return list
 }
 
-func alternative(kind referral.ParamKind, v referral.Value) (string, []any, error) {
+func alternative(kind referral.ParamKind, v referral.Value, alias string) (string, []any, error) {
 	switch kind {
 	case referral.ParamToken:
 		text, args := token(v)
@@ -105,12 +150,10 @@ func alternative(kind referral.ParamKind, v referral.Value) (string, []any, erro
 	case referral.ParamString:
 		text, args := startsWith(strings.ToLower(v.Text))
 		return text, args, nil
-	case referral.ParamRef:
-		return "t.value = ?", []any{short(v.Text)}, nil
 	case referral.ParamDate:
-		return within("r.since", "r.until", v)
+		return within(alias+".since", alias+".until", v)
 	case referral.ParamUpdated:
-		return within("r.updated", "r.updated + 1", v)
+		return within(alias+".updated", alias+".updated + 1", v)
 	}
 	return "", nil, issue.Newf(issue.Exception, "store-query", "a condition of kind %d is not known", kind)
 }

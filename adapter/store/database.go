@@ -31,7 +31,7 @@ type database struct {
 
 	listening *pgx.ConnConfig // PostgreSQL: how to connect to be told of events
 
-	trace func(text string, args []any) // for tests: sees each statement that reads; nil for nobody
+	trace func(ctx context.Context, text string, args []any) // see Watch
 
 	reading   statements
 	spelled   sync.Map // PostgreSQL: text → text with its placeholders numbered
@@ -208,6 +208,11 @@ func (db *database) skipLocked() string {
 	return "" // the one writer has the whole file
 }
 
+// Watch lets a test see each statement that reads outside a transaction, with the context
+// that it was asked in: how many there are must not tell what lies outside a scope. Nobody
+// else may use the store yet.
+func (s *Store) Watch(see func(ctx context.Context, text string, args []any)) { s.db.trace = see }
+
 // query searches outside any transaction. PostgreSQL plans a search anew each time: searches
 // differ by values, which a plan made once for all values cannot know.
 func (db *database) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
@@ -215,7 +220,7 @@ func (db *database) query(ctx context.Context, text string, args ...any) (*sql.R
 		return db.lookUp(ctx, text, args...)
 	}
 	if db.trace != nil {
-		db.trace(text, args)
+		db.trace(ctx, text, args)
 	}
 	// a statement that is not prepared has no plan to use again
 	return db.read.QueryContext(ctx, db.text(text), append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
@@ -225,7 +230,7 @@ func (db *database) query(ctx context.Context, text string, args ...any) (*sql.R
 // costs PostgreSQL several times what the reading does.
 func (db *database) lookUp(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	if db.trace != nil {
-		db.trace(text, args)
+		db.trace(ctx, text, args)
 	}
 	if db.postgres { // pgx keeps prepared statements itself
 		return db.read.QueryContext(ctx, db.text(text), args...)

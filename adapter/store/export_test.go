@@ -29,13 +29,22 @@ func (s *Store) ReadPlan(ctx context.Context, scope referral.Scope, resourceType
 }
 
 // Trace lets a test see each statement that reads, outside and inside transactions.
-func (s *Store) Trace(see func(text string, args []any)) { s.db.trace = see }
+func (s *Store) Trace(see func(text string, args []any)) {
+	if see == nil {
+		s.db.trace = nil
+		return
+	}
+	s.db.trace = func(_ context.Context, text string, args []any) { see(text, args) }
+}
 
 // Spell gives a statement as the database of s takes it.
 func (s *Store) Spell(text string) string { return s.db.text(text) }
 
 // Few sets how many rows are sorted at most, and how many of one holder are many.
 func (s *Store) Few(few, many int) { s.options.few, s.options.many = few, many }
+
+// Linked sets how many resources at the other end of a link are few.
+func (s *Store) Linked(few int) { s.options.linked = few }
 
 // Planned is how PostgreSQL is to plan our statements.
 var Planned = planned

@@ -65,7 +65,9 @@ func (s *Store) leadOf(ctx context.Context, w *worklist) (lead, error) {
 		if n < limit && (!scope || n <= few) {
 			best, most = &l, n
 		}
-		if n == 0 {
+		// what is in nobody's scope but another's must not be told from what is nowhere: how
+		// many statements there are is a matter of the caller's own alone
+		if own := l.part < 0 || w.parts[l.part].inside || w.scope.keys == nil; own && n == 0 {
 			break
 		}
 	}

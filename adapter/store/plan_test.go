@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -219,7 +220,7 @@ func unlessNotFound(err error) error {
 func (p *planner) searches(scope referral.Scope, r *referral.Record) {
 	values := map[referral.ParamKind]referral.Value{
 		referral.ParamToken: {System: referral.SystemSNOMED, Text: "7"}, referral.ParamString: {Text: "smith1"}, referral.ParamRef: {Text: "Patient/" + r.Patient},
-		referral.ParamID: {Text: r.ID}, referral.ParamOwner: {Text: "SPX07"}, referral.ParamPatient: {Text: r.Patient},
+		referral.ParamID: {Text: r.ID}, referral.ParamOwner: {Text: "SPX07"}, referral.ParamRequester: {Text: "A00001"}, referral.ParamPatient: {Text: r.Patient},
 		referral.ParamDate:    {Prefix: "ge", From: r.Created, To: r.Created.Add(24 * time.Hour)},
 		referral.ParamUpdated: {Prefix: "ge", From: r.Created, To: r.Created.Add(time.Second)},
 	}
@@ -244,6 +245,7 @@ func (p *planner) searches(scope referral.Scope, r *referral.Record) {
 			}
 			before = conditions
 		}
+		p.links(scope, kind, values)
 		p.watch("history of "+kind, func() error {
 			_, err := p.s.History(p.t.Context(), scope, kind, "", referral.Page{Count: 2})
 			return err
@@ -276,6 +278,67 @@ func (p *planner) accesses(scope referral.Scope, r *referral.Record) {
 				}
 				return err
 			})
+		}
+	}
+}
+
+// links watches a search over each link of a type, forth and back, by few and by many at
+// the other end, and what it includes.
+func (p *planner) links(scope referral.Scope, kind string, values map[referral.ParamKind]referral.Value) {
+	ask := func(name string, q referral.Query) {
+		for _, few := range []int{0, 300} {
+			p.s.Linked(few)
+			p.watch(name, func() error {
+				q.Total, q.Page = true, referral.Page{Count: 2}
+				_, err := p.s.Search(p.t.Context(), scope, q)
+				return err
+			})
+		}
+	}
+	for _, from := range referral.ResourceTypes() {
+		for _, param := range referral.SearchParams(from) {
+			if from == kind {
+				c := referral.Condition{Param: param.Name, Kind: param.Kind, Values: []referral.Value{values[param.Kind]}}
+				if slices.Contains(param.Modifiers, referral.ModifierNot) {
+					c.Not = true
+					ask("search "+kind+" by "+param.Name+":not", referral.Query{Type: kind, Conditions: []referral.Condition{c}, Oldest: true})
+				}
+				for _, absent := range []referral.Wanted{referral.Yes, referral.No} {
+					if c.Absent = absent; slices.Contains(param.Modifiers, referral.ModifierMissing) {
+						ask("search "+kind+" by "+param.Name+":missing", referral.Query{Type: kind, Conditions: []referral.Condition{c}})
+					}
+				}
+			}
+			for _, target := range param.Targets {
+				link := referral.Link{From: from, Param: param.Name, Kind: param.Kind, To: target}
+				if from != kind && target != kind {
+					continue
+				}
+				for _, back := range []bool{false, true} {
+					other := target
+					if back {
+						other = from
+					}
+					if back && target != kind || !back && from != kind {
+						continue
+					}
+					asked := map[referral.ParamKind]bool{}
+					for _, inner := range append(referral.SearchParams(other), referral.SearchParam{Name: "_id", Kind: referral.ParamID}, referral.SearchParam{Name: "_lastUpdated", Kind: referral.ParamUpdated}) {
+						if asked[inner.Kind] {
+							continue
+						}
+						asked[inner.Kind] = true
+						ask("search "+kind+" over "+from+"."+param.Name+" by "+inner.Name, referral.Query{Type: kind, Conditions: []referral.Condition{
+							{Param: inner.Name, Kind: inner.Kind, Values: []referral.Value{values[inner.Kind]}, Link: &link, Back: back}}})
+					}
+				}
+				if from == kind {
+					ask("include "+from+":"+param.Name, referral.Query{Type: kind, Included: []referral.Link{link}})
+				}
+				if target == kind {
+					ask("include what refers by "+from+":"+param.Name, referral.Query{Type: kind, Referring: []referral.Link{link}})
+				}
+			}
 		}
 	}
 }

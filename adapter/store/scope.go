@@ -73,29 +73,34 @@ func besideScope(s referral.Scope, alias string) (string, []any) {
 	return referralScope(s, alias)
 }
 
-// resourceScope is the condition for rows of resource of one type, named r. An owner
-// sees what belongs to its referrals, and their patients; a provider the sub-Tasks sent to it.
+// resourceScope is the condition for rows of resource of one type, named r.
 func resourceScope(s referral.Scope, resourceType string) (string, []any) {
+	return scopeOf(s, resourceType, "r")
+}
+
+// scopeOf is the condition for rows of resource of one type, named by alias. An owner
+// sees what belongs to its referrals, and their patients; a provider the sub-Tasks sent to it.
+func scopeOf(s referral.Scope, resourceType, alias string) (string, []any) {
 	if s.Role == auth.RoleRequester {
-		return in("r.organisation", s.Organisations)
+		return in(alias+".organisation", s.Organisations)
 	}
 	own, args := besideScope(s, "f")
 	if s.Role != auth.RoleOwner || own == nothing {
 		return own, args
 	}
-	text := "EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND " + own + ")"
+	text := "EXISTS (SELECT 1 FROM referral f WHERE f.id = " + alias + ".referral AND " + own + ")"
 	switch resourceType {
 	case "Patient":
-		return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.patient = r.id AND " + own + "))", append(slices.Clone(args), args...)
+		return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.patient = " + alias + ".id AND " + own + "))", append(slices.Clone(args), args...)
 	case "Task":
 		// a sub-Task is also its provider's
 		sent, more := in("a.owner", s.Organisations)
-		return "(" + text + " OR EXISTS (SELECT 1 FROM activity a WHERE a.id = r.id AND " + sent + "))", append(slices.Clone(args), more...)
+		return "(" + text + " OR EXISTS (SELECT 1 FROM activity a WHERE a.id = " + alias + ".id AND " + sent + "))", append(slices.Clone(args), more...)
 	}
 	// who took over a request sees what came with it and what was found until then, by
 	// whichever service, not the Tasks before and nothing that a service kept to itself
-	return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.root = r.referral AND f.root <> '' AND f.organisation = r.organisation AND " + own + ")" +
-			" OR EXISTS (SELECT 1 FROM referral o CROSS JOIN referral f WHERE o.id = r.referral AND o.root <> '' AND f.root = o.root AND f.root <> '' AND f.created > o.created AND f.organisation = r.organisation AND " + own + "))",
+	return "(" + text + " OR EXISTS (SELECT 1 FROM referral f WHERE f.root = " + alias + ".referral AND f.root <> '' AND f.organisation = " + alias + ".organisation AND " + own + ")" +
+			" OR EXISTS (SELECT 1 FROM referral o CROSS JOIN referral f WHERE o.id = " + alias + ".referral AND o.root <> '' AND f.root = o.root AND f.root <> '' AND f.created > o.created AND f.organisation = " + alias + ".organisation AND " + own + "))",
 		slices.Concat(args, args, args)
 }
 

@@ -4,14 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/referral"
 )
 
-// Search gives the current resources that meet a query, the last updated first,
-// without hidden and deleted ones. Versions come without their Terms. A Count of 0
-// gives only the Total. Next belongs to this query: with another it is refused.
+// Search gives the current resources that meet a query, in its order, without hidden and
+// deleted ones, and on each page what this page includes. Versions come without their
+// Terms. A Count of 0 gives only the Total. Next belongs to this query: with another it is
+// refused.
 //
 // Errors: value for a bad cursor or an unknown prefix, too-costly for more than
 // maxValues alternatives, transient.
@@ -25,12 +27,23 @@ func (s *Store) Search(ctx context.Context, scope referral.Scope, q referral.Que
 		return none, err
 	}
 	own, ownArgs := resourceScope(scope, q.Type)
-	list := fmt.Sprintf("search %s %q %+v", own, ownArgs, referral.Query{Type: q.Type, Conditions: q.Conditions})
+	list := fmt.Sprintf("search %s %q %s %t%s", own, ownArgs, q.Type, q.Oldest, written(q.Conditions))
 	after, more, err := decodeCursor(list, q.Page.After)
 	if err != nil {
 		return none, err
 	}
 	q.Conditions = s.db.keys.maskConditions(q.Type, q.Conditions)
+	if q.Conditions, err = s.linked(ctx, scope, q.Conditions); err != nil {
+		return none, err
+	}
+	for _, c := range q.Conditions {
+		if c.Absent == referral.Either && len(c.Values) == 0 { // nothing meets it
+			if q.Total {
+				none.Total = 0
+			}
+			return none, nil
+		}
+	}
 	w, err := s.plan(ctx, scope, &q)
 	if err != nil {
 		return none, err
@@ -42,12 +55,33 @@ func (s *Store) Search(ctx context.Context, scope referral.Scope, q referral.Que
 			return none, err
 		}
 	}
-	if more {
-		w.and("(r.updated, r.id) < (?, ?)", after.Time, after.ID)
+	order, behind := " ORDER BY r.updated DESC, r.id DESC", "<"
+	if q.Oldest {
+		order, behind = " ORDER BY r.updated, r.id", ">"
 	}
-	found, err := s.page(ctx, w, " ORDER BY r.updated DESC, r.id DESC", list, q.Page.Count)
+	if more {
+		w.and("(r.updated, r.id) "+behind+" (?, ?)", after.Time, after.ID)
+	}
+	found, err := s.page(ctx, w, order, list, q.Page.Count)
 	found.Total = none.Total
-	return found, err
+	if err != nil {
+		return found, err
+	}
+	return found, s.include(ctx, scope, &q, &found)
+}
+
+// written tells conditions apart, so that a cursor belongs to one list.
+func written(list []referral.Condition) string {
+	var b strings.Builder
+	for _, c := range list {
+		link := referral.Link{}
+		if c.Link != nil {
+			link = *c.Link
+		}
+		c.Link = nil
+		fmt.Fprintf(&b, " %+v %+v", c, link)
+	}
+	return b.String()
 }
 
 func (s *Store) count(ctx context.Context, w *clause) (int, error) {
@@ -72,6 +106,7 @@ const few = 5000
 // referrals in the scope; else the resources of the type, the newest first.
 func (s *Store) plan(ctx context.Context, scope referral.Scope, q *referral.Query) (*clause, error) {
 	w := &clause{from: "resource r"}
+	var err error
 	lead := -1
 	if pointed(q.Conditions) {
 		w.and(anyOrder, q.Type)
@@ -97,7 +132,12 @@ func (s *Store) plan(ctx context.Context, scope referral.Scope, q *referral.Quer
 		if i == lead {
 			continue
 		}
-		if err := w.condition(c); err != nil {
+		if c.Link != nil {
+			err = w.link(scope, c)
+		} else {
+			err = w.condition(c, "r")
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +147,7 @@ func (s *Store) plan(ctx context.Context, scope referral.Scope, q *referral.Quer
 // pointed reports whether a condition names ids or patients.
 func pointed(list []referral.Condition) bool {
 	for _, c := range list {
-		if c.Kind == referral.ParamID || c.Kind == referral.ParamPatient {
+		if c.Link == nil && c.Absent == referral.Either && (c.Kind == referral.ParamID || c.Kind == referral.ParamPatient) {
 			return true
 		}
 	}
@@ -122,7 +162,7 @@ func (s *Store) rarest(ctx context.Context, scope referral.Scope, q *referral.Qu
 		if !indexed(c) {
 			continue
 		}
-		text, args, err := alternatives(c)
+		text, args, err := alternatives(c, "r")
 		if err != nil {
 			return -1, nil, err
 		}
@@ -146,6 +186,9 @@ func (s *Store) rarest(ctx context.Context, scope referral.Scope, q *referral.Qu
 
 // indexed reports whether the index on the values of terms serves a condition.
 func indexed(c referral.Condition) bool {
+	if c.Link != nil || c.Not || c.Absent != referral.Either {
+		return false
+	}
 	switch c.Kind {
 	case referral.ParamRef, referral.ParamString:
 		return len(c.Values) > 0

@@ -40,6 +40,7 @@ type options struct {
 	keys       *DataKeys
 	auditKey   *AuditKey // seals the checkpoints of the audit
 	tell       func(Checkpoint)
+	linked     int // see maxLinked
 }
 
 // Option changes how a Store works.
@@ -90,7 +91,7 @@ func Checkpoints(tell func(Checkpoint)) Option { return func(o *options) { o.tel
 // other migrations than these, and with the rule "data-key-missing" when it is sealed with
 // keys that were not given.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
-	o := options{committers: 2, group: 64, bytes: 8 << 20, readers: 4, patience: 15 * time.Second, few: fewListed, many: manyListed}
+	o := options{committers: 2, group: 64, bytes: 8 << 20, readers: 4, patience: 15 * time.Second, few: fewListed, many: manyListed, linked: maxLinked}
 	for _, opt := range opts {
 		opt(&o)
 	}

@@ -273,14 +273,21 @@ func (k *DataKeys) masks(param, value string) []string {
 }
 
 // maskConditions adds to each value of a search what stands for it, since rows from before
-// there were keys are as they were.
+// there were keys are as they were. kind is the type that is searched.
 func (k *DataKeys) maskConditions(kind string, list []referral.Condition) []referral.Condition {
 	if k == nil {
 		return list
 	}
 	list = slices.Clone(list)
 	for i, c := range list {
-		if !masked(kind, c.Param) {
+		of := kind
+		switch {
+		case c.Link != nil && c.Back:
+			of = c.Link.From
+		case c.Link != nil:
+			of = c.Link.To
+		}
+		if !masked(of, c.Param) {
 			continue
 		}
 		for _, v := range c.Values {
