@@ -371,3 +371,27 @@ func (w *world) verified() *store.AuditReport {
 	}
 	return report
 }
+
+// A record whose words FHIR cannot hold hides no other.
+func TestOneRecordHidesNoOther(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp := a.as(auth.RoleRequester, practiceA)
+	gp.refer(someone(practiceA).message())
+	gp.get("/fhir/R4/nonsense").want(http.StatusNotFound) // an interaction that has no name
+	db := w.db()
+	defer db.Close()
+	if _, err := db.Exec("UPDATE audit SET client = '   ' WHERE interaction = 'transaction'"); err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, entry := range gp.get("/fhir/R4/AuditEvent").want(http.StatusOK).node().All("entry") {
+		event := entry.Child("resource")
+		for _, e := range event.All("entity") {
+			shown[e.Child("detail").Text("value")] = true
+		}
+	}
+	if !shown["not-shown"] || w.number("SELECT count(*) FROM audit WHERE interaction = ''") == 0 {
+		t.Errorf("got %v", shown)
+	}
+}

@@ -105,6 +105,10 @@ func (m *matrix) populate(t *testing.T, practice, service, provider, word, birth
 		}
 		return len(page.Items) > 0
 	})
+	v["AuditEvent"] = gp.get("/fhir/R4/AuditEvent?_count=1&patient="+v["Patient"]).want(http.StatusOK).node().Child("entry").Text("resource", "id")
+	if v["AuditEvent"] == "" {
+		t.Error("no AuditEvent tells of the referral")
+	}
 	for _, kind := range referral.ResourceTypes() {
 		for _, c := range []caller{gp, worker} {
 			for _, entry := range c.get("/fhir/R4/" + kind + "/_history?_count=200").want(http.StatusOK).node().All("entry") {

@@ -12,7 +12,7 @@ import (
 
 // open reports whether a route needs no token.
 func open(r gateway.Route) bool {
-	return slices.Contains([]string{"/fhir/R4/metadata", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}, r.Path) || strings.HasPrefix(r.Path, "/docs/")
+	return slices.Contains([]string{"/fhir/R4/metadata", "/fhir/R4/.well-known/smart-configuration", "/oauth2/token", "/jwks.json", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}, r.Path) || strings.HasPrefix(r.Path, "/docs/")
 }
 
 // unscoped reports whether a route needs no scope of its own.
@@ -65,6 +65,23 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 	},
 	"POST /fhir/R4":  refusedTransactions,
 	"POST /fhir/R4/": refusedTransactions,
+
+	// a caller's own refusals name what it asked for, so that entity is not asked here
+	"GET /fhir/R4/AuditEvent": func(_ *matrix, _, path string) []ask {
+		return gets(path, "patient={Patient}", "patient=Patient/{Patient}&_count=1", "patient={Patient}&_summary=count", "agent={ods}", "agent={service}&date=ge2020-01-01", "_id={AuditEvent}", "patient={Patient}&action=R&outcome=0")
+	},
+	"POST /fhir/R4/AuditEvent/_search": func(_ *matrix, _, path string) []ask {
+		return []ask{form(path, "patient={Patient}"), form(path+"?patient={Patient}", "action=C"), form(path, "_id={AuditEvent}")}
+	},
+	"GET /fhir/R4/AuditEvent/:id": func(_ *matrix, _, path string) []ask {
+		return conditional(http.MethodGet, placed(path, "AuditEvent"), "If-None-Match", "_format=xml")
+	},
+	"GET /fhir/R4/.well-known/smart-configuration": func(_ *matrix, _, path string) []ask { return gets(path, "", "client_id={word}") },
+	"GET /jwks.json": func(_ *matrix, _, path string) []ask { return gets(path, "", "kid={word}") },
+	"POST /oauth2/token": func(_ *matrix, _, path string) []ask {
+		const kind = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+		return []ask{form(path, "grant_type=client_credentials&scope=system/*.cruds&"+kind+"&client_assertion={word}"), form(path, "grant_type={word}"), form(path, "")}
+	},
 
 	"GET /api/v1/referrals": func(_ *matrix, _, path string) []ask {
 		return gets(path, "", "patient={Patient}", "owner={service}", "practice={ods}", "status=received,accepted,in-progress,completed", "open=true", "open=false", "risk=true", "since=2020-01-01", "sort=due", "sort=updated&count=1", "need=loneliness", "cursor={cursorTask}")

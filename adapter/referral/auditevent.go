@@ -48,11 +48,18 @@ var balpProfiles = map[string]string{
 var interactions = []string{"read", "vread", "update", "patch", "delete", "history", "history-instance", "history-type", "history-system", "create",
 	"search", "search-type", "search-system", "capabilities", "transaction", "batch", "operation"}
 
+// notShown stands for what was done in a record whose words FHIR cannot hold.
+const notShown = "not-shown"
+
 // auditVersion renders an audit record for a caller, who sees it.
 func (s *Service) auditVersion(c Call, a *Audit) (Version, error) {
 	n, err := s.auditEvent(c.Principal, a)
 	if err != nil {
-		return Version{}, err
+		// one record that FHIR cannot hold must not hide all others
+		bare := Audit{ID: a.ID, Organisation: a.Organisation, At: a.At, Role: a.Role, Action: a.Action, Outcome: a.Outcome, Interaction: notShown}
+		if n, err = s.auditEvent(c.Principal, &bare); err != nil {
+			return Version{}, err
+		}
 	}
 	v := Version{Type: TypeAudit, ID: a.ID, Number: 1, Organisation: a.Organisation, Updated: a.At, Patient: a.Patient}
 	v.write(n)
@@ -243,7 +250,7 @@ func (a *Audit) entities(n *fhir.Node, patients []string, query bool) {
 		e.Set("query", base64.StdEncoding.EncodeToString([]byte(a.Query)))
 	}
 	var details [][2]string
-	if !slices.Contains(interactions, a.Interaction) {
+	if a.Interaction != "" && !slices.Contains(interactions, a.Interaction) {
 		details = append(details, [2]string{"operation", a.Interaction})
 	}
 	if kind != "" && (id == "" && !(searched && query && a.Query != "") || fhir.Types(fhir.R4).Resource(kind) == nil) {

@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"spadapter/adapter/auth"
@@ -138,7 +139,7 @@ func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
 			return Found{}, err
 		}
 	}
-	return found, s.record(ctx, s.auditList(c, "search-type", q.Type, found.Versions))
+	return found, s.record(ctx, s.auditList(c, "search-type", q.Type, slices.Concat(found.Versions, found.Included)))
 }
 
 // mustJSON encodes a value of ours; its types cannot fail.

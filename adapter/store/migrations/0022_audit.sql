@@ -28,7 +28,7 @@ CREATE TABLE audit_about (
     about        TEXT   NOT NULL,
     audit        TEXT   NOT NULL,
     organisation TEXT   NOT NULL,
-    PRIMARY KEY (about, audit)
+    PRIMARY KEY (about, audit, organisation)
 );
 
 -- The streams: one for each connection that commits, begun anew by each process. previous
