@@ -149,13 +149,13 @@ func (c *Config) complete() error {
 		c.EventsFor = defaultEventsFor
 	}
 	if _, err := c.networks(); err != nil || c.EventsFor < 0 {
-		return errors.New("ADAPTER_SUBSCRIBER_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_EVENTS_FOR is above zero")
+		return errors.New("ADAPTER_SUBSCRIBER_NETWORKS are networks or addresses, such as 10.1.0.0/16, with commas between, and ADAPTER_EVENTS_FOR is above zero")
 	}
 	if c.TokenFor == 0 {
 		c.TokenFor = maxTokenFor
 	}
 	if _, err := prefixes(c.JWKSNetworks); err != nil || c.TokenFor < time.Second || c.TokenFor > maxTokenFor {
-		return errors.New("ADAPTER_JWKS_NETWORKS are networks such as 10.1.0.0/16 with commas between, and ADAPTER_TOKEN_FOR is from 1s to 5m")
+		return errors.New("ADAPTER_JWKS_NETWORKS are networks or addresses, such as 10.1.0.0/16, with commas between, and ADAPTER_TOKEN_FOR is from 1s to 5m")
 	}
 	if _, err := readRetention(c.RetainFor, c.RetainAuditFor, c.RetainFile); err != nil {
 		return fmt.Errorf("ADAPTER_RETAIN_FOR, ADAPTER_RETAIN_AUDIT_FOR, ADAPTER_RETAIN_FILE: %w", err)

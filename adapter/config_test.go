@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"bytes"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"spadapter/adapter/auth"
 )
@@ -18,10 +20,16 @@ func program(t *testing.T, env []string, args ...string) (out string, code int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, args...)
+	// a server that should have refused to start would run for ever
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(append(plainEnvironment(), asProgram+"=1"), env...)
 	text, _ := cmd.CombinedOutput() // its exit code says how it ended
+	if ctx.Err() != nil {
+		t.Fatalf("%q with %q does not end", args, env)
+	}
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
@@ -60,7 +68,7 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 	for _, setting := range []string{
 		"ADAPTER_LISTEN=8080", "ADAPTER_BASE_URL=adapter.example", "ADAPTER_SHARING=everything", "ADAPTER_MIN_ATTEMPTS=-1", "ADAPTER_MIN_ATTEMPTS=many",
 		"ADAPTER_BODY_BYTES=1", "ADAPTER_BODY_BYTES_AT_ONCE=-1", "ADAPTER_RETRY_FOR=0s", "ADAPTER_DRAIN_FOR=soon", "ADAPTER_LOG_LEVEL=loud", "ADAPTER_DATABASE=mysql://x",
-		"ADAPTER_PARTNERS_FILE=/does/not/exist.json", "ADAPTER_KEYS_FILE=/does/not/exist.json", "ADAPTER_TOKEN_FOR=6m", "ADAPTER_TOKEN_FOR=0s", "ADAPTER_JWKS_NETWORKS=10.0.0.1",
+		"ADAPTER_PARTNERS_FILE=/does/not/exist.json", "ADAPTER_KEYS_FILE=/does/not/exist.json", "ADAPTER_TOKEN_FOR=6m", "ADAPTER_TOKEN_FOR=0s", "ADAPTER_JWKS_NETWORKS=10.0.0",
 	} {
 		out, code := program(t, []string{setting}, "serve")
 		if name, _, _ := strings.Cut(setting, "="); code == 0 || strings.TrimSpace(out) == "" || strings.Contains(out, "panic") {
