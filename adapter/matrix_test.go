@@ -328,6 +328,9 @@ func TestIsolationMatrix(t *testing.T) {
 				t.Errorf("%s %s has no rule here: say what may be asked of it", route.Method, route.Path)
 			}
 			for i, a := range asks {
+				if raced && i%6 != 0 {
+					continue
+				}
 				for _, who := range within {
 					if who.owns || who.provides && i%2 == 0 || i%5 == 0 {
 						jobs = append(jobs, func() { m.judge(who, a) })
@@ -363,11 +366,11 @@ func TestIsolationMatrix(t *testing.T) {
 			t.Errorf("what is foreign was changed: %s", after)
 		}
 		t.Logf("%d requests, %d routes, own content %v, faults %v", m.requests.Load(), len(routes), m.fine, m.faults)
-		if m.requests.Load() < 10_000 {
+		if m.requests.Load() < 10_000 && !raced {
 			t.Errorf("only %d requests", m.requests.Load())
 		}
 		for _, who := range within[:2] {
-			if m.fine[who.name] < 100 {
+			if m.fine[who.name] < 100 && !raced {
 				t.Errorf("%s was shown its own by %d requests alone: the others mean nothing", who.name, m.fine[who.name])
 			}
 		}
