@@ -190,7 +190,8 @@ func TestServerEndsSessions(t *testing.T) {
 	if count["stored"] == 0 {
 		t.Error("nothing was stored")
 	}
-	if report := verified(t, s); len(report.Faults) > 0 || len(report.Streams) < 3 {
+	// a commit of which nobody knows ends its stream, and another begins
+	if report := verified(t, s); len(report.Faults) > 0 || count["unknown"] > 0 && len(report.Streams) < 3 {
 		t.Errorf("the audit: %+v", report)
 	}
 	t.Log(count)
