@@ -150,3 +150,41 @@ func TestALabelledMessageLabelsWhoWasSentBefore(t *testing.T) {
 		t.Errorf("who holds the referral reads %s", got.body)
 	}
 }
+
+// A message that brings a restricted person anew and says nothing of it lifts nothing; one that
+// says that the person is no longer restricted does.
+func TestSilenceLiftsNoRestriction(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		c := newCast(t, url)
+		s := someone(practiceA)
+		send := func(label string) referral.View {
+			t.Helper()
+			next := someone(practiceA)
+			next.nhsNumber, next.family, next.birthDate = s.nhsNumber, s.family, s.birthDate
+			b := next.bundle()
+			if label != "" {
+				setPart(b.All("entry")[patientEntry].Child("resource"), "meta", strings.Replace(confidential, `"R"`, `"`+label+`"`, 1))
+			}
+			return c.worker.look(c.gp.refer(fhir.Encode(b)))
+		}
+		first := send("R")
+		reads := func(when string, want bool) {
+			t.Helper()
+			for _, path := range []string{"/fhir/R4/" + first.Links.Patient, "/fhir/R4/Patient/_history?_count=1", "/api/v1/referrals/" + first.ID} {
+				if got := c.manager.get(path).want(http.StatusOK); strings.Contains(string(got.body), "07700") != want && (!want || !strings.HasPrefix(path, "/api")) {
+					t.Errorf("%s, the operator reads in %s %s", when, path, got.body)
+				}
+			}
+		}
+		reads("restricted", false)
+		silent := send("")
+		if silent.Links.Patient != first.Links.Patient || !silent.Person.Restricted {
+			t.Errorf("after a silent message the person is %+v", silent.Person)
+		}
+		reads("after a silent message", false)
+		if lifted := send("N"); lifted.Person.Restricted {
+			t.Errorf("no longer restricted, the person is %+v", lifted.Person)
+		}
+		reads("no longer restricted", true)
+	})
+}

@@ -191,24 +191,56 @@ func places(n *fhir.Node) bool {
 	return n != nil && n.Type != nil && (n.Type.Name == "Address" || n.Type.Name == "ContactPoint")
 }
 
+// confide gives a resource the labels by which another is restricted.
+func confide(n, as *fhir.Node) {
+	meta := n.Child("meta")
+	if meta == nil {
+		prepend(n, "meta", "")
+		meta = n.Child("meta")
+	}
+	for _, one := range as.Child("meta").All("security") {
+		if code := one.Text("code"); code == "R" || code == "V" {
+			meta.Append("security", one.Clone())
+		}
+	}
+}
+
+// stillLabelled keeps a known person restricted whose new version has no label of
+// confidentiality: a message that is silent does not say that nobody looks for the person
+// any more. One with another label, such as N, does. Errors: exception.
+func (in *intake) stillLabelled() error {
+	for _, it := range in.items {
+		if it.node.ResourceType() != "Patient" || it.number == 0 || it.current == nil || slices.ContainsFunc(it.node.Child("meta").All("security"), confidentiality) {
+			continue
+		}
+		before, err := it.current.content()
+		if err != nil {
+			return err
+		}
+		if restricted(before) {
+			confide(it.node, before)
+		}
+	}
+	return nil
+}
+
+// confidentiality reports whether a label says how confidential something is.
+// Source: http://hl7.org/fhir/R4/valueset-security-labels.html.
+func confidentiality(label *fhir.Node) bool {
+	return slices.Contains([]string{"U", "L", "M", "N", "R", "V"}, label.Text("code"))
+}
+
 // labelled gives the Patients of a message that is labelled as one about a restricted person
 // the labels that say so, which outlive the message: to those it brings, and in a next version
 // to one that was sent before. Errors: those of the store.
 func (in *intake) labelled(ctx context.Context, change *Change) error {
+	if err := in.stillLabelled(); err != nil {
+		return err
+	}
 	if in.root.ResourceType() != "Bundle" || !restricted(in.root) {
 		return nil
 	}
-	label := func(n *fhir.Node) {
-		meta := n.Child("meta")
-		if meta == nil {
-			meta = n.Add("meta")
-		}
-		for _, one := range in.root.Child("meta").All("security") {
-			if code := one.Text("code"); code == "R" || code == "V" {
-				meta.Append("security", one.Clone())
-			}
-		}
-	}
+	label := func(n *fhir.Node) { confide(n, in.root) }
 	brought := false
 	for _, it := range in.items {
 		if it.node.ResourceType() == "Patient" {
