@@ -82,15 +82,6 @@ func (s *Service) confine(ctx context.Context, c Call, list ...*Version) error {
 	return nil
 }
 
-// confineAll is confine for a list.
-func (s *Service) confineAll(ctx context.Context, c Call, list []Version) error {
-	all := make([]*Version, len(list))
-	for i := range list {
-		all[i] = &list[i]
-	}
-	return s.confine(ctx, c, all...)
-}
-
 // whereabouts reports whether a version may say where somebody is.
 func whereabouts(v *Version) bool {
 	return v.Type == "Patient" || v.Type == "RelatedPerson" || bytes.Contains(v.Body, []byte(`"contained"`))
