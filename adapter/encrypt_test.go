@@ -62,8 +62,8 @@ func TestTheProgramSealsWhatItStores(t *testing.T) {
 			t.Errorf("who searched does not read what was looked for: %s", events)
 		}
 		a.terminate()
-		if out, code := program(t, env, "audit", "verify"); code != 0 {
-			t.Errorf("the audit is not as it was written: %s", out)
+		if out, code := program(t, []string{"ADAPTER_DATABASE=" + w.database}, "audit", "verify"); code != 0 || !strings.Contains(out, "every record is as it was written") {
+			t.Errorf("without the keys the audit is not verified: %s", out)
 		}
 		for _, text := range []string{"Quenchworthy", "Zzyzxcanary", "brontosaurus", s.nhsNumber, early.nhsNumber, s.birthDate} {
 			if where := w.clearIn(text); where != "" {
