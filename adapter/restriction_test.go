@@ -188,3 +188,41 @@ func TestSilenceLiftsNoRestriction(t *testing.T) {
 		reads("no longer restricted", true)
 	})
 }
+
+// Somebody around the person may be labelled alone: a mother in hiding, say. Where she is
+// reaches who holds the referral, by every way to read of her; the person is not restricted.
+func TestWhereARestrictedRelatedPersonIs(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		c := newCast(t, url)
+		b, err := fhir.Parse(fhir.Types(fhir.R4), withEveryType(someone(practiceC)), fhir.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mother := `"name":[{"family":"Mother"}],"telecom":[{"system":"email","value":"me@` + hideout + `.example"}]`
+		for _, entry := range b.All("entry") {
+			switch n := entry.Child("resource"); n.ResourceType() {
+			case "RelatedPerson":
+				setPart(n, "meta", confidential)
+				setPart(n, "name", `[{"family":"Mother"}]`)
+				setPart(n, "address", `[{"line":["1 `+hideout+` Wharf"]}]`)
+			case "ServiceRequest":
+				setPart(n, "meta", confidential)
+				setPart(n, "contained", `[{"resourceType":"RelatedPerson","id":"friend","patient":{"reference":"`+b.Child("entry").Text("fullUrl")+`"},`+mother+`}]`)
+				setPart(n, "supportingInfo", `[{"reference":"#friend"}]`)
+			}
+		}
+		v := c.worker.look(c.a.as("requester", practiceC).refer(fhir.Encode(b)))
+		if v.Person.Restricted || v.Person.Address == "" {
+			t.Errorf("the person is %+v", v.Person)
+		}
+		for i, one := range []caller{c.worker, c.other, c.manager} {
+			if list := tellings(one, v); len(list) > 0 {
+				t.Errorf("in the pool, number %d is told by %s", i, list)
+			}
+		}
+		v = c.worker.act(v, "accept", referral.Input{}).view()
+		if list := tellings(c.worker, v); len(list) < 5 {
+			t.Errorf("who holds the referral is told by %s alone", list)
+		}
+	})
+}

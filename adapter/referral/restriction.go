@@ -108,28 +108,39 @@ func (s *Service) away(ctx context.Context, c Call, patient string) (bool, error
 
 // confined gives what a referral is shown from to a caller who may not know where a
 // restricted person is: copies of the Patient, of the referral and of what joined it,
-// without whatever says so. It reports whether the caller is one.
+// without whatever says so. Where somebody around the person is labelled alone, it is left
+// out of what is labelled. It reports whether the person is restricted for the caller.
 func (s *Service) confined(c Call, r *Record, patient *fhir.Node, later []Version) (*fhir.Node, *Record, []Version, bool, error) {
 	content, err := s.content(r)
-	if err != nil || !restricted(patient) && !restricted(content) || c.Principal.Role == auth.RoleRequester || holds(c.Principal, r) {
+	if err != nil || c.Principal.Role == auth.RoleRequester || holds(c.Principal, r) {
 		return patient, r, later, false, err
 	}
-	copied := *r
-	copied.tree = content.Clone()
-	patient = patient.Clone()
-	withholdPlaces(copied.tree)
-	withholdPlaces(patient)
+	whole := restricted(patient) || restricted(content)
+	labelled := func(n *fhir.Node) bool { return whole || restricted(n) }
+	shown := *r
+	if whole || slices.ContainsFunc(content.All("entry"), func(e *fhir.Node) bool { return restricted(e.Child("resource")) }) {
+		shown.tree = content.Clone()
+		for _, entry := range shown.tree.All("entry") {
+			if n := entry.Child("resource"); n != nil && labelled(n) {
+				withholdPlaces(n)
+			}
+		}
+	}
+	if whole {
+		patient = patient.Clone()
+		withholdPlaces(patient)
+	}
 	list := slices.Clone(later)
 	for i := range list {
 		if n, err := list[i].content(); err != nil {
 			return nil, nil, nil, false, err
-		} else if whereabouts(&list[i]) {
+		} else if whereabouts(&list[i]) && labelled(n) {
 			n = n.Clone()
 			withholdPlaces(n)
 			list[i].write(n)
 		}
 	}
-	return patient, &copied, list, true, nil
+	return patient, &shown, list, whole, nil
 }
 
 // withholdPlaces takes every address and every way to reach somebody out of the Patients and
