@@ -137,3 +137,45 @@ func TestACorrectionTellsNoNoteOfTheService(t *testing.T) {
 		}
 	}
 }
+
+// A Provenance does not lead the practice to what the sharing level keeps from it; the service
+// that corrected reads all of it.
+func TestAProvenanceLeadsToWhatItsReaderReads(t *testing.T) {
+	for level, most := range map[string]int{"none": 1, "full": 100} {
+		t.Run(level, func(t *testing.T) {
+			storetest.EachURL(t, func(t *testing.T, url string) {
+				w := newWorld(t, url)
+				w.config.Sharing = level
+				a := w.run(quiet())
+				gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+				v := worker.look(gp.refer(someone(practiceA).message()))
+				v = worker.act(v, "accept", referral.Input{}).view()
+				v = worker.act(v, "complete", referral.Input{Outcome: fullOutcome()}).view()
+				v = worker.act(v, "correct", referral.Input{Outcome: fullOutcome(), Note: "A slip."}).view()
+				list := worker.provenanceOf("Task/" + v.ID)
+				if len(list) != 1 || len(list[0].All("target")) < 3 || list[0].Child("entity") == nil {
+					t.Fatalf("the service reads %d", len(list))
+				}
+				id := list[0].Text("id")
+				for _, path := range []string{"/fhir/R4/Provenance/" + id, "/fhir/R4/Provenance/" + id + "/_history/1", "/fhir/R4/Provenance/" + id + "/_history",
+					"/fhir/R4/Provenance?_id=" + id, "/fhir/R4/Provenance/_history", "/fhir/R4/Task?_id=" + v.ID + "&_revinclude=Provenance:target"} {
+					body := gp.get(path).want(http.StatusOK)
+					seen := 0
+					for _, n := range append(list[0].All("target"), list[0].All("entity")...) {
+						reference := n.Text("reference") + n.Text("what", "reference")
+						resource, _, _ := strings.Cut(reference, "/_history/")
+						readable := gp.get("/fhir/R4/"+resource).status == http.StatusOK
+						if led := strings.Contains(string(body.body), reference); led != readable {
+							t.Errorf("%s leads to %s: %v, which is readable: %v", path, resource, led, readable)
+						} else if led {
+							seen++
+						}
+					}
+					if seen == 0 || seen > most {
+						t.Errorf("%s leads to %d", path, seen)
+					}
+				}
+			})
+		})
+	}
+}

@@ -160,3 +160,46 @@ func TestNothingOfAUserReachesTheLogOrTheMetrics(t *testing.T) {
 		}
 	}
 }
+
+// The person behind a call is an agent of its AuditEvent, with the role there, by the token
+// and by the headers; also where the call is refused, and for the entries of a batch.
+func TestWhoStandsBehindACallIsInTheAudit(t *testing.T) {
+	w := newWorld(t, "")
+	w.outside()
+	a := w.run(quiet())
+	roles := []any{map[string]any{"person_roleid": "profile1", "org_code": practiceA, "role_name": "clinician", "role_code": "S8000:G8000:R8000"}}
+	byToken := a.with(cis2Key().sign("RS256", person("profile1", "nhsid_useruid", "user1", "sub", "user1", "nhsid_nrbac_roles", roles)))
+	headers := []string{"NHSD-Requesting-Practitioner", inBase64(`{"resourceType":"PractitionerRole","identifier":[{"system":"https://fhir.nhs.uk/Id/sds-role-profile-id","value":"profile2"}],"practitioner":{"identifier":{"value":"user2"}},"code":[{"coding":[{"code":"role2"}]}]}`)}
+	byHeader := a.as(auth.RoleRequester, practiceA)
+
+	byToken.get("/fhir/R4/Task").want(http.StatusOK)
+	byToken.get("/fhir/R4/Task/none").want(http.StatusNotFound)
+	byToken.do(http.MethodGet, "/fhir/R4/Patient", nil, headers...).want(http.StatusOK) // what the token proves counts
+	sent := someone(practiceA)
+	byHeader.do(http.MethodPost, "/fhir/R4", sent.message(), headers...).want(http.StatusOK)
+	byHeader.do(http.MethodGet, "/fhir/R4/Task/none", nil, headers...).want(http.StatusNotFound)
+	byHeader.do(http.MethodPost, "/fhir/R4", []byte(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation"}},{"request":{"method":"GET","url":"Observation/none"}}]}`), headers...).want(http.StatusOK)
+
+	got := map[string]int{}
+	for _, n := range a.as(auth.RoleOperator).audits("") {
+		requestors := ""
+		for _, agent := range n.All("agent") {
+			if agent.Text("requestor") == "true" {
+				requestors += agent.Text("type", "coding", "code") + " " + agent.Text("who", "identifier", "value") + " " + agent.Text("role", "text")
+			}
+		}
+		got[n.Text("subtype", "code")+" "+n.Text("outcome")+" by "+requestors]++
+	}
+	for want, n := range map[string]int{
+		"search-type 0 by IRCP user1 S8000:G8000:R8000": 2, "read 4 by IRCP user1 S8000:G8000:R8000": 1,
+		"transaction 0 by AUT user2 role2": 1, "read 4 by IRCP user2 role2": 2, "batch 0 by IRCP user2 role2": 1, "search-type 0 by IRCP user2 role2": 1,
+	} {
+		if got[want] != n {
+			t.Errorf("%d times %s, want %d", got[want], want, n)
+		}
+		delete(got, want)
+	}
+	if len(got) > 0 {
+		t.Errorf("and %v", got)
+	}
+}

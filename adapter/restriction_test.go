@@ -150,3 +150,79 @@ func TestALabelledMessageLabelsWhoWasSentBefore(t *testing.T) {
 		t.Errorf("who holds the referral reads %s", got.body)
 	}
 }
+
+// A message that brings a restricted person anew and says nothing of it lifts nothing; one that
+// says that the person is no longer restricted does.
+func TestSilenceLiftsNoRestriction(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		c := newCast(t, url)
+		s := someone(practiceA)
+		send := func(label string) referral.View {
+			t.Helper()
+			next := someone(practiceA)
+			next.nhsNumber, next.family, next.birthDate = s.nhsNumber, s.family, s.birthDate
+			b := next.bundle()
+			if label != "" {
+				setPart(b.All("entry")[patientEntry].Child("resource"), "meta", strings.Replace(confidential, `"R"`, `"`+label+`"`, 1))
+			}
+			return c.worker.look(c.gp.refer(fhir.Encode(b)))
+		}
+		first := send("R")
+		reads := func(when string, want bool) {
+			t.Helper()
+			for _, path := range []string{"/fhir/R4/" + first.Links.Patient, "/fhir/R4/Patient/_history?_count=1", "/api/v1/referrals/" + first.ID} {
+				if got := c.manager.get(path).want(http.StatusOK); strings.Contains(string(got.body), "07700") != want && (!want || !strings.HasPrefix(path, "/api")) {
+					t.Errorf("%s, the operator reads in %s %s", when, path, got.body)
+				}
+			}
+		}
+		reads("restricted", false)
+		silent := send("")
+		if silent.Links.Patient != first.Links.Patient || !silent.Person.Restricted {
+			t.Errorf("after a silent message the person is %+v", silent.Person)
+		}
+		reads("after a silent message", false)
+		if lifted := send("N"); lifted.Person.Restricted {
+			t.Errorf("no longer restricted, the person is %+v", lifted.Person)
+		}
+		reads("no longer restricted", true)
+	})
+}
+
+// Somebody around the person may be labelled alone: a mother in hiding, say. Where she is
+// reaches who holds the referral, by every way to read of her; the person is not restricted.
+func TestWhereARestrictedRelatedPersonIs(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		c := newCast(t, url)
+		b, err := fhir.Parse(fhir.Types(fhir.R4), withEveryType(someone(practiceC)), fhir.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mother := `"name":[{"family":"Mother"}],"telecom":[{"system":"email","value":"me@` + hideout + `.example"}]`
+		for _, entry := range b.All("entry") {
+			switch n := entry.Child("resource"); n.ResourceType() {
+			case "RelatedPerson":
+				setPart(n, "meta", confidential)
+				setPart(n, "name", `[{"family":"Mother"}]`)
+				setPart(n, "address", `[{"line":["1 `+hideout+` Wharf"]}]`)
+			case "ServiceRequest":
+				setPart(n, "meta", confidential)
+				setPart(n, "contained", `[{"resourceType":"RelatedPerson","id":"friend","patient":{"reference":"`+b.Child("entry").Text("fullUrl")+`"},`+mother+`}]`)
+				setPart(n, "supportingInfo", `[{"reference":"#friend"}]`)
+			}
+		}
+		v := c.worker.look(c.a.as("requester", practiceC).refer(fhir.Encode(b)))
+		if v.Person.Restricted || v.Person.Address == "" {
+			t.Errorf("the person is %+v", v.Person)
+		}
+		for i, one := range []caller{c.worker, c.other, c.manager} {
+			if list := tellings(one, v); len(list) > 0 {
+				t.Errorf("in the pool, number %d is told by %s", i, list)
+			}
+		}
+		v = c.worker.act(v, "accept", referral.Input{}).view()
+		if list := tellings(c.worker, v); len(list) < 5 {
+			t.Errorf("who holds the referral is told by %s alone", list)
+		}
+	})
+}

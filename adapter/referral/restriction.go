@@ -82,15 +82,6 @@ func (s *Service) confine(ctx context.Context, c Call, list ...*Version) error {
 	return nil
 }
 
-// confineAll is confine for a list.
-func (s *Service) confineAll(ctx context.Context, c Call, list []Version) error {
-	all := make([]*Version, len(list))
-	for i := range list {
-		all[i] = &list[i]
-	}
-	return s.confine(ctx, c, all...)
-}
-
 // whereabouts reports whether a version may say where somebody is.
 func whereabouts(v *Version) bool {
 	return v.Type == "Patient" || v.Type == "RelatedPerson" || bytes.Contains(v.Body, []byte(`"contained"`))
@@ -117,28 +108,39 @@ func (s *Service) away(ctx context.Context, c Call, patient string) (bool, error
 
 // confined gives what a referral is shown from to a caller who may not know where a
 // restricted person is: copies of the Patient, of the referral and of what joined it,
-// without whatever says so. It reports whether the caller is one.
+// without whatever says so. Where somebody around the person is labelled alone, it is left
+// out of what is labelled. It reports whether the person is restricted for the caller.
 func (s *Service) confined(c Call, r *Record, patient *fhir.Node, later []Version) (*fhir.Node, *Record, []Version, bool, error) {
 	content, err := s.content(r)
-	if err != nil || !restricted(patient) && !restricted(content) || c.Principal.Role == auth.RoleRequester || holds(c.Principal, r) {
+	if err != nil || c.Principal.Role == auth.RoleRequester || holds(c.Principal, r) {
 		return patient, r, later, false, err
 	}
-	copied := *r
-	copied.tree = content.Clone()
-	patient = patient.Clone()
-	withholdPlaces(copied.tree)
-	withholdPlaces(patient)
+	whole := restricted(patient) || restricted(content)
+	labelled := func(n *fhir.Node) bool { return whole || restricted(n) }
+	shown := *r
+	if whole || slices.ContainsFunc(content.All("entry"), func(e *fhir.Node) bool { return restricted(e.Child("resource")) }) {
+		shown.tree = content.Clone()
+		for _, entry := range shown.tree.All("entry") {
+			if n := entry.Child("resource"); n != nil && labelled(n) {
+				withholdPlaces(n)
+			}
+		}
+	}
+	if whole {
+		patient = patient.Clone()
+		withholdPlaces(patient)
+	}
 	list := slices.Clone(later)
 	for i := range list {
 		if n, err := list[i].content(); err != nil {
 			return nil, nil, nil, false, err
-		} else if whereabouts(&list[i]) {
+		} else if whereabouts(&list[i]) && labelled(n) {
 			n = n.Clone()
 			withholdPlaces(n)
 			list[i].write(n)
 		}
 	}
-	return patient, &copied, list, true, nil
+	return patient, &shown, list, whole, nil
 }
 
 // withholdPlaces takes every address and every way to reach somebody out of the Patients and
@@ -191,24 +193,56 @@ func places(n *fhir.Node) bool {
 	return n != nil && n.Type != nil && (n.Type.Name == "Address" || n.Type.Name == "ContactPoint")
 }
 
+// confide gives a resource the labels by which another is restricted.
+func confide(n, as *fhir.Node) {
+	meta := n.Child("meta")
+	if meta == nil {
+		prepend(n, "meta", "")
+		meta = n.Child("meta")
+	}
+	for _, one := range as.Child("meta").All("security") {
+		if code := one.Text("code"); code == "R" || code == "V" {
+			meta.Append("security", one.Clone())
+		}
+	}
+}
+
+// stillLabelled keeps a known person restricted whose new version has no label of
+// confidentiality: a message that is silent does not say that nobody looks for the person
+// any more. One with another label, such as N, does. Errors: exception.
+func (in *intake) stillLabelled() error {
+	for _, it := range in.items {
+		if it.node.ResourceType() != "Patient" || it.number == 0 || it.current == nil || slices.ContainsFunc(it.node.Child("meta").All("security"), confidentiality) {
+			continue
+		}
+		before, err := it.current.content()
+		if err != nil {
+			return err
+		}
+		if restricted(before) {
+			confide(it.node, before)
+		}
+	}
+	return nil
+}
+
+// confidentiality reports whether a label says how confidential something is.
+// Source: http://hl7.org/fhir/R4/valueset-security-labels.html.
+func confidentiality(label *fhir.Node) bool {
+	return slices.Contains([]string{"U", "L", "M", "N", "R", "V"}, label.Text("code"))
+}
+
 // labelled gives the Patients of a message that is labelled as one about a restricted person
 // the labels that say so, which outlive the message: to those it brings, and in a next version
 // to one that was sent before. Errors: those of the store.
 func (in *intake) labelled(ctx context.Context, change *Change) error {
+	if err := in.stillLabelled(); err != nil {
+		return err
+	}
 	if in.root.ResourceType() != "Bundle" || !restricted(in.root) {
 		return nil
 	}
-	label := func(n *fhir.Node) {
-		meta := n.Child("meta")
-		if meta == nil {
-			meta = n.Add("meta")
-		}
-		for _, one := range in.root.Child("meta").All("security") {
-			if code := one.Text("code"); code == "R" || code == "V" {
-				meta.Append("security", one.Clone())
-			}
-		}
-	}
+	label := func(n *fhir.Node) { confide(n, in.root) }
 	brought := false
 	for _, it := range in.items {
 		if it.node.ResourceType() == "Patient" {

@@ -78,10 +78,7 @@ func (s *Service) Read(ctx context.Context, c Call, resourceType, id string) (*V
 	if err != nil {
 		return nil, err
 	}
-	if err := disclose(c.Principal.Role, v); err != nil {
-		return nil, err
-	}
-	if err := s.confine(ctx, c, v); err != nil {
+	if err := s.limited(ctx, c, v); err != nil {
 		return nil, err
 	}
 	return v, s.record(ctx, s.audit(c, "read", "R", v))
@@ -93,10 +90,7 @@ func (s *Service) ReadVersion(ctx context.Context, c Call, resourceType, id stri
 	if err != nil {
 		return nil, err
 	}
-	if err := disclose(c.Principal.Role, v); err != nil {
-		return nil, err
-	}
-	if err := s.confine(ctx, c, v); err != nil {
+	if err := s.limited(ctx, c, v); err != nil {
 		return nil, err
 	}
 	return v, s.record(ctx, s.audit(c, "vread", "R", v))
@@ -109,10 +103,7 @@ func (s *Service) History(ctx context.Context, c Call, resourceType, id string, 
 	if err != nil {
 		return Found{}, err
 	}
-	if err := discloseAll(c.Principal.Role, found.Versions); err != nil {
-		return Found{}, err
-	}
-	if err := s.confineAll(ctx, c, found.Versions); err != nil {
+	if err := s.limitedAll(ctx, c, found.Versions); err != nil {
 		return Found{}, err
 	}
 	interaction := "history-type"
@@ -132,10 +123,7 @@ func (s *Service) Search(ctx context.Context, c Call, q Query) (Found, error) {
 		return Found{}, err
 	}
 	for _, list := range [][]Version{found.Versions, found.Included} {
-		if err := discloseAll(c.Principal.Role, list); err != nil {
-			return Found{}, err
-		}
-		if err := s.confineAll(ctx, c, list); err != nil {
+		if err := s.limitedAll(ctx, c, list); err != nil {
 			return Found{}, err
 		}
 	}

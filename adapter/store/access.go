@@ -61,7 +61,7 @@ func (s *Store) Audits(ctx context.Context, scope referral.Scope, q referral.Que
 	if err != nil {
 		return out, fault(err)
 	}
-	if out.List, err = all(rows, scanAudit); err != nil {
+	if out.List, err = all(rows, s.db.keys.scanAudit); err != nil {
 		return out, fault(err)
 	}
 	if len(out.List) > q.Page.Count {

@@ -17,6 +17,10 @@ const auditColumns = "id, organisation, at, client, actor, role, action, interac
 // Where some columns of audit are in a row.
 const (
 	auditID       = 0
+	auditAt       = 2
+	auditClient   = 3
+	auditRequest  = 11
+	auditQuery    = 12
 	auditShown    = 20
 	auditStream   = 21
 	auditSequence = 22
@@ -32,12 +36,13 @@ func (b *batch) addAudit(a *referral.Audit, at time.Time) {
 }
 
 // scanAudit reads a row of auditColumns.
-func scanAudit(rows *sql.Rows) (a referral.Audit, err error) {
+func (k *DataKeys) scanAudit(rows *sql.Rows) (a referral.Audit, err error) {
 	var at, sequence int64
 	var role, shown, stream, hash string
 	err = rows.Scan(&a.ID, &a.Organisation, &at, &a.Client, &a.Actor, &role, &a.Action, &a.Interaction, &a.Outcome, &a.Entity, &a.Patient,
 		&a.RequestID, &a.Query, &a.Issue, &a.Version, &a.User, &a.UserRole, &a.Purpose, &a.Token, &a.Address, &shown, &stream, &sequence, &hash)
 	a.At, a.Role, a.Shown = fromMilli(at), auth.Role(role), readShown(shown)
+	a.Query = k.openQuery(a.Query, at, a.Client, a.RequestID)
 	return a, err
 }
 

@@ -29,6 +29,7 @@ type DataKeys struct {
 	primary   uint32
 	known     map[uint32]bool
 	index     *prf.Set
+	queries   tink.AEAD // of the audit
 }
 
 // keyFile is how a key set is written: two Tink keysets in JSON. The index has one key,
@@ -56,6 +57,9 @@ func ParseDataKeys(text []byte) (*DataKeys, error) {
 	}
 	if _, err := k.index.ComputePrimaryPRF(nil, 16); err != nil {
 		return nil, badKeys("the key of the index makes less than 16 bytes")
+	}
+	if k.queries, err = queryKey(k.index); err != nil {
+		return nil, badKeys("the key of the index makes no key for the audit")
 	}
 	// what is sealed names its key in front; a key without that could not be dropped later
 	probe, err := k.documents.Encrypt([]byte("probe"), nil)

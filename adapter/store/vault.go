@@ -176,7 +176,7 @@ func (k *DataKeys) seal(b *batch) error {
 		}
 	}
 	b[tableTerm] = k.maskTerms(b[tableTerm])
-	return nil
+	return k.sealQueries(b[tableAudit])
 }
 
 func (k *DataKeys) sealArgument(c *sealedColumn, value *any, row []any) error {
