@@ -2,11 +2,14 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/issue"
@@ -106,6 +109,86 @@ func TestAPageMaySendWhatIsDemanded(t *testing.T) {
 	for _, name := range []string{headerOrganisation, headerPractitioner, headerSoftware, headerTarget, "Authorization", "X-Request-ID"} {
 		if !strings.Contains(", "+strings.Join(may, ", ")+", ", ", "+name+", ") {
 			t.Errorf("%s may not be sent: %q", name, may)
+		}
+	}
+}
+
+// Who is refused for asking too much from one address does not use up what is recorded of
+// everybody else whom nobody knows.
+func TestAFloodOfRefusalsHidesNobodyElse(t *testing.T) {
+	w, _ := guarded(t, nil, Protection{AddressRate: 1, AddressBurst: 3})
+	from := func(address, token string) int {
+		r := httptest.NewRequest("GET", "/fhir/R4/Patient/1", nil)
+		r.RemoteAddr = address + ":9"
+		r.Header.Set("Authorization", "Bearer "+token)
+		rec := httptest.NewRecorder()
+		w.handler.ServeHTTP(rec, r)
+		return rec.Code
+	}
+	for range 3 {
+		from("192.0.2.1", "nobody")
+	}
+	for range 10 * anonymousRecords {
+		if status := from("192.0.2.1", "nobody"); status != 429 {
+			t.Fatalf("status %d", status)
+		}
+	}
+	if n := len(w.refused); n != 3+throttledRecords {
+		t.Errorf("%d are recorded", n)
+	}
+	if status := from("198.51.100.7", "nobody"); status != 401 || len(w.refused) != 4+throttledRecords {
+		t.Errorf("status %d, and %d are recorded", status, len(w.refused))
+	}
+}
+
+// A flood of assertions is refused in the words of the token endpoint before one is looked at.
+func TestAssertionsAreBoundedByAddress(t *testing.T) {
+	looked := 0
+	w := withAuthority(t, func(url.Values) (*auth.Grant, error) {
+		looked++
+		return nil, issue.New(issue.Login, "invalid_client", "the signature of the token is wrong")
+	})
+	w.config.Protection.AddressRate, w.config.Protection.AddressBurst = 1, 3
+	w.config.Now = func() time.Time { return noon }
+	w.handler = New(w.config)
+	for range 3 {
+		if rec := w.described("POST", TokenPath, someForm, asForm); rec.Code != 400 {
+			t.Fatalf("%d %s", rec.Code, rec.Body)
+		}
+	}
+	for range 10 {
+		rec := w.described("POST", TokenPath, someForm, asForm)
+		if rec.Code != 429 || seconds(t, rec) != 1 || !strings.Contains(rec.Body.String(), `"error":"temporarily_unavailable"`) || rec.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%d %v %s", rec.Code, rec.Header(), rec.Body)
+		}
+	}
+	if looked != 3 || len(w.refused) != 3+throttledRecords {
+		t.Errorf("%d were looked at, %d recorded", looked, len(w.refused))
+	}
+}
+
+// What is open to everybody is bounded, too, and answers then as its description says.
+func TestOpenRoutesAreBoundedAsDescribed(t *testing.T) {
+	w := withAuthority(t, nil)
+	w.config.Protection.AddressRate, w.config.Protection.AddressBurst = 1, 1
+	w.config.Now = func() time.Time { return noon }
+	for _, target := range []string{keysPath, "/fhir/R4/.well-known/smart-configuration"} {
+		w.handler = New(w.config)
+		if rec := w.described("GET", target, ""); rec.Code != 200 {
+			t.Fatalf("%s: %d %s", target, rec.Code, rec.Body)
+		}
+		if rec := w.described("GET", target, ""); rec.Code != 429 || seconds(t, rec) != 1 {
+			t.Errorf("%s: %d %v", target, rec.Code, rec.Header())
+		}
+		fields := make([]string, maxFields+1)
+		for i := range fields {
+			fields[i] = fmt.Sprintf("X-%d: x", i)
+		}
+		if rec := w.described("GET", target, "", fields...); rec.Code != 431 {
+			t.Errorf("%s: %d", target, rec.Code)
+		}
+		if rec := w.described("GET", target+"?"+strings.Repeat("x", maxURL), ""); rec.Code != 414 {
+			t.Errorf("%s: %d", target, rec.Code)
 		}
 	}
 }
