@@ -30,7 +30,7 @@ func (x *exchange) arrive() error {
 	if err := x.fits(); err != nil {
 		return err
 	}
-	if x.route.open {
+	if x.route.open || x.beyond() {
 		return x.strange(nil)
 	}
 	if err := x.authenticate(); err != nil {

@@ -34,6 +34,12 @@ type Proxy struct {
 	Networks []netip.Prefix // where it is; the header counts from nowhere else
 }
 
+// beyond reports whether the door does not lead to the route: there is nothing at its address,
+// whoever asks.
+func (x *exchange) beyond() bool {
+	return x.door.FHIR && (x.route.surface != surfaceFHIR || x.route.operation != nil)
+}
+
 type doorKey struct{}
 
 // Through gives a handler that lets callers into one that New made by another door.

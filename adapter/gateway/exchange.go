@@ -111,7 +111,7 @@ func (x *exchange) steps() error {
 			return err
 		}
 	}
-	if x.door.FHIR && (x.route.surface != surfaceFHIR || x.route.operation != nil) {
+	if x.beyond() {
 		return unknownPath(x)
 	}
 	if !x.route.open {
