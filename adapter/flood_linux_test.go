@@ -70,7 +70,7 @@ func (f flood) hold(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// seriesOf is the value of a series without labels.
+// seriesOf is the value of a series, by its name, its labels and the blank after them.
 func seriesOf(t *testing.T, text, name string) (value float64) {
 	t.Helper()
 	_, rest, ok := strings.Cut(text, "\n"+name)
@@ -137,7 +137,7 @@ func TestFloods(t *testing.T) {
 				}
 			}
 			text := string(gp.in(t).get("/metrics").want(http.StatusOK).body)
-			if n := seriesOf(t, text, "adapter_connections "); n > 300 || seriesOf(t, text, "adapter_connections_rejected_total ") == 0 {
+			if n := seriesOf(t, text, `adapter_connections{listener="main"} `); n > 300 || seriesOf(t, text, `adapter_connections_rejected_total{listener="main"} `) == 0 {
 				t.Errorf("%v connections are open", n)
 			}
 			gp.in(t).refer(someone(practiceA).message(), "X-Request-ID", fmt.Sprintf("flood-%d", len(name)))
