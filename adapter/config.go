@@ -256,8 +256,8 @@ func (c *Config) print(w io.Writer) error {
 		case "Feeds":
 			value = fmt.Sprint(withoutQueries(c.Feeds))
 		case "DataKeysCommand": // its arguments may be a password
-			if program, _, more := strings.Cut(strings.TrimSpace(value), " "); more {
-				value = program + " …"
+			if words := strings.Fields(value); len(words) > 1 {
+				value = words[0] + " …"
 			}
 		}
 		fmt.Fprintf(tab, "%s\t%s\n", v.Type().Field(i).Tag.Get("env"), value)

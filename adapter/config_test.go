@@ -129,3 +129,17 @@ func TestZeroConfigurationStarts(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// What stands after the program in the command of the data keys may be a password: it is
+// hidden, whatever the blank before it is.
+func TestArgumentsOfACommandAreHidden(t *testing.T) {
+	for _, blank := range []string{" ", "\t", "\n", " \t "} {
+		out, code := program(t, []string{"ADAPTER_DATA_KEYS_COMMAND= vault" + blank + "tr0ub4dor"}, "config")
+		if code != 0 || strings.Contains(out, "tr0ub4dor") || !strings.Contains(out, "vault …") {
+			t.Errorf("after %q: exit code %d: %s", blank, code, out)
+		}
+	}
+	if out, _ := program(t, []string{"ADAPTER_DATA_KEYS_COMMAND=vault"}, "config"); !strings.Contains(out, "vault") || strings.Contains(out, "vault …") {
+		t.Errorf("a command alone: %s", out)
+	}
+}

@@ -70,7 +70,7 @@ func (f flood) hold(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// seriesOf is the value of a series, by its name with its labels and a blank.
+// seriesOf is the value of a series, by its name, its labels and the blank after them.
 func seriesOf(t *testing.T, text, name string) (value float64) {
 	t.Helper()
 	_, rest, ok := strings.Cut(text, "\n"+name)

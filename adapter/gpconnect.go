@@ -70,7 +70,7 @@ func newGPConnect(c Config, partners *referral.Partners, handler http.Handler, r
 	if err != nil {
 		return nil, err
 	}
-	door := gateway.Door{FHIR: true, Verify: verifier.Verify, Demands: gateway.Demands{Headers: sspHeaders, UUIDs: c.RequestUUIDs}}
+	door := gateway.Door{FHIR: true, Unsigned: true, Verify: verifier.Verify, Demands: gateway.Demands{Headers: sspHeaders, UUIDs: c.RequestUUIDs}}
 	g := &gpConnect{}
 	if g.listener, err = net.Listen("tcp", c.GPConnectListen); err != nil {
 		return nil, fmt.Errorf("ADAPTER_GPCONNECT_LISTEN: %w", err)

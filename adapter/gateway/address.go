@@ -85,7 +85,7 @@ func (x *exchange) scrapable() error {
 	from := origin(x.Request, p.Proxies)
 	header := x.Request.Header
 	if peer, err := netip.ParseAddrPort(x.Request.RemoteAddr); err == nil && !within(p.Proxies, peer.Addr().Unmap()) &&
-		(header.Get("X-Forwarded-For") != "" || header.Get("Forwarded") != "") {
+		(header.Values("X-Forwarded-For") != nil || header.Values("Forwarded") != nil) {
 		from = netip.Addr{}
 	}
 	if from.IsLoopback() || within(p.Metrics, from) {

@@ -30,14 +30,14 @@ func (x *exchange) arrive() error {
 	if err := x.fits(); err != nil {
 		return err
 	}
-	if x.route.open {
+	if x.route.open || x.beyond() {
 		return x.strange(nil)
 	}
 	if err := x.authenticate(); err != nil {
-		if errors.Is(err, issue.Security) {
-			return x.strange(err)
+		if errors.Is(err, issue.Transient) {
+			return err
 		}
-		return err
+		return x.strange(err)
 	}
 	p := &x.Protection
 	if wait, ok := x.rates.take(x.call.Principal.Client, x.Now()); !ok {

@@ -13,6 +13,11 @@ type Door struct {
 	Verify  func(ctx context.Context, token string) (*auth.Principal, error) // as in Config
 	Demands Demands
 	FHIR    bool // it leads to the interactions of the FHIR API alone: to no operation, and to no other API
+
+	// Unsigned says that its tokens have no signature, that each request has a new one, and
+	// that many callers come from one address: bad ones are counted by their address, and
+	// good ones are let in however many those are.
+	Unsigned bool
 }
 
 // Demands is what a door asks of every request that needs a token, besides the token.
@@ -27,6 +32,12 @@ type Demands struct {
 type Proxy struct {
 	Header   string         // "" for none
 	Networks []netip.Prefix // where it is; the header counts from nowhere else
+}
+
+// beyond reports whether the door does not lead to the route: there is nothing at its address,
+// whoever asks.
+func (x *exchange) beyond() bool {
+	return x.door.FHIR && (x.route.surface != surfaceFHIR || x.route.operation != nil)
 }
 
 type doorKey struct{}

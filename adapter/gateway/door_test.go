@@ -36,6 +36,9 @@ func TestAnotherDoorHasItsOwnRules(t *testing.T) {
 		if rec := w.undescribed("GET", path, "", "as spine", "Ssp-TraceID: 1"); rec.Code != 404 {
 			t.Errorf("%s: status %d", path, rec.Code)
 		}
+		if rec := w.undescribed("GET", path, ""); rec.Code != 404 {
+			t.Errorf("%s without a token: status %d", path, rec.Code)
+		}
 	}
 	w.handler = inner
 	wants(t, w.do("GET", "/fhir/R4/Patient/1", "", "as spine", "Ssp-TraceID: 1"), 401, "token-signature")

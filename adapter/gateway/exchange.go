@@ -107,14 +107,11 @@ func (x *exchange) steps() error {
 		if err := x.identify(); err != nil {
 			return err
 		}
-		if x.beyond() {
-			return x.strange(unknownPath(x))
-		}
 		if err := x.arrive(); err != nil {
 			return err
 		}
 	}
-	if x.beyond() { // an entry of a batch
+	if x.beyond() {
 		return unknownPath(x)
 	}
 	if !x.route.open {
@@ -142,11 +139,6 @@ func (x *exchange) steps() error {
 	}
 	x.allow(max(1, x.route.times))
 	return x.route.handle(x)
-}
-
-// beyond reports whether the door does not lead to this route.
-func (x *exchange) beyond() bool {
-	return x.door.FHIR && (x.route.surface != surfaceFHIR || x.route.operation != nil)
 }
 
 // context is the request's, which ends when the client goes away and when its time is over.

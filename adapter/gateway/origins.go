@@ -11,7 +11,8 @@ import (
 // cookies and other credentials of the browser are not asked for.
 // Source: https://fetch.spec.whatwg.org/#http-cors-protocol.
 const (
-	corsRequest = "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Exist, If-None-Match, Last-Event-ID, Prefer, X-Correlation-ID, X-Request-ID"
+	corsRequest = "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Exist, If-None-Match, Last-Event-ID, Prefer, X-Correlation-ID, X-Request-ID, " +
+		headerOrganisation + ", " + headerPractitioner + ", " + headerSoftware + ", " + headerTarget
 	corsAnswer  = "Content-Location, ETag, Last-Modified, Link, Location, Retry-After, WWW-Authenticate, X-Correlation-ID, X-Request-ID"
 	corsSeconds = "600" // a browser asks again after these
 )

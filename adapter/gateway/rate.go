@@ -136,6 +136,15 @@ func (p *proven) has(token string) bool {
 	return p.young[sum] || p.former[sum]
 }
 
+// drop forgets a token that is good no more.
+func (p *proven) drop(token string) {
+	sum := maphash.String(p.seed, token)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.young, sum)
+	delete(p.former, sum)
+}
+
 func (p *proven) add(token string) {
 	sum := maphash.String(p.seed, token)
 	p.mu.Lock()

@@ -74,6 +74,7 @@ func (x *exchange) record(err error) {
 	}
 	var recorded bool
 	switch p := x.call.Principal; {
+	case p == nil && errors.Is(err, issue.Throttled) && !x.addresses.recorded(x.sender(), x.Now()):
 	case p == nil:
 		recorded = x.anonymous.AllowN(x.Now(), 1)
 	case errors.Is(err, issue.Throttled):

@@ -132,6 +132,9 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 				p.practices[service] = append(p.practices[service], practice)
 			}
 		case "Device":
+			if status := r.Text("status"); status == "inactive" || status == "entered-in-error" {
+				continue
+			}
 			c := Client{Role: auth.Role(extension(r, extClientRole)), Scopes: strings.Fields(extension(r, extClientScope))}
 			for _, i := range r.All("identifier") {
 				if i.Text("system") == systemClient {
