@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -47,7 +48,11 @@ func openStore(ctx context.Context, database, file, command string, options ...s
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, database, append(options, store.Sealed(keys))...)
+	s, err := store.Open(ctx, database, append(options, store.Sealed(keys))...)
+	if err != nil {
+		return nil, fmt.Errorf("ADAPTER_DATABASE %s: %w", redact(database), err)
+	}
+	return s, nil
 }
 
 const (
@@ -143,7 +148,9 @@ func (c *dataKeysCmd) Run() error {
 		_, err := os.Stdout.Write(text)
 		return err
 	}
-	if err := writeNew(c.File, text); err != nil {
+	if err := writeNew(c.File, text); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists and is kept; name another file", c.File)
+	} else if err != nil {
 		return err
 	}
 	fmt.Printf("key set  %s  (ADAPTER_DATA_KEYS_FILE; keep it secret, apart from the database, and safe: without it nothing that is sealed can be read)\n", c.File)
