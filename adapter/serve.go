@@ -27,7 +27,8 @@ func (c *serveCmd) Run() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt())
 	}
-	log.Info("serving", "listen", a.config.Listen, "base_url", a.config.BaseURL, "database", redact(c.Database), "metrics", a.config.MetricsListen, "version", version())
+	log.Info("serving", append([]any{"listen", a.config.Listen, "base_url", a.config.BaseURL, "database", redact(c.Database), "metrics", a.config.MetricsListen,
+		"token_endpoint", a.authority.endpoint != nil, "version", version()}, a.config.standing()...)...)
 	err = a.run(ctx)
 	log.Info("stopped")
 	return err
