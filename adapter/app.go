@@ -160,7 +160,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	a.server = newServer(a.handler, a.crowd, log)
 	err = secure(a.server, c.tls(), log)
 	if err != nil {
-		err = fmt.Errorf("ADAPTER_TLS_CERT_FILE: %w", err)
+		err = fmt.Errorf("the files of ADAPTER_TLS_CERT_FILE, _KEY_FILE and _CLIENT_CA_FILE: %w", err)
 	} else {
 		a.spine, err = newGPConnect(a.config, a.partners, a.handler, registry, log)
 	}

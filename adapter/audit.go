@@ -32,8 +32,12 @@ func (c *auditVerifyCmd) Run() error {
 	ctx, stop := interruptible()
 	defer stop()
 	var keys []*store.AuditKey
-	for _, file := range append([]string{c.AuditKey}, c.Key...) {
-		k, err := auditKey(file)
+	for i, file := range append([]string{c.AuditKey}, c.Key...) {
+		setting := "ADAPTER_AUDIT_KEY_FILE"
+		if i > 0 {
+			setting = "-key " + file
+		}
+		k, err := auditKey(setting, file)
 		if err != nil {
 			return err
 		}
@@ -48,7 +52,7 @@ func (c *auditVerifyCmd) Run() error {
 			return err
 		}
 		if outside = loggedCheckpoints(body); len(outside) == 0 {
-			return fmt.Errorf("%s holds no checkpoint", c.Against)
+			return fmt.Errorf("%s holds no line audit_checkpoint of a server", c.Against)
 		}
 	}
 	s, err := c.look(ctx)
@@ -72,25 +76,26 @@ func (c *auditVerifyCmd) Run() error {
 	return errors.Join(err, report.NotVerified())
 }
 
-// auditKey reads the key of the audit; nil for no file.
-func auditKey(file string) (*store.AuditKey, error) {
+// auditKey reads a key of the audit, and names the setting that it is from where it cannot;
+// nil for no file.
+func auditKey(setting, file string) (*store.AuditKey, error) {
 	if file == "" {
 		return nil, nil
 	}
 	body, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("ADAPTER_AUDIT_KEY_FILE: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	k, err := store.ParseAuditKey(body)
 	if err != nil {
-		return nil, fmt.Errorf("ADAPTER_AUDIT_KEY_FILE: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	return k, nil
 }
 
 // sealingKey is the key that a server seals with.
 func sealingKey(file string) (*store.AuditKey, error) {
-	k, err := auditKey(file)
+	k, err := auditKey("ADAPTER_AUDIT_KEY_FILE", file)
 	if err == nil && k != nil && !k.Seals() {
 		err = errors.New("ADAPTER_AUDIT_KEY_FILE: this is a public key, which cannot seal")
 	}
@@ -142,12 +147,14 @@ func verifyProgress(to *os.File) (progress func(done, of int64), end func()) {
 func printAudit(out io.Writer, r *store.AuditReport) error {
 	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tab, "STREAM\tBEGAN\tRECORDS\tREMOVED BEFORE\tCHECKPOINT AT\tSEALED UP TO")
+	unproven := 0
 	for _, s := range r.Streams {
-		sealed := fmt.Sprint(s.Sealed)
-		if s.Unproven > 0 {
-			sealed += fmt.Sprintf(" (%d checkpoints by keys that were not given)", s.Unproven)
+		records := "none"
+		if s.Last >= s.First {
+			records = fmt.Sprintf("%d–%d", s.First, s.Last)
 		}
-		fmt.Fprintf(tab, "%s\t%s\t%d–%d\t%d\t%d\t%s\n", s.ID, s.Began.Format(time.RFC3339), s.First, s.Last, s.Pruned, s.Covered, sealed)
+		unproven += int(s.Unproven)
+		fmt.Fprintf(tab, "%s\t%s\t%s\t%d\t%d\t%d\n", s.ID, s.Began.Format(time.RFC3339), records, s.Pruned, s.Covered, s.Sealed)
 	}
 	if err := tab.Flush(); err != nil {
 		return err
@@ -157,6 +164,9 @@ func printAudit(out io.Writer, r *store.AuditReport) error {
 		fmt.Fprintf(out, ", %d of them from before the chain: nothing says that these are as they were written", r.Before)
 	}
 	fmt.Fprintln(out)
+	if unproven > 0 {
+		fmt.Fprintf(out, "sealed with keys that were not given, so not checked: %d of the checkpoints; -key takes their keys\n", unproven)
+	}
 	for _, f := range r.Faults {
 		fmt.Fprintf(out, "FAULT in stream %s at %d", f.Stream, f.Sequence)
 		if f.ID != "" {

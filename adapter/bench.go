@@ -24,8 +24,8 @@ type benchCmd struct {
 	Rate        int    `help:"Requests a second at an even pace, each measured from when it was due. Without it every connection sends as fast as it is answered."`
 	Warmup      int    `help:"Number of referrals sent before the measurement begins." default:"200"`
 	URL         string `help:"Base URL of a running adapter, such as http://127.0.0.1:8080. Without it one is started, and ended afterwards."`
-	Token       string `help:"Bearer token of a requester for --url, or @FILE that holds it, which keeps it out of the list of processes; 'adapter token' makes one."`
-	OwnerToken  string `help:"Bearer token of the link-worker service for --actions with --url, or @FILE."`
+	Token       string `help:"Bearer token of a requester for -url, or @FILE that holds it, which keeps it out of the list of processes; 'adapter token' makes one."`
+	OwnerToken  string `help:"Bearer token of the link-worker service for -actions with -url, or @FILE."`
 	Practice    string `help:"ODS code of the sending practice: one that the token speaks for." default:"Y99001"`
 	Database    string `help:"Database of the adapter that is started: sqlite:PATH or postgres://…, best a new one, since the referrals stay in it. Default a SQLite file in the temporary directory; TMPDIR decides the disk."`
 	JSON        bool   `name:"json" help:"Print one JSON object instead of a table."`
@@ -34,40 +34,40 @@ type benchCmd struct {
 	ServeProfiled string `hidden:"" type:"path"`
 }
 
-// Help is shown by 'adapter bench --help'.
+// Help is shown by 'adapter bench -help'.
 func (*benchCmd) Help() string {
 	return `Each referral is a transaction of 8 entries about another synthetic person, with its own NHS number from
 the test range 999 and its own identifiers, sent as POST /fhir/R4. All checks, the conversion, the audit and the
 durable commit are on. CPU and memory are those of the adapter alone: not of this command, nor of a PostgreSQL server.
 
-With --actions the referrals are taken in first, and then every action is made on all of them over the JSON API, each with
+With -actions the referrals are taken in first, and then every action is made on all of them over the JSON API, each with
 its If-Match, before the next one begins. What it queues for the GP record is sent to one that bench plays, and its CPU counts.
-Without --rate the machine is as busy as it can be, and most of a latency is waiting for the other connections. With --rate
+Without -rate the machine is as busy as it can be, and most of a latency is waiting for the other connections. With -rate
 the latency is what people see who do that much work; when the adapter cannot keep up, the waiting counts.
 The exit code is 1 when any referral failed, or when the adapter does not have what it acknowledged.
 
 Examples:
   adapter bench
-  adapter bench -n 10000 -c 32 --json
-  adapter bench --actions -n 1000 -c 16
-  adapter bench --actions -n 1000 -c 16 --rate 100
-  adapter bench --database postgres://user@127.0.0.1/bench
-  adapter bench --url https://adapter.example.nhs.uk --token @token.txt --practice A12345`
+  adapter bench -n 10000 -c 32 -json
+  adapter bench -actions -n 1000 -c 16
+  adapter bench -actions -n 1000 -c 16 -rate 100
+  adapter bench -database postgres://user@127.0.0.1/bench
+  adapter bench -url https://adapter.example.nhs.uk -token @token.txt -practice A12345`
 }
 
 // Validate checks what belongs together, before anything is started.
 func (c *benchCmd) Validate() error {
 	switch {
 	case c.Referrals < 1 || c.Concurrency < 1 || c.Warmup < 0 || c.Rate < 0 || c.Rate > maxRate:
-		return fmt.Errorf("-n and -c must be at least 1, --warmup at least 0, and --rate from 1 to %d", maxRate)
+		return fmt.Errorf("-n and -c must be at least 1, -warmup at least 0, and -rate from 1 to %d", maxRate)
 	case c.Referrals+c.Warmup > maxSeries:
 		return fmt.Errorf("at most %d referrals in one run: the test range has no more NHS numbers", maxSeries)
 	case c.URL != "" && c.Token == "":
-		return errors.New("--url needs --token: the bearer token of a requester")
+		return errors.New("-url needs -token: the bearer token of a requester")
 	case c.URL != "" && c.Actions && c.OwnerToken == "":
-		return errors.New("--actions with --url needs --owner-token: the bearer token of the service that the referrals go to")
+		return errors.New("-actions with -url needs -owner-token: the bearer token of the service that the referrals go to")
 	case c.URL != "" && (c.Database != "" || c.Profile != ""):
-		return errors.New("--database and --profile are for an adapter that bench starts, not for --url")
+		return errors.New("-database and -profile are for an adapter that bench starts, not for -url")
 	}
 	return nil
 }

@@ -106,7 +106,7 @@ type Config struct {
 	RetainAuditFor  time.Duration `help:"How long audit records are kept, at least as long; 0 for ever." env:"ADAPTER_RETAIN_AUDIT_FOR" name:"retain-audit-for" default:"0"`
 	RetainFile      string        `help:"JSON file with other times for single organisations." env:"ADAPTER_RETAIN_FILE" name:"retain-file"`
 
-	AuditKey string `help:"File of the key that seals the audit: an Ed25519 key in PEM, or a secret of at least 32 bytes; without one the checkpoints are not sealed." env:"ADAPTER_AUDIT_KEY_FILE" name:"audit-key" default:""`
+	AuditKey string `help:"File of the key that seals the audit: an Ed25519 key in PEM, or a secret of at least 32 bytes; without one the checkpoints are not sealed." env:"ADAPTER_AUDIT_KEY_FILE" name:"audit-key"`
 
 	LogLevel string `help:"debug, info, warn or error." env:"ADAPTER_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info"`
 }
@@ -250,11 +250,14 @@ func (c *Config) print(w io.Writer) error {
 	v := reflect.ValueOf(c).Elem()
 	for i := range v.NumField() {
 		value := fmt.Sprint(v.Field(i).Interface())
+		if list, ok := v.Field(i).Interface().([]string); ok {
+			value = strings.Join(list, ",") // as it is set
+		}
 		switch v.Type().Field(i).Name {
 		case "Database":
 			value = redact(value)
 		case "Feeds":
-			value = fmt.Sprint(withoutQueries(c.Feeds))
+			value = strings.Join(withoutQueries(c.Feeds), ",")
 		case "DataKeysCommand": // its arguments may be a password
 			if program, _, more := strings.Cut(strings.TrimSpace(value), " "); more {
 				value = program + " …"

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"spadapter/adapter/store"
 )
@@ -47,7 +50,12 @@ func openStore(ctx context.Context, database, file, command string, options ...s
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, database, append(options, store.Sealed(keys))...)
+	s, err := store.Open(ctx, database, append(options, store.Sealed(keys))...)
+	if refused, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		// its words hold the user, the database and the address, and never the password
+		return nil, fmt.Errorf("ADAPTER_DATABASE: %w: %v", err, refused)
+	}
+	return s, err
 }
 
 const (
@@ -143,7 +151,9 @@ func (c *dataKeysCmd) Run() error {
 		_, err := os.Stdout.Write(text)
 		return err
 	}
-	if err := writeNew(c.File, text); err != nil {
+	if err := writeNew(c.File, text); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists and is kept; name another file", c.File)
+	} else if err != nil {
 		return err
 	}
 	fmt.Printf("key set  %s  (ADAPTER_DATA_KEYS_FILE; keep it secret, apart from the database, and safe: without it nothing that is sealed can be read)\n", c.File)

@@ -28,7 +28,7 @@ func (c *encryptCmd) Run() error {
 	done, err := s.Reseal(ctx, func(p store.Sealing) {
 		if p.Table != last {
 			last = p.Table
-			fmt.Fprintf(os.Stderr, "%s: %d rows looked at, %d sealed\n", p.Table, p.Looked, p.Sealed)
+			fmt.Fprintf(os.Stderr, "at %s: so far %d rows looked at, %d sealed\n", p.Table, p.Looked, p.Sealed)
 		}
 	})
 	if err != nil && ctx.Err() != nil {

@@ -79,7 +79,7 @@ func newGPConnect(c Config, partners *referral.Partners, handler http.Handler, r
 	g.crowd = newCrowd(g.listener, c.Connections, c.Connections, nil, metricsOf(registry, "gp-connect"))
 	g.server = newServer(gateway.Through(door, handler), g.crowd, log)
 	if err := secure(g.server, c.gpConnectTLS(), log); err != nil {
-		return nil, errors.Join(fmt.Errorf("ADAPTER_GPCONNECT_TLS_CERT_FILE: %w", err), g.listener.Close())
+		return nil, errors.Join(fmt.Errorf("the files of ADAPTER_GPCONNECT_TLS_CERT_FILE, _KEY_FILE and _CLIENT_CA_FILE: %w", err), g.listener.Close())
 	}
 	log.Info("serving_gp_connect", "listen", g.listener.Addr().String(), "mutual_tls", c.gpConnectTLS().mutual())
 	if !onlyHere(c.GPConnectListen) && !c.gpConnectTLS().mutual() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,7 +52,7 @@ func (c *makeKeysCmd) Run() error {
 	if err := os.WriteFile(c.Public, public, 0o644); err != nil {
 		return err
 	}
-	fmt.Printf("private key set  %s  (keep it secret)\npublic key set   %s  (ADAPTER_JWKS_FILE)\n", c.Private, c.Public)
+	fmt.Printf("private key set  %s  (keep it secret)\npublic key set   %s  (for whoever checks what is signed)\n", c.Private, c.Public)
 	return nil
 }
 
@@ -93,7 +94,8 @@ func (c *tokenCmd) Run() error {
 type assertionCmd struct {
 	Keys      string `help:"Private key set of the client." type:"path" required:""`
 	Client    string `help:"Client id, as registered among the partners." required:""`
-	URL       string `help:"Token endpoint, the aud of the assertion." name:"url" default:"http://127.0.0.1:8080/oauth2/token"`
+	URL       string `help:"Token endpoint, the aud of the assertion." name:"url" placeholder:"http://127.0.0.1:8080/oauth2/token"`
+	BaseURL   string `help:"Base URL of the adapter, whose token endpoint is meant where no -url is given." env:"ADAPTER_BASE_URL" name:"base-url" default:"http://127.0.0.1:8080"`
 	Algorithm string `help:"ES384, RS384 or RS512; that of the key when none is named." enum:",ES384,RS384,RS512" default:""`
 }
 
@@ -106,7 +108,11 @@ func (c *assertionCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	assertion, err := signer.Assertion(c.Client, c.URL, time.Now())
+	endpoint := c.URL
+	if endpoint == "" {
+		endpoint = strings.TrimSuffix(c.BaseURL, "/") + "/oauth2/token"
+	}
+	assertion, err := signer.Assertion(c.Client, endpoint, time.Now())
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type commands struct {
 	Keys      keysCmd      `cmd:"" help:"Make a key set for tokens and for proving who we are, or rotate its keys."`
 	Token     tokenCmd     `cmd:"" help:"Make a bearer token for development."`
 	Assertion assertionCmd `cmd:"" help:"Make a client assertion, to get a token at the token endpoint."`
-	Replay    replayCmd    `cmd:"" help:"List dead deliveries, or send one again."`
+	Replay    replayCmd    `cmd:"" help:"List dead deliveries, or send some of them again."`
 	Ledger    ledgerCmd    `cmd:"" help:"Show the loops that are open for too long: overdue referrals, outcomes not in a record."`
 	Audit     auditCmd     `cmd:"" help:"Verify the audit: that nobody changed, removed or moved a record."`
 	Services  servicesCmd  `cmd:"" help:"Import, list and locate the services that can be prescribed."`

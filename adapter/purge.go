@@ -75,6 +75,10 @@ func (c *purgeCmd) run(ctx context.Context, s *store.Store, now time.Time, out, 
 	if err := tab.Flush(); err != nil {
 		return err
 	}
+	if c.Patient != "" && all.Requests == 0 && all.People == 0 && len(all.Kept) == 0 {
+		fmt.Fprintf(out, "\nnothing is stored about the patient %s of %s: a wrong id, or erased already\n", idOf(c.Patient), c.Organisation[0])
+		return nil
+	}
 	if c.Apply {
 		fmt.Fprintf(out, "\n%d requests and %d people were removed\n", all.Requests, all.People)
 	} else {

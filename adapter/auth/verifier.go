@@ -303,7 +303,7 @@ func refusal(err error) error {
 	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		return login("token-early", "the token is not valid yet; check the clock of its issuer")
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return login("token-audience", "the token is for another audience (aud) than this server, whose base URL it is to name")
+		return login("token-audience", "the token is for another audience (aud) than this server: an access token is to name its base URL, a client assertion its token endpoint")
 	}
 	return login("token-claims", "the token lacks a claim it must have: iss, aud, exp")
 }
