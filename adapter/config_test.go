@@ -68,7 +68,7 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 	for _, setting := range []string{
 		"ADAPTER_LISTEN=8080", "ADAPTER_BASE_URL=adapter.example", "ADAPTER_SHARING=everything", "ADAPTER_MIN_ATTEMPTS=-1", "ADAPTER_MIN_ATTEMPTS=many",
 		"ADAPTER_BODY_BYTES=1", "ADAPTER_BODY_BYTES_AT_ONCE=-1", "ADAPTER_RETRY_FOR=0s", "ADAPTER_DRAIN_FOR=soon", "ADAPTER_LOG_LEVEL=loud", "ADAPTER_DATABASE=mysql://x",
-		"ADAPTER_PARTNERS_FILE=/does/not/exist.json", "ADAPTER_KEYS_FILE=/does/not/exist.json", "ADAPTER_TOKEN_FOR=6m", "ADAPTER_TOKEN_FOR=0s", "ADAPTER_JWKS_NETWORKS=10.0.0",
+		"ADAPTER_PARTNERS_FILE=/does/not/exist.json", "ADAPTER_KEYS_FILE=/does/not/exist.json", "ADAPTER_TOKEN_FOR=6m", "ADAPTER_TOKEN_FOR=0s", "ADAPTER_JWKS_NETWORKS=10.0.0.0/33",
 	} {
 		out, code := program(t, []string{setting}, "serve")
 		if name, _, _ := strings.Cut(setting, "="); code == 0 || strings.TrimSpace(out) == "" || strings.Contains(out, "panic") {

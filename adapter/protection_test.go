@@ -34,7 +34,7 @@ func TestLimitsThatMeanNothingAreRefused(t *testing.T) {
 		}
 	}
 	out, code = program(t, []string{"ADAPTER_TRUSTED_PROXIES=10.0.0.0/8,::1", "ADAPTER_CORS_ORIGINS=https://Tool.example, http://localhost:3000", "ADAPTER_REQUEST_TIMEOUT=3s", "ADAPTER_RATE=1"}, "config")
-	if code != 0 || !strings.Contains(out, "https://tool.example http://localhost:3000") {
+	if code != 0 || !strings.Contains(out, "https://tool.example,http://localhost:3000") {
 		t.Errorf("what means something is refused: %s", out)
 	}
 }
