@@ -51,7 +51,7 @@ var actions = map[string]string{"create": "C", "read": "R", "vread": "R", "updat
 // one, a batch beside its entries, or a wait for events in vain. What is open to
 // everybody leaves no record.
 func (x *exchange) access() error {
-	if x.recorded || x.route.open || x.Operations.Accessed == nil {
+	if x.recorded.Load() || x.route.open || x.Operations.Accessed == nil {
 		return nil
 	}
 	action, entity := actions[x.invoked()], x.entity
@@ -61,7 +61,7 @@ func (x *exchange) access() error {
 	if entity == "" {
 		entity = x.route.resource
 	}
-	x.recorded = true
+	x.recorded.Store(true)
 	return x.Operations.Accessed(x.context(), x.call, x.invoked(), action, entity)
 }
 

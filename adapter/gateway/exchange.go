@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -29,7 +30,7 @@ type exchange struct {
 	entity string // "Patient/0190…", once the id has the form of one
 
 	interaction string          // for the audit: the first of the route unless it is set
-	recorded    bool            // the access has its record
+	recorded    atomic.Bool     // the access has its record; items of a bulk action set it side by side
 	wished      string          // the value of _format
 	unwanted    error           // what is wrong with the query or the format that is asked for
 	reply       *reply          // of an entry of a batch, which is counted and logged with the batch; nil outside

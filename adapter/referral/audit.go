@@ -40,7 +40,7 @@ func userOf(c Call) (user, role string) {
 // audit makes the record of an access; v is what was reached, nil when nothing.
 func (s *Service) audit(c Call, interaction, action string, v *Version) Audit {
 	if c.Recorded != nil {
-		*c.Recorded = true
+		c.Recorded.Store(true)
 	}
 	a := Audit{At: s.now(), Action: action, Interaction: interaction, Outcome: "0", RequestID: c.RequestID, Query: c.Query, Address: c.Address}
 	if p := c.Principal; p != nil {

@@ -1,6 +1,10 @@
 package referral
 
-import "spadapter/adapter/auth"
+import (
+	"sync/atomic"
+
+	"spadapter/adapter/auth"
+)
 
 // Call is who asks for something and how: what every operation of a Service needs
 // to decide visibility, repeats and audit.
@@ -15,6 +19,6 @@ type Call struct {
 	Body           []byte // the request as received
 	Query          string // the raw query string, for audit
 	EndUser        EndUser
-	Address        string // network address that it came from, "" when unknown
-	Recorded       *bool  // set once the call has its record in the audit; nil for nobody who asks
+	Address        string       // network address that it came from, "" when unknown
+	Recorded       *atomic.Bool // set once the call has its record in the audit; nil for nobody who asks
 }
