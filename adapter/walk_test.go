@@ -161,7 +161,7 @@ func (w *walk) submit(practice string, body []byte) *referral.Response {
 // refers begins a referral: T02 and T03.
 func (w *walk) refers(t *rapid.T) {
 	if len(w.list) == 4 {
-		t.Skip("there are enough")
+		t.Skip("there are enough") // skipped: rapid draws another in its place
 	}
 	practice := oneOfThese(t, "practice", []string{practiceA, practiceB})
 	person := someone(practice)
@@ -216,7 +216,7 @@ func (w *walk) works(t *rapid.T) {
 		}
 	}
 	if len(legal) == 0 {
-		t.Skip("nothing follows")
+		t.Skip("nothing follows") // skipped: rapid draws another in its place
 	}
 	s := oneOfThese(t, "row", legal)
 	w.try(t, k, r, oneOfThese(t, "who", s.who), s.action, "well", drawing(t))

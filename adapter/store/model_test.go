@@ -223,7 +223,7 @@ func (m *model) claimSome(t *rapid.T) {
 
 func (m *model) finishOne(t *rapid.T) {
 	if len(m.queue) == 0 {
-		t.Skip("nothing to finish")
+		t.Skip("nothing to finish") // skipped: rapid draws another in its place
 	}
 	d := rapid.SampledFrom(m.queue).Draw(t, "delivery")
 	state := rapid.SampledFrom([]referral.DeliveryState{referral.DeliveryDelivered, referral.DeliveryQueued, referral.DeliveryDead}).Draw(t, "state")
