@@ -19,6 +19,12 @@ type Call struct {
 	Body           []byte // the request as received
 	Query          string // the raw query string, for audit
 	EndUser        EndUser
-	Address        string       // network address that it came from, "" when unknown
-	Recorded       *atomic.Bool // set once the call has its record in the audit; nil for nobody who asks
+
+	// Once says that a repeat is refused as a duplicate, not answered again, and Answers makes
+	// what the sender is told, in place of the usual answer; nil for that one.
+	Once    bool
+	Answers func(Receipt) *Response
+
+	Address  string       // network address that it came from, "" when unknown
+	Recorded *atomic.Bool // set once the call has its record in the audit; nil for nobody who asks
 }

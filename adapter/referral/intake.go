@@ -34,6 +34,9 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 		if err != nil {
 			// what was answered before is answered again, whatever has changed since
 			if known, e := s.Store.Known(ctx, requestKeys(c)); e == nil && known != nil {
+				if c.Once {
+					return nil, duplicate(known)
+				}
 				return s.answerAgain(ctx, c, root, known, requestKeys(c))
 			}
 			return nil, err
@@ -45,6 +48,8 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 			return response, nil
 		case !errors.As(err, &known) && !errors.Is(err, issue.Conflict):
 			return nil, err
+		case known != nil && known.Key.Kind != KeyPatient && known.Key.Kind != KeyConditional && c.Once:
+			return nil, duplicate(known)
 		case known != nil && known.Key.Kind != KeyPatient && known.Key.Kind != KeyConditional:
 			return s.answerAgain(ctx, c, root, known, change.Keys)
 		case round == maxRounds:
