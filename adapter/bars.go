@@ -22,8 +22,8 @@ func (c *Config) bars(definitions []*fhir.Node) *gateway.BaRS {
 	}
 }
 
-// barsVersion is what ADAPTER_BARS_VERSIONS names.
-var barsVersion = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){0,2}$`)
+// barsVersionText is what ADAPTER_BARS_VERSIONS names.
+var barsVersionText = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){0,2}$`)
 
 // checkBars refuses settings of BaRS that would take nothing.
 func (c *Config) checkBars() error {
@@ -31,7 +31,7 @@ func (c *Config) checkBars() error {
 		return nil
 	}
 	versions := listed(c.BarsVersions)
-	if len(listed(c.BarsUseCases)) == 0 || len(versions) == 0 || slices.ContainsFunc(versions, func(v string) bool { return !barsVersion.MatchString(v) }) {
+	if len(listed(c.BarsUseCases)) == 0 || len(versions) == 0 || slices.ContainsFunc(versions, func(v string) bool { return !barsVersionText.MatchString(v) }) {
 		return errors.New("with ADAPTER_BARS_SERVICES, ADAPTER_BARS_USE_CASES names at least one use case and ADAPTER_BARS_VERSIONS at least one version such as 1 or 1.1")
 	}
 	return nil

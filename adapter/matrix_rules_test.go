@@ -19,7 +19,7 @@ func open(r gateway.Route) bool {
 func unscoped(r gateway.Route) bool {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/fhir/R4/"), "/")
 	return r.Path == "/fhir/R4" || r.Path == "/fhir/R4/" || strings.Contains(r.Path, "$") && !strings.Contains(r.Path, "/:id/$validate") && kind != "Subscription" ||
-		slices.Contains([]string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition"}, kind)
+		slices.Contains([]string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition", "MessageDefinition"}, kind)
 }
 
 // routeRules say what is asked of a route, by method and path; {type} stands for a stored type.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,10 +11,11 @@ import (
 	"spadapter/adapter/referral"
 )
 
-// answers makes the synchronous answer to a message: a message again, with the sender's
-// header and the ids and versions that its resources have here, each under the fullUrl that it
-// was sent with, and with what it came to in words. Beside them stands the Encounter of this
-// service. What has no id of its own here is not in it.
+// answers makes the synchronous answer to a message: a message again, with the ids and
+// versions that its resources have here, each under the fullUrl that it was sent with, and with
+// what it came to in words. Beside them stands the Encounter of this service. What travels within
+// the ServiceRequest has the id that it has there; what took a request back is not stored
+// again, and its ServiceRequest alone has an id.
 //
 // It says that a referral is received, never that it is accepted.
 // Source: BaRS Core: ids are assigned by the receiver and returned in the response.
@@ -52,16 +54,21 @@ func (m *barsMessage) answers(seed string) func(referral.Receipt) *referral.Resp
 		var theirs *fhir.Node
 		for _, e := range m.root.All("entry") {
 			url, n := e.Text("fullUrl"), e.Child("resource")
-			s, ok := stored[url]
-			if !ok || url == "" {
-				continue
-			}
-			add(url, copyWith(n, s.ID, strconv.Itoa(s.Number), r.At))
-			if n.ResourceType() == "Encounter" {
+			if n.ResourceType() == "Encounter" && theirs == nil {
 				theirs = n
 			}
+			s, ok := stored[url]
+			switch carried, isUUID := strings.CutPrefix(url, "urn:uuid:"); {
+			case n == m.header:
+			case ok:
+				add(url, copyWith(n, s.ID, strconv.Itoa(s.Number), r.At))
+			case r.Move == nil && isUUID:
+				add(url, copyWith(n, carried, "", r.At)) // its id within the ServiceRequest
+			default:
+				add(url, n.Clone())
+			}
 		}
-		if theirs != nil {
+		if theirs != nil && r.Move == nil {
 			add("urn:uuid:"+id("encounter"), planned(theirs, r))
 		}
 		add("urn:uuid:"+words, outcomeOf(r))
