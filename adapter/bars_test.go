@@ -26,11 +26,16 @@ const processMessage = "/fhir/R4/$process-message"
 func barsCast(t *testing.T, url string, set ...func(*Config)) *cast {
 	t.Helper()
 	w := newWorld(t, url)
-	w.config.BarsServices, w.config.BarsUseCases, w.config.BarsVersions = []string{barsService}, []string{barsUseCase}, []string{"1"}
+	takeBaRS(&w.config)
 	for _, s := range set {
 		s(&w.config)
 	}
 	return w.cast()
+}
+
+// takeBaRS sets an adapter up for the messages of the tests.
+func takeBaRS(c *Config) {
+	c.BarsServices, c.BarsUseCases, c.BarsVersions = []string{barsService}, []string{barsUseCase}, []string{"1"}
 }
 
 // says sends a message with the headers of the standard; more of them replace or, with "", remove.
