@@ -100,6 +100,8 @@ type Config struct {
 	GPConnectTLSClientCA string   `help:"Authorities in PEM that the Spine proxy's certificate must be from; then nobody connects without one." env:"ADAPTER_GPCONNECT_TLS_CLIENT_CA_FILE" name:"gpconnect-tls-client-ca"`
 	GPConnectPlain       bool     `help:"Allow that listener on an address that other machines reach without mutual TLS of its own: only where something in front lets nobody but Spine through." env:"ADAPTER_GPCONNECT_PLAIN" name:"gpconnect-plain"`
 
+	UpdateRecord bool `help:"Send coded entries (GP Connect Update Record) to practices whose Endpoint asks for them, and not a document. Only pharmacy services may today: it needs the approval of NHS England." env:"ADAPTER_UPDATE_RECORD" name:"update-record"`
+
 	DataKeys        string        `help:"Key set that documents about people in the database are sealed with; none, and they are stored as they are." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
 	DataKeysCommand string        `help:"Command that prints that key set: a program and its arguments, run once at the start, without a shell." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
 	RetainFor       time.Duration `help:"How long a closed referral is kept after its last change before 'adapter purge' removes it; 0 for ever." env:"ADAPTER_RETAIN_FOR" name:"retain-for" default:"0"`
