@@ -23,7 +23,7 @@ type artefacts struct {
 	library     *mapping.Library
 	invariants  *profile.Invariants
 	profiles    *profile.Set
-	letters     *profile.Set // of STU3: what goes out over MESH
+	letters     *profile.Set   // of STU3: what goes out over MESH
 	packages    packages       // of the deployment
 	notes       []*issue.Error // what of them cannot be used
 	definitions []*fhir.Node   // of the operations that no standard defines

@@ -12,8 +12,8 @@ import (
 type outlets struct {
 	library  *mapping.Library
 	partners *referral.Partners
-	mesh     bool // messages can go over MESH, which finds the practice of a patient by itself
-	record   bool // practices that ask for it get Update Record, and not a document
+	mesh     bool   // messages can go over MESH, which finds the practice of a patient by itself
+	record   bool   // practices that ask for it get Update Record, and not a document
 	mailbox  string // of MESH, that letters go from; "" when there is none
 }
 

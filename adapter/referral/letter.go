@@ -322,4 +322,3 @@ func (s *Service) response(code string) *Coded {
 	}
 	return nil
 }
-

@@ -33,7 +33,7 @@ func (a *account) response() []string {
 func (a *account) coded(page *summary.Summary, t tale) *summary.Summary {
 	s := a.s
 	if len(page.Requested) > 0 && t.kind != WriteRetraction {
-		page.Requested = []string{"Withheld at sharing level " + a.level + ": there is one in words. Telephone the service."}
+		page.Requested = []string{"Withheld at sharing level " + a.level + ": there is one, as free text. Telephone the service."}
 	}
 	add := func(heading string, lines ...string) {
 		page.Sections = append(page.Sections, summary.Section{Heading: heading, Lines: nonEmpty(lines...)})
@@ -73,6 +73,6 @@ func (a *account) coded(page *summary.Summary, t tale) *summary.Summary {
 	}
 	add("Outcome", append(lines, a.response()...)...)
 	add("What was done", done...)
-	add("Withheld", "At sharing level "+a.level+": everything in words, and scores.")
+	add("Withheld", "At sharing level "+a.level+": free text, and scores.")
 	return page
 }
