@@ -4,14 +4,148 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"spadapter/adapter/auth"
+	"spadapter/adapter/fhir"
 	"spadapter/adapter/referral"
 )
+
+// An outcome, its correction and its retraction wait as documents for a practice that gets
+// them over MESH; each names what it replaces, in the numbers that went before.
+func TestALetterNamesWhatItReplaces(t *testing.T) {
+	w := newWorld(t, "")
+	w.corresponding("gpconnect-document", practiceA)
+	a := w.run(quiet())
+	x := &told{cast: &cast{w: w, a: a, gp: a.as(auth.RoleRequester, practiceA), worker: a.as(auth.RoleOwner, service1), manager: a.as(auth.RoleOperator)}, sent: someone(practiceA)}
+	x.v = x.worker.look(x.gp.refer(x.sent.message()))
+	x.planned()
+	x.act("complete", referral.Input{Outcome: fullOutcome()})
+	w.arrived()
+	x.act("correct", referral.Input{Outcome: outcomeOf(), Note: "The score was somebody else's."})
+	w.arrived()
+	x.act("correct", referral.Input{Outcome: fullOutcome(), Note: "It was hers after all."})
+	w.arrived()
+	x.v = x.manager.act(x.v, "enter-in-error", referral.Input{Reason: said("entered-in-error")}).view()
+
+	number := map[int]string{}
+	for i, want := range []struct {
+		move, version, title, itk string
+		replaces                  []int
+	}{
+		{"T09", "1", "Social prescribing: plan agreed", "30005", nil},
+		{"T16", "1", "Social prescribing: outcome", "30006", nil},
+		{"T20", "2", "Social prescribing: corrected outcome", "30006", []int{1}},
+		{"T20", "3", "Social prescribing: corrected outcome", "30006", []int{2}},
+		{"T24", "4", "Social prescribing: entered in error", "", []int{0, 3}},
+	} {
+		list := w.posted(x.v.ID)
+		if len(list) != 5 {
+			t.Fatalf("there are %d letters", len(list))
+		}
+		p := assertLetter(t, want.move, list[i].body)
+		number[i] = textAt(p.composition, "identifier", "value")
+		var replaced []string
+		for _, r := range members(p.composition, "relatesTo") {
+			replaced = append(replaced, textAt(r, "targetIdentifier", "value"))
+		}
+		var names []string
+		for _, r := range want.replaces {
+			names = append(names, number[r])
+		}
+		if list[i].move != want.move || !slices.Equal(replaced, names) || textAt(p.composition, "meta", "versionId") != want.version || textAt(p.composition, "title") != want.title {
+			t.Errorf("letter %d of %s is %q version %s and replaces %v, not %v", i, list[i].move, textAt(p.composition, "title"), textAt(p.composition, "meta", "versionId"), replaced, names)
+		}
+		if got := textAt(p.composition, "event", "code", "coding", "code"); got != want.itk {
+			t.Errorf("letter %d says %q, not %q", i, got, want.itk)
+		}
+	}
+	if number[0] == number[1] || number[1] == number[2] || number[2] == number[3] {
+		t.Errorf("documents share numbers: %v", number)
+	}
+}
+
+// A person moves from a practice with a FHIR server to one that gets documents, between the
+// outcome and its sending: the same outcome is written again, as a letter to the new one.
+func TestALetterFollowsThePersonToTheNewPractice(t *testing.T) {
+	w := newWorld(t, "")
+	w.corresponding("gpconnect-document", practiceB)
+	a := w.run(quiet())
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	sent := someone(practiceA)
+	v := worker.look(gp.refer(sent.message()))
+	w.gp.fail(standInFault{Status: http.StatusServiceUnavailable})
+	v = worker.act(v, "accept", referral.Input{}).view()
+	worker.act(v, "complete", referral.Input{Outcome: fullOutcome()}).want(http.StatusOK)
+	eventually(t, "the first try failed", func() bool { return w.number("SELECT COUNT(*) FROM attempt WHERE state = 'queued'") == 1 })
+	patient := sent.patient()
+	setPart(patient, "generalPractitioner", fmt.Sprintf(`[{"identifier":{"system":%q,"value":%q}}]`, referral.SystemODS, practiceB))
+	gp.do(http.MethodPost, "/fhir/R4/Patient", fhir.Encode(patient)).want(http.StatusOK)
+	eventually(t, "the row for the old practice is superseded", func() bool {
+		return w.number("SELECT COUNT(*) FROM delivery WHERE state = 'superseded'") == 1
+	})
+	list := w.posted(v.ID)
+	if len(list) != 2 || list[0].recipient != practiceA || list[0].route != "fhir-rest" || list[1].recipient != practiceB || list[1].route != "mesh" {
+		t.Fatalf("the outbox holds %+v", list)
+	}
+	p := assertLetter(t, "the new row", list[1].body)
+	if textAt(p.header, "id") != list[1].id || textAt(p.composition, "title") != "Social prescribing: outcome" {
+		t.Errorf("the message %s, %q stands in the row %s", textAt(p.header, "id"), textAt(p.composition, "title"), list[1].id)
+	}
+	if w.gp.task(referral.StatusCompleted) != nil {
+		t.Error("the old practice was told")
+	}
+}
+
+// Without its flag a practice that asks for coded entries gets a document.
+func TestUpdateRecordIsOffByDefault(t *testing.T) {
+	w := newWorld(t, "")
+	w.corresponding("gpconnect-record", practiceA)
+	a := w.run(quiet())
+	worker := a.as(auth.RoleOwner, service1)
+	v := worker.look(a.as(auth.RoleRequester, practiceA).refer(someone(practiceA).message()))
+	worker.act(v, "reject", referral.Input{Reason: said("no-capacity")}).view()
+	for _, p := range w.posted(v.ID) {
+		if event := textAt(assertLetter(t, "the rejection", p.body).header, "event", "code"); event != "ITK007C" {
+			t.Errorf("the practice gets %s", event)
+		}
+	}
+	if n := len(w.posted(v.ID)); n != 1 {
+		t.Errorf("%d letters", n)
+	}
+}
+
+// What is confidential is refused before anything is stored, and so is what a map of the
+// deployment makes wrong.
+func TestALetterThatMustNotGoIsNotStored(t *testing.T) {
+	const letterMap = "base/itk-message.map"
+	for name, edit := range map[string][3]string{
+		"restricted":         {letterMap, "c.confidentiality = 'N'", "c.confidentiality = 'R'"},
+		"to a destination":   {letterMap, "src -> h.sender as r,", "src -> h.destination as x, x.endpoint = 'X', h.sender as r,"},
+		"no acknowledgement": {letterMap, "e.url = 'BusAckRequested', e.value = cast('true', 'boolean')", "e.url = 'BusAckRequested', e.value = cast('false', 'boolean')"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "")
+			w.corresponding("gpconnect-document", practiceA)
+			w.config.Maps = ownMaps(t, map[string][3]string{letterMap: edit})
+			a := w.run(quiet())
+			worker := a.as(auth.RoleOwner, service1)
+			v := worker.look(a.as(auth.RoleRequester, practiceA).refer(someone(practiceA).message()))
+			got := worker.act(v, "reject", referral.Input{Reason: said("no-capacity")})
+			if got.status != http.StatusInternalServerError || !strings.Contains(string(got.body), "emitted-invalid") || !strings.Contains(string(got.body), "sp-gpconnect-document") {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+			if n := len(w.posted(v.ID)); n != 0 || worker.look(v.ID).Status != "received" {
+				t.Errorf("%d letters, the referral is %s", n, worker.look(v.ID).Status)
+			}
+		})
+	}
+}
 
 var (
 	endpointLine    = regexp.MustCompile(`(?m)^\{"resource":\{"resourceType":"Endpoint".*$`)

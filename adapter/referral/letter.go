@@ -63,7 +63,7 @@ func (st *step) letter(ctx context.Context, b *fhir.Node, outlet Outlet, identit
 		case "DocumentReference":
 			continue // of the record; the letter has its own
 		case "Task":
-			if said := st.s.response(a.record.BusinessStatus); said != nil {
+			if said := st.s.response(a.record.BusinessStatus); said != nil && t.kind != WriteRetraction {
 				coding := n.Child("businessStatus").Add("coding")
 				coding.Set("system", said.System)
 				coding.Set("code", said.Code)
@@ -71,9 +71,17 @@ func (st *step) letter(ctx context.Context, b *fhir.Node, outlet Outlet, identit
 			}
 			n.Remove("output") // some lead to the documents; the letter tells them in words
 		case "Patient":
+			if nhsNumberOf(st.patient.All("identifier")) != "" {
+				n = st.patient.Clone() // a letter is routed by what is known of the person now
+			}
+			for _, other := range []string{"generalPractitioner", "managingOrganization", "link", "contact"} {
+				n.Remove(other)
+			}
 			official(n)
 		}
-		out.Append("entry", entry.Clone())
+		kept := out.Add("entry")
+		kept.Set("fullUrl", entry.Text("fullUrl"))
+		kept.Append("resource", n.Clone())
 	}
 	add(st.sender(outlet, a.record))
 	if outlet.Name == ConnectionRecord {

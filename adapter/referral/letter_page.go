@@ -28,6 +28,23 @@ func (a *account) response() []string {
 	return []string{"National response code: " + said.Display + " (ITK " + said.Code + ")"}
 }
 
+// leftOut names in a letter the documents that are attached to the referral, which a message
+// does not carry: what they are called and when they were attached.
+// Source: GP Connect Send Document: what is left out of a message is listed in it.
+func (a *account) leftOut() []string {
+	if !a.letter {
+		return nil
+	}
+	var lines []string
+	for i := range a.events {
+		e := &a.events[i]
+		if at := attachedOf(e); e.Move == moveAttachment && at.Audience != ForService {
+			lines = append(lines, at.Title+", attached on "+minute(e.At)+". Ask the service for it.")
+		}
+	}
+	return lines
+}
+
 // coded fills the page of a letter at the level that shares codes alone: nothing that
 // somebody wrote in words.
 func (a *account) coded(page *summary.Summary, t tale) *summary.Summary {

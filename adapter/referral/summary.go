@@ -291,6 +291,7 @@ func (a *account) summary() *summary.Summary {
 		add("Notes", a.notes(t)...)
 	}
 	add("Withheld", a.withheld(t)...)
+	add("Not in this message", a.leftOut()...)
 	if t.kind == WriteCorrection && t.replaced != nil {
 		add("Correction", a.correction(t)...)
 	}
