@@ -176,3 +176,12 @@ func codeCheck(codes *terminology.Registry) func(valueSet string, n *fhir.Node) 
 		return codes.HasCode(valueSet, n)
 	}
 }
+
+// meaningCheck is codeCheck for the profiles of the program itself, where a legacy code counts
+// as the SNOMED CT code that a ConceptMap has for it.
+func meaningCheck(codes *terminology.Registry) func(valueSet string, n *fhir.Node) (ok, known bool) {
+	return func(valueSet string, n *fhir.Node) (ok, known bool) {
+		valueSet, _, _ = strings.Cut(valueSet, "|")
+		return codes.HasMeaning(valueSet, n)
+	}
+}
