@@ -109,7 +109,7 @@ func (a *artefacts) compileProfiles() error {
 	if err != nil {
 		return err
 	}
-	if a.profiles, err = profile.Load(profile.Env{ValidateCode: meaningCheck(a.codes), Codes: codeWords(a.codes)}, packages...); err != nil {
+	if a.profiles, err = profile.Load(profile.Env{ValidateCode: codeCheck(a.codes), Codes: codeWords(a.codes)}, packages...); err != nil {
 		return err
 	}
 	if err := a.profiles.Compile(); err != nil {

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -139,29 +137,45 @@ func (n *nationalMap) row(r *rows, at []int) (mapRow, bool) {
 		}
 		row.concept = id
 	}
-	for _, flag := range []struct {
-		column int
-		into   *bool
-	}{{mapStatus, &row.active}, {mapAssured, &row.assured}} {
-		switch text := field(flag.column); string(text) {
-		case "1":
-			*flag.into = true
-		case "0":
-		default:
-			r.faults.add(r.line, issue.Value, "map-flag", "%s is %.40q; it is 1 or 0", n.columns[flag.column], text)
+	for _, column := range []int{mapStatus, mapAssured} {
+		if text := string(field(column)); text != "0" && text != "1" {
+			r.faults.add(r.line, issue.Value, "map-flag", "%s is %.40q; it is 1 or 0", n.columns[column], text)
 			return row, false
 		}
 	}
-	date, err := strconv.ParseUint(strings.NewReplacer(".", "", "-", "").Replace(string(field(mapDate))), 10, 32)
-	if err != nil {
+	row.active, row.assured = field(mapStatus)[0] == '1', field(mapAssured)[0] == '1'
+	var ok bool
+	if row.date, ok = mapDay(field(mapDate)); !ok {
 		r.faults.add(r.line, issue.Value, "map-date", "the effective date is %.40q; it is written 20200401", field(mapDate))
 		return row, false
 	}
-	row.date = uint32(date)
-	hash := fnv.New64a()
-	_, _ = hash.Write(field(mapID)) // a hash takes everything
-	row.id = hash.Sum64()
+	row.id = hashed(field(mapID))
 	return row, true
+}
+
+// mapDay reads a date of eight digits, with or without a sign between year, month and day.
+func mapDay(text []byte) (day uint32, ok bool) {
+	count := 0
+	for _, c := range text {
+		switch {
+		case c >= '0' && c <= '9':
+			day = day*10 + uint32(c-'0')
+			count++
+		case c != '.' && c != '-' && c != '/':
+			return 0, false
+		}
+	}
+	return day, count == 8
+}
+
+// hashed is the FNV-1a hash of a text.
+// Source: http://www.isthe.com/chongo/tech/comp/fnv/.
+func hashed(text []byte) uint64 {
+	h := uint64(14695981039346656037)
+	for _, c := range text {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h
 }
 
 // mapCounts is what the rows of a national map came to.
@@ -182,15 +196,16 @@ func decide(url string, list []mapRow) (*mapTable, mapCounts) {
 	})
 	list = slices.CompactFunc(list, func(a, b mapRow) bool { return a.key == b.key && a.id == b.id })
 	list = slices.DeleteFunc(list, func(r mapRow) bool { return !r.active })
-	t := &mapTable{url: url}
+	t := &mapTable{url: url, rows: make([]tableRow, 0, len(list))}
 	var counts mapCounts
+	var chosen []mapRow
 	for first := 0; first < len(list); {
 		last := first
 		for last < len(list) && list[last].key == list[first].key {
 			last++
 		}
 		row := list[first]
-		chosen := slices.DeleteFunc(slices.Clone(list[first:last]), func(r mapRow) bool { return !r.assured })
+		chosen = slices.DeleteFunc(append(chosen[:0], list[first:last]...), func(r mapRow) bool { return !r.assured })
 		if slices.ContainsFunc(chosen, func(r mapRow) bool { return r.preferred }) {
 			chosen = slices.DeleteFunc(chosen, func(r mapRow) bool { return !r.preferred })
 		}
