@@ -1,6 +1,9 @@
 package terminology
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -61,6 +64,31 @@ func (r *Registry) legacy(system, code string) []Match {
 		for _, m := range matches {
 			if m.Matched() {
 				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// NationalDifferences says of every row of the legacy ConceptMaps that a national map has
+// another concept for the code, in order; nil when none has. The row is what counts.
+func (r *Registry) NationalDifferences() []string {
+	var out []string
+	for _, url := range legacyMaps {
+		m := r.mapAt(url)
+		if m == nil {
+			continue
+		}
+		for _, g := range m.groups {
+			if fileless[g.other] == nil {
+				continue
+			}
+			for _, code := range slices.Sorted(maps.Keys(g.rows)) {
+				own := g.rows[code]
+				theirs, _, err := r.translate(g.other, g.source, code, 0)
+				if err == nil && len(own) > 0 && len(theirs) > 0 && own[0].Code != theirs[0].Code {
+					out = append(out, fmt.Sprintf("%s %s: %s here, %s in the national map", g.source, code, own[0].Code, theirs[0].Code))
+				}
 			}
 		}
 	}

@@ -14,7 +14,7 @@ const (
 	ctv3Header = "MAPID\tCTV3_CONCEPTID\tCTV3_TERMID\tCTV3_TERMTYPE\tSCT_CONCEPTID\tSCT_DESCRIPTIONID\tMAPSTATUS\tEFFECTIVEDATE\tIS_ASSURED\r\n"
 )
 
-// ours is a ConceptMap as it ships: a few rows, and the national map behind them.
+// oursForRead is a ConceptMap as it ships: a few rows, and the national map behind them.
 const oursForRead = `{"resourceType":"ConceptMap","url":"https://spadapter.example/fhir/ConceptMap/readv2-snomed","status":"active","group":[{
  "source":"http://read.info/readv2","target":"http://snomed.info/sct",
  "element":[{"code":"8T09.","target":[{"code":"871731000000106","equivalence":"equivalent"}]},{"code":"13D..11","target":[{"code":"32911000","equivalence":"equivalent"}]}],
@@ -67,6 +67,9 @@ func TestNationalReadV2(t *testing.T) {
 		if err != nil || answer.Result != (want != "") || want != "" && answer.Matches[0].Concept.Code != want {
 			t.Errorf("$translate of %s: %+v, %v; want %q", code, answer, err, want)
 		}
+	}
+	if got := r.NationalDifferences(); len(got) != 1 || got[0] != "http://read.info/readv2 8T09.: 871731000000106 here, 306206005 in the national map" {
+		t.Errorf("the differences are %q", got)
 	}
 	matches, _ := r.Translate(url, ReadV2, "H33..")
 	if m := matches[0]; m.Map != conceptMaps+"readv2-snomed-national" || m.Row != 4 || m.Equivalence != "relatedto" {
