@@ -91,7 +91,7 @@ func (c *verdictCount) cells() []string {
 }
 
 // verdictWidth is how much of a reason is shown in a table.
-const verdictWidth = 110
+const verdictWidth = 180
 
 // maxLosses is how many lost elements a table names.
 const maxLosses = 3

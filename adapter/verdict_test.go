@@ -51,10 +51,10 @@ func TestVerdict(t *testing.T) {
 	complete := source("read-v2-with-term-codes")
 	for name, body := range map[string][]byte{
 		"a-converted.json": complete,
-		"c-refused.json": bytes.ReplaceAll(complete, []byte("8T09.00"), []byte("13EH.00")),
-		"d-broken.json":  complete[:200],
-		"e-kept.json":    []byte(`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}],"name":[{"family":"Reed"}]}`),
-		"f-none.json":    []byte(`{"resourceType":"Bundle","type":"message","entry":[{"fullUrl":"urn:uuid:0a000000-0000-4000-8000-000000000001","resource":{"resourceType":"ServiceRequest"}}]}`),
+		"c-refused.json":   bytes.ReplaceAll(complete, []byte("8T09.00"), []byte("13EH.00")),
+		"d-broken.json":    complete[:200],
+		"e-kept.json":      []byte(`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}],"name":[{"family":"Reed"}]}`),
+		"f-none.json":      []byte(`{"resourceType":"Bundle","type":"message","entry":[{"fullUrl":"urn:uuid:0a000000-0000-4000-8000-000000000001","resource":{"resourceType":"ServiceRequest"}}]}`),
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), body, 0o600); err != nil {
 			t.Fatal(err)
