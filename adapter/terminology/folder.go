@@ -187,6 +187,10 @@ func (l *folderLoader) table(name string, from io.Reader, size int64) {
 		l.national(name, n, at, again, size)
 		return
 	}
+	if form == nil && readTable(header) {
+		l.pass(name, "of the tables of Read codes, rcsctmap2_uk and ctv3sctmap2_uk are read")
+		return
+	}
 	if form == nil {
 		switch form = headed(bytes.TrimPrefix(header, []byte("\ufeff"))); {
 		case form != nil:

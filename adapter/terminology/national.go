@@ -68,6 +68,14 @@ func national(header []byte) (*nationalMap, []int) {
 	return nil, nil
 }
 
+// readTable reports whether a header is that of another table of Read codes: releases hold
+// maps of other kinds, and in other directions.
+func readTable(header []byte) bool {
+	return slices.ContainsFunc(strings.Split(strings.ToLower(string(header)), "\t"), func(column string) bool {
+		return column == "mapid" || column == "readcode" || strings.HasPrefix(column, "ctv3_") || strings.HasPrefix(column, "v2_")
+	})
+}
+
 // mapKey is a code: five characters, and of Read v2 the two of a term code, or none.
 type mapKey [readCodeLength + 2]byte
 

@@ -133,6 +133,17 @@ func TestNationalFaults(t *testing.T) {
 	}
 }
 
+// TestOtherTablesOfRead: what else is in a release does not stop the start.
+func TestOtherTablesOfRead(t *testing.T) {
+	_, files, err := withOurs(t, fstest.MapFS{
+		"a/rcsctmap_uk_1.txt": {Data: []byte("MapId\tReadCode\tConceptId\r\n{A}\tH33..\t195967001\r\n")},
+		"b/ctv3rctmap_1.txt":  {Data: []byte("MAPID\tCTV3_CONCEPTID\tV2_CONCEPTID\r\n{A}\tX0001\tH33..\r\n")},
+	})
+	if err != nil || len(files) != 2 || files[0].Passed == "" || files[1].Passed == "" {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
 // TestWithoutNationalMaps: what ships works alone, and only the national maps may be missing.
 func TestWithoutNationalMaps(t *testing.T) {
 	r, _, err := withOurs(t, fstest.MapFS{})
