@@ -54,7 +54,7 @@ type demographics struct {
 }
 
 // newDemographics is nil where no PDS is configured.
-func newDemographics(c Config, r registerer) (*demographics, error) {
+func newDemographics(c Config, r registerer) (referral.Demographics, error) {
 	if c.PDS == "" {
 		return nil, nil
 	}

@@ -19,6 +19,7 @@ import (
 var goTypes = map[string]goType{
 	"Problem": answers[problemDetails](), "ProblemError": answers[problemError](),
 	"Referral": answers[referral.View](), "ReferralPage": answers[worklistPage](),
+	"Received": answers[referral.Received](), "Remark": answers[referral.Remark](),
 	"Party": answers[referral.Party](), "Person": answers[referral.Person](), "Need": answers[referral.Need](),
 	"Finding": answers[referral.Finding](), "Note": answers[referral.Note](), "Action": answers[referral.Action](),
 	"Step": answers[referral.Step](), "Links": answers[referral.Links](), "Attached": answers[referral.Attached](),
@@ -34,7 +35,7 @@ var goTypes = map[string]goType{
 	"Ledger": answers[referral.Ledger](), "LedgerCursors": answers[referral.LedgerCursors](), "LedgerCount": answers[referral.LedgerCount](),
 	"LedgerEntry": answers[referral.LedgerEntry](), "LedgerOutcome": answers[referral.LedgerOutcome](),
 	"Informed": answers[referral.Informed](),
-	"Event": answers[referral.Happening](), "EventData": answers[referral.HappeningData](), "EventActor": answers[referral.ActingParty](),
+	"Event":    answers[referral.Happening](), "EventData": answers[referral.HappeningData](), "EventActor": answers[referral.ActingParty](),
 	"Webhook": answers[referral.Webhook](), "WebhookPage": answers[listPage[referral.Webhook]](),
 	"Delivery": answers[referral.Notice](), "DeliveryPage": answers[listPage[referral.Notice]](), "DeliveryTry": answers[referral.NoticeTry](),
 	"Service": answers[directory.View](), "ServicePage": answers[servicesPage](), "Code": answers[directory.Code](),
@@ -48,7 +49,7 @@ var goTypes = map[string]goType{
 	"ActivityInput": reads[referral.ActivityInput](), "Plan": reads[referral.Plan](), "Outcome": reads[referral.Outcome](),
 	"NoteInput": reads[referral.NoteInput](), "AttachmentInput": reads[referral.AttachmentInput](), "SharingInput": reads[referral.SharingInput](), "ConsentInput": reads[referral.ConsentInput](),
 	"FactsInput": reads[referral.FactsInput](),
-	"BulkInput": reads[bulkBody](), "BulkItem": reads[bulkItem](),
+	"BulkInput":  reads[bulkBody](), "BulkItem": reads[bulkItem](),
 	"WebhookInput": reads[referral.WebhookInput](), "Rotation": reads[referral.Rotation](), "Nothing": reads[struct{}](),
 }
 
