@@ -14,5 +14,5 @@ import "embed"
 
 // FS holds every dialect folder.
 //
-//go:embed base ukcore-r4-to-referral outcome-to-ukcore-r4
+//go:embed base ukcore-r4-to-referral outcome-to-ukcore-r4 outcome-to-bars
 var FS embed.FS
