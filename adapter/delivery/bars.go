@@ -22,8 +22,9 @@ import (
 // Source: Booking and Referral Standard, Core 1.1, "Transactional integrity" and the API's
 // list of headers, https://simplifier.net/guide/nhsbookingandreferralstandard.
 type BaRS struct {
-	// Endpoint finds the recipient's endpoint by its ODS code; called for each try.
-	Endpoint func(ods string) (Endpoint, bool)
+	// Endpoint finds the recipient's endpoint by its ODS code and by the destination.endpoint
+	// of the message, "system|value"; called for each try.
+	Endpoint func(ods, destination string) (Endpoint, bool)
 
 	// Token is as in FHIR.
 	Token func(ctx context.Context, e Endpoint, refused string) (string, error)
@@ -53,19 +54,20 @@ const (
 //
 // Errors: as FHIR.Send; structure for a body that is no BaRS message.
 func (b *BaRS) Send(ctx context.Context, d referral.Delivery) (Receipt, error) {
-	e, ok := b.Endpoint(d.Recipient)
+	m, err := readMessage(d.Body)
+	if err != nil {
+		return Receipt{Refused: true}, err
+	}
+	e, ok := b.Endpoint(d.Recipient, m.system+"|"+m.value)
 	if !ok {
 		return Receipt{}, issue.New(issue.NotFound, "endpoint-unknown",
-			"no BaRS endpoint is known for the recipient; add one to the partners")
+			"no BaRS endpoint is known for the recipient, or the one that its message names is another's; correct the partners")
 	}
 	address, bad := e.target(b.PlainHTTP)
 	if bad != nil {
 		return Receipt{}, bad
 	}
-	header, err := b.header(d, e)
-	if err != nil {
-		return Receipt{Refused: true}, err
-	}
+	header := b.header(d, e, m)
 	address = strings.TrimSuffix(address, "/") + "/$process-message"
 	return authorised(ctx, b.Token, e, func(token string) (Receipt, error) {
 		req, err := request(ctx, address, token, d)
@@ -84,26 +86,35 @@ func (b *BaRS) Send(ctx context.Context, d referral.Delivery) (Receipt, error) {
 	})
 }
 
-// header makes what a message is sent with. Errors: structure for a body that is no BaRS
-// message or says not where it goes.
-func (b *BaRS) header(d referral.Delivery, e Endpoint) ([][2]string, error) {
-	root, err := fhir.Parse(fhir.Types(fhir.R4), d.Body, fhir.Limits{})
-	if err != nil {
-		return nil, issue.New(issue.Structure, "bars-message", "the stored message cannot be read").Because(err)
+// message is what the headers are made of.
+type message struct {
+	root, head, request *fhir.Node
+	system, value       string // of destination.endpoint
+}
+
+// readMessage reads a body. Errors: structure for one that is no BaRS message or says not
+// where it goes.
+func readMessage(body []byte) (m message, err error) {
+	if m.root, err = fhir.Parse(fhir.Types(fhir.R4), body, fhir.Limits{}); err != nil {
+		return m, issue.New(issue.Structure, "bars-message", "the stored message cannot be read").Because(err)
 	}
-	var head, request *fhir.Node
-	for _, entry := range root.All("entry") {
+	for _, entry := range m.root.All("entry") {
 		switch n := entry.Child("resource"); n.ResourceType() {
 		case "MessageHeader":
-			head = n
+			m.head = n
 		case "ServiceRequest":
-			request = n
+			m.request = n
 		}
 	}
-	system, value, ok := strings.Cut(head.Text("destination", "endpoint"), "|")
-	if !ok || system == "" || value == "" {
-		return nil, issue.New(issue.Structure, "bars-destination", "the message does not say its destination.endpoint as system|value, so it cannot be routed")
+	m.system, m.value, _ = strings.Cut(m.head.Text("destination", "endpoint"), "|")
+	if m.system == "" || m.value == "" {
+		return m, issue.New(issue.Structure, "bars-destination", "the message does not say its destination.endpoint as system|value, so it cannot be routed")
 	}
+	return m, nil
+}
+
+// header makes what a message is sent with.
+func (b *BaRS) header(d referral.Delivery, e Endpoint, m message) [][2]string {
 	version := e.Version
 	if version == "" {
 		version = b.Version
@@ -116,13 +127,13 @@ func (b *BaRS) header(d referral.Delivery, e Endpoint) ([][2]string, error) {
 		{"Accept", contentFHIR + "; version=" + version},
 		{"X-Request-ID", d.ID},
 		{"X-Correlation-ID", correlation},
-		{"NHSD-Target-Identifier", inBase64(map[string]any{"system": system, "value": value})},
-		{"NHSD-End-User-Organisation", inBase64(endUser(root, head))},
+		{"NHSD-Target-Identifier", inBase64(map[string]any{"system": m.system, "value": m.value})},
+		{"NHSD-End-User-Organisation", inBase64(endUser(m.root, m.head))},
 		{"NHSD-Requesting-Software", inBase64(b.Software.device())},
 		{"use-context", strings.Join([]string{
-			categoryOf(request, systemUseCases), categoryOf(request, systemCategories), head.Text("event", "code"), head.Text("reason", "coding", "code"),
+			categoryOf(m.request, systemUseCases), categoryOf(m.request, systemCategories), m.head.Text("event", "code"), m.head.Text("reason", "coding", "code"),
 		}, "|")},
-	}, nil
+	}
 }
 
 // endUser is the organisation that sends a message: its identifiers and what it is called.

@@ -35,7 +35,13 @@ var rowBaRS = referral.Delivery{ID: "019c0000-0000-7000-8000-00000000000d", Refe
 // partnerBaRS is a route to an httptest server that answers with f.
 func partnerBaRS(t *testing.T, f http.HandlerFunc) *BaRS {
 	route := partner(t, f)
-	return &BaRS{Endpoint: route.Endpoint, Version: "1.1.0", Software: Software{System: "https://spadapter.example/Id/product", Value: "spadapter", Name: "spadapter", Version: "1.2.3"}}
+	endpoint := func(ods, destination string) (Endpoint, bool) {
+		if destination != "https://fhir.nhs.uk/Id/dos-service-id|2000099001" {
+			t.Errorf("asked for the endpoint %q", destination)
+		}
+		return route.Endpoint(ods)
+	}
+	return &BaRS{Endpoint: endpoint, Version: "1.1.0", Software: Software{System: "https://spadapter.example/Id/product", Value: "spadapter", Name: "spadapter", Version: "1.2.3"}}
 }
 
 // mirror answers with both ids of the request.
@@ -97,8 +103,8 @@ func TestBaRSSendsTheSameOnEveryTry(t *testing.T) {
 		t.Errorf("without a conversation of the sender: %v, %q", err, requests[2].Header.Get("X-Correlation-Id"))
 	}
 	ordinary := b.Endpoint
-	b.Endpoint = func(ods string) (Endpoint, bool) {
-		e, ok := ordinary(ods)
+	b.Endpoint = func(ods, destination string) (Endpoint, bool) {
+		e, ok := ordinary(ods, destination)
 		e.Version = "1.2.0"
 		return e, ok
 	}
@@ -216,7 +222,7 @@ func TestBaRSSendsNothingThatCannotBeRouted(t *testing.T) {
 	if r, err := b.Send(t.Context(), d); !errors.Is(err, issue.NotFound) || r.Refused {
 		t.Errorf("a recipient without endpoint: %+v, %v", r, err)
 	}
-	b.Endpoint = func(string) (Endpoint, bool) { return Endpoint{Address: "http://gp.example/bars"}, true }
+	b.Endpoint = func(string, string) (Endpoint, bool) { return Endpoint{Address: "http://gp.example/bars"}, true }
 	if r, err := b.Send(t.Context(), rowBaRS); !errors.Is(err, issue.NotSupported) || r.Refused {
 		t.Errorf("an unsafe address: %+v, %v", r, err)
 	}
@@ -225,7 +231,7 @@ func TestBaRSSendsNothingThatCannotBeRouted(t *testing.T) {
 	}
 	s := httptest.NewServer(http.NotFoundHandler())
 	s.Close()
-	b.Endpoint = func(string) (Endpoint, bool) { return Endpoint{Address: s.URL}, true }
+	b.Endpoint = func(string, string) (Endpoint, bool) { return Endpoint{Address: s.URL}, true }
 	if r, err := b.Send(t.Context(), rowBaRS); !errors.Is(err, issue.Transient) || r.Refused {
 		t.Errorf("nobody listens: %+v, %v", r, err)
 	}
