@@ -284,7 +284,7 @@ func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh
 		e, ok := a.partners.Endpoint(ods)
 		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
 	}}
-	bars := &delivery.BaRS{PlainHTTP: a.config.PlainPartners, Endpoint: a.barsEndpoint, Version: a.config.BaRSVersion,
+	bars := &delivery.BaRS{PlainHTTP: a.config.PlainPartners, Endpoint: a.barsEndpoint, Version: a.config.BarsAnswerVersion,
 		Software: delivery.Software{System: productSystem, Value: "spadapter", Name: "spadapter", Version: version()}}
 	if a.authority.signer != nil {
 		route.Token = newTokens(a.authority.signer).get
