@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +28,7 @@ type barsPartner struct {
 	*httptest.Server
 	mu      sync.Mutex
 	got     []barsRequest
-	answers []http.HandlerFunc // for the next requests; then every one is taken
+	answers []http.HandlerFunc // for the next requests; then every one is barsTaken
 }
 
 type barsRequest struct {
@@ -60,7 +59,7 @@ func newBarsPartner(t *testing.T, answers ...http.HandlerFunc) *barsPartner {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		p.mu.Lock()
 		p.got = append(p.got, barsRequest{r.URL.Path, r.Header, body})
-		answer := taken
+		answer := barsTaken
 		if len(p.answers) > 0 {
 			answer, p.answers = p.answers[0], p.answers[1:]
 		}
@@ -89,7 +88,7 @@ func mirrored(status int, body string) http.HandlerFunc {
 	}
 }
 
-var taken = mirrored(http.StatusOK, `{"resourceType":"Bundle","type":"message"}`)
+var barsTaken = mirrored(http.StatusOK, `{"resourceType":"Bundle","type":"message"}`)
 
 // echoed gives the request back as the answer, without its ids.
 func echoed(w http.ResponseWriter, r *http.Request) {
@@ -99,51 +98,6 @@ func echoed(w http.ResponseWriter, r *http.Request) {
 
 // barsSource is the DoS service id that the sender of the cases takes answers for.
 const barsSource = "https://fhir.nhs.uk/Id/dos-service-id|2000099001"
-
-// barsInlet reads of a BaRS message what a referral needs: a small map of this test, so that
-// what is looked at is the answer and not how such a message is taken in.
-const barsInlet = `map "https://spadapter.example/fhir/StructureMap/bars-to-ukcore-r4" = "bars-to-ukcore-r4"
-uses "http://hl7.org/fhir/StructureDefinition/Bundle" alias Bundle as source
-uses "http://hl7.org/fhir/StructureDefinition/Bundle" alias Bundle as target
-uses "http://hl7.org/fhir/StructureDefinition/ServiceRequest" alias ServiceRequest as source
-uses "http://hl7.org/fhir/StructureDefinition/ServiceRequest" alias ServiceRequest as target
-uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as source
-uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as target
-uses "http://hl7.org/fhir/StructureDefinition/Organization" alias Organization as source
-uses "http://hl7.org/fhir/StructureDefinition/Organization" alias Organization as target
-uses "http://hl7.org/fhir/StructureDefinition/PractitionerRole" alias PractitionerRole as source
-imports "https://spadapter.example/fhir/StructureMap/r4-resources"
-group message(source src : Bundle, target tgt : Bundle) {
-  src "ignore-rest";
-  src -> tgt.type = 'transaction' "type";
-  src.entry as s then {
-    s.resource : Organization as r -> tgt.entry as e, e.resource = create('Organization') as t, e.request as q, q.method = 'POST', q.url = 'Organization' then Organization(r, t), named(s, e) "Organization";
-    s.resource : Patient as r -> tgt.entry as e, e.resource = create('Patient') as t, e.request as q, q.method = 'POST', q.url = 'Patient' then Patient(r, t), named(s, e) "Patient";
-    s.resource : ServiceRequest as r -> tgt.entry as e, e.resource = create('ServiceRequest') as t, e.request as q, q.method = 'POST', q.url = 'ServiceRequest' then request(r, src, t), named(s, e) "ServiceRequest";
-  } "entry";
-}
-group named(source s, target e) {
-  s.fullUrl as u -> e.fullUrl = u;
-}
-group request(source src : ServiceRequest, source b : Bundle, target tgt : ServiceRequest) {
-  src.identifier as a -> tgt.identifier = a;
-  src.status as a -> tgt.status = a;
-  src -> tgt.intent = 'order' "intent";
-  src.code as a -> tgt.code = a;
-  src.subject as a -> tgt.subject = a;
-  src.authoredOn as a -> tgt.authoredOn = a;
-  b.entry as e where (resource is PractitionerRole) then {
-    e.resource : PractitionerRole as p then {
-      p.organization as a -> tgt.requester = a "organization";
-    } "role";
-  } "requester";
-}
-`
-
-const barsRecognition = `{"resourceType":"PlanDefinition","url":"https://spadapter.example/fhir/PlanDefinition/bars-to-ukcore-r4","name":"bars","title":"How a BaRS message is known",
- "type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/plan-definition-type","code":"eca-rule"}]},"status":"active",
- "relatedArtifact":[{"type":"composed-of","resource":"https://spadapter.example/fhir/StructureMap/bars-to-ukcore-r4"}],
- "action":[{"title":"the Bundle is of type message","condition":[{"kind":"applicability","expression":{"language":"text/fhirpath","expression":"type = 'message'"}}]}]}`
 
 // barsWorld is a world in which practice A sends by BaRS and takes answers at a partner.
 func barsWorld(t *testing.T, p *barsPartner) *world {
@@ -155,16 +109,6 @@ func barsWorld(t *testing.T, p *barsPartner) *world {
 	partners := strings.TrimSuffix(string(castPartners(w.gp.URL())), "]}") + endpoint + "]}"
 	if err := os.WriteFile(w.config.Partners, []byte(partners), 0o600); err != nil {
 		t.Fatal(err)
-	}
-	w.config.Maps = filepath.Join(w.dir, "maps")
-	folder := filepath.Join(w.config.Maps, "bars-to-ukcore-r4")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{"bars-to-ukcore-r4.map": barsInlet, "plandefinition-bars-to-ukcore-r4.json": barsRecognition} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 	return w
 }
@@ -391,7 +335,7 @@ func (w *world) hasten() {
 func TestAnAnswerIsTriedAgainUnderItsName(t *testing.T) {
 	wrong := func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set("X-Request-Id", uuid.NewString())
-		taken(w, r)
+		barsTaken(w, r)
 	}
 	duplicate := `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"duplicate","details":{"coding":[{"system":"https://fhir.nhs.uk/CodeSystem/http-error-codes","code":"REC_CONFLICT"}]}}]}`
 	p := newBarsPartner(t, echoed, wrong, mirrored(http.StatusTooEarly, strings.Replace(duplicate, "CONFLICT", "TOO_EARLY", 1)), mirrored(http.StatusConflict, duplicate))
@@ -444,7 +388,7 @@ func TestASlowPartnerHoldsUpItsOwnMessagesAlone(t *testing.T) {
 		case <-release:
 		case <-r.Context().Done():
 		}
-		taken(w, r)
+		barsTaken(w, r)
 	})
 	defer close(release)
 	w := barsWorld(t, p)

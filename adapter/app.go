@@ -109,7 +109,10 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if len(c.Packages) > 0 {
 		invariants = validator.sets[fhir.Types(fhir.R4)].Validate // the claims of a message too
 	}
-	ways := outlets{library: compiled.library, partners: a.partners}
+	ways := outlets{library: compiled.library, partners: a.partners, record: c.UpdateRecord}
+	for _, note := range ways.notes() {
+		log.Warn("a letter to a practice will not be whole", "details", note)
+	}
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
 		Dialect: compiled.dialect, Outlet: ways.toRecord, Response: ways.toSender, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
@@ -153,7 +156,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Operations: gateway.OperationsOf(service), Verify: a.authority.verifier.Verify, Demands: c.demands(), Authority: a.authority.offered(), BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Protection: c.protection(), Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
-		Conversions: compiled.library, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi,
+		Conversions: compiled.library, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi, BaRS: c.bars(compiled.messages),
 		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
 			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
 		}},
