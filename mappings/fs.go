@@ -14,5 +14,5 @@ import "embed"
 
 // FS holds every dialect folder.
 //
-//go:embed base ukcore-r4-to-referral outcome-to-ukcore-r4
+//go:embed base gpconnect-stu3-to-ukcore-r4 ukcore-r4-to-referral outcome-to-ukcore-r4
 var FS embed.FS
