@@ -3,6 +3,7 @@ package fhir
 import (
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	_ "time/tzdata" // the hours of London, also where the machine has no time zones
 
@@ -202,24 +203,25 @@ func respelled(s string) (text, offset string, ok bool) {
 	return text, offset, true
 }
 
-var london = func() *time.Location {
+var london = sync.OnceValue(func() *time.Location {
 	l, err := time.LoadLocation("Europe/London")
-	if err != nil { // it is compiled in
-		panic(err)
+	if err != nil {
+		return nil // it is compiled in: this is never so, and then nothing is repaired
 	}
 	return l
-}()
+})
 
 // londonOffset is the offset of a civil time in London, false where it has two or none.
 func londonOffset(text string) (string, bool) {
 	at, err := time.Parse("2006-01-02T15:04:05", text[:19])
-	if err != nil {
+	zone := london()
+	if err != nil || zone == nil {
 		return "", false
 	}
 	found := ""
 	// London has been up to two hours ahead of UTC, and never behind
 	for _, hours := range []time.Duration{0, 1, 2} {
-		_, offset := at.Add(-hours * time.Hour).In(london).Zone()
+		_, offset := at.Add(-hours * time.Hour).In(zone).Zone()
 		if time.Duration(offset)*time.Second != hours*time.Hour {
 			continue
 		}

@@ -159,3 +159,21 @@ func FuzzRepair(f *testing.F) {
 		_ = Check(root)
 	})
 }
+
+// TestManyRepairs: a message that is wrong all over is told so in bounds.
+func TestManyRepairs(t *testing.T) {
+	const notes = maxRepairs + 50
+	root, err := Parse(Types(STU3), []byte(`{"resourceType":"ReferralRequest","note":[{"text":"a","time":"2026-01-13T09:00:00"}`+strings.Repeat(`,{"text":"a","time":"2026-01-13T09:00:00"}`, notes)+`]}`), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := Repair(root)
+	if len(told) != maxRepairs+1 || told[maxRepairs].Rule != "more-repairs" {
+		t.Errorf("%d told, the last %v", len(told), told[len(told)-1])
+	}
+	for _, n := range root.All("note") {
+		if !isDateTime(n.Text("time")) {
+			t.Fatal("told no more is repaired no more")
+		}
+	}
+}
