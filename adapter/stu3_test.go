@@ -36,6 +36,12 @@ func (r record) request() string {
 		`"description":"Lonely since her sister died","note":[{"text":"Mode:Written"}],"supportingInfo":[{"reference":"Observation/OB1"}],%s}`, r.practice, r.number, usual)
 }
 
+// alone is the ReferralRequest as it is posted without a Bundle.
+func (r record) alone() string {
+	return fmt.Sprintf(`{"resourceType":"ReferralRequest","identifier":[{"system":"https://EMISWeb/%s","value":%q}],"status":"unknown","intent":"order","subject":{"identifier":{"system":%q,"value":%q}},"reasonCode":{"coding":[%s]}}`,
+		r.practice, r.number, referral.SystemNHSNumber, r.nhsNumber, readReferral)
+}
+
 func (r record) body() []byte {
 	entries := []string{
 		`{"resourceType":"List","status":"current","mode":"snapshot","code":{"coding":[{"system":"http://snomed.info/sct","code":"886721000000107"}]},"entry":[{"item":{"reference":"ReferralRequest/RR1"}}]}`,
@@ -108,4 +114,91 @@ func TestStructuredRecordIsWorked(t *testing.T) {
 			t.Errorf("a repeat is answered\n%s\nand was\n%s", again.body, sent.body)
 		}
 	})
+}
+
+// A referral may come alone, and is then answered as what it became.
+func TestReferralRequestAlone(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
+	s := someone(practiceA)
+	r := record{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
+	made := gp.do(http.MethodPost, "/fhir/STU3/ReferralRequest", []byte(r.alone()), stu3Content...).want(http.StatusCreated)
+	v := theOne(t, worker, s.nhsNumber)
+	if made.located() != v.Links.ServiceRequest || made.header.Get("ETag") != `W/"1"` {
+		t.Errorf("the answer names %s %s, the referral %s", made.located(), made.header.Get("ETag"), v.Links.ServiceRequest)
+	}
+	told := ""
+	for _, i := range v.Intake.Issues {
+		told += i.Rule + " " + i.Expression + "\n"
+	}
+	if !strings.Contains(told, "repair-array ReferralRequest.reasonCode\n") || !strings.Contains(told, "map-log ReferralRequest.status") {
+		t.Errorf("told\n%s", told)
+	}
+	again := gp.do(http.MethodPost, "/fhir/STU3/ReferralRequest", []byte(r.alone()), stu3Content...).want(http.StatusCreated)
+	if !slices.Equal(again.body, made.body) || again.located() != made.located() {
+		t.Errorf("a repeat is answered %s %s", again.located(), again.body)
+	}
+}
+
+// What is refused is said in FHIR STU3, with the code that clients of GP Connect know, at the
+// element and line that was sent.
+func TestRefusedInSTU3(t *testing.T) {
+	w := newWorld(t, "")
+	a := w.run(quiet())
+	gp := a.as(auth.RoleRequester, practiceA)
+	s := someone(practiceA)
+	sound := record{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
+	second := strings.NewReplacer(`"id":"RR1"`, `"id":"RR2"`, s.identifier, s.identifier+"-2").Replace(sound.request())
+	several, other, odd, stranger := sound, sound, sound, sound
+	several.more = []string{second}
+	other.referral = `"reasonCode":[{"coding":[{"system":"http://snomed.info/sct","code":"306238000","display":"Referral to Social Services"}]}]`
+	odd.referral = `"reasonCode":[{"coding":[` + readReferral + `]}],"authoredOn":"in spring"`
+	stranger.nhsNumber = "9990000019"
+	for name, c := range map[string]struct {
+		method, path string
+		body         []byte
+		status       int
+		spine, rule  string
+		at, words    string
+	}{
+		"several":            {"POST", "/fhir/STU3", several.body(), 422, "INVALID_PARAMETER", "several-referrals", "Bundle.entry[5].resource", "identifier https://EMISWeb/" + practiceA + "|" + s.identifier + ", of 2026-02-13"},
+		"none":               {"POST", "/fhir/STU3", other.body(), 422, "INVALID_RESOURCE", "no-referral", "Bundle", `http://snomed.info/sct|306238000 "Referral to Social Services"`},
+		"a choice":           {"POST", "/fhir/STU3?identifier=nobody", several.body(), 422, "INVALID_PARAMETER", "referral-choice", "http.identifier", "nobody"},
+		"no date":            {"POST", "/fhir/STU3", odd.body(), 400, "BAD_REQUEST", "json-duplicate", "Bundle.entry[5].resource.authoredOn", ""},
+		"a wrong NHS number": {"POST", "/fhir/STU3", stranger.body(), 422, "INVALID_NHS_NUMBER", "nhs-number-check-digit", "Bundle.entry[1].resource.identifier[0].value", ""},
+		"no JSON":            {"POST", "/fhir/STU3", []byte("{"), 400, "BAD_REQUEST", "json", "", ""},
+		"another resource":   {"POST", "/fhir/STU3", []byte(`{"resourceType":"Patient"}`), 400, "BAD_REQUEST", "resource-type", "resourceType", "Patient"},
+		"no dialect":         {"POST", "/fhir/STU3", []byte(`{"resourceType":"Bundle","type":"collection"}`), 422, "INVALID_RESOURCE", "dialect-unknown", "Bundle", ""},
+		"nothing there":      {"GET", "/fhir/STU3/Patient/1", nil, 404, "NO_RECORD_FOUND", "unknown-path", "", ""},
+		"not that method":    {"DELETE", "/fhir/STU3/ReferralRequest", nil, 405, "NOT_IMPLEMENTED", "method-not-allowed", "", ""},
+		"no token":           {"POST", "/fhir/STU3", sound.body(), 401, "ACCESS_DENIED", "token-missing", "", ""},
+	} {
+		who := gp.in(t)
+		if name == "no token" {
+			who.token = ""
+		}
+		got := who.do(c.method, c.path, c.body, stu3Content...).want(c.status)
+		root, err := fhir.Parse(fhir.Types(fhir.STU3), got.body, fhir.Limits{})
+		if err != nil || fhir.Check(root) != nil {
+			t.Errorf("%s: no OperationOutcome of FHIR STU3: %v %v %s", name, err, fhir.Check(root), got.body)
+			continue
+		}
+		first := root.Child("issue")
+		codes := first.Child("details").All("coding")
+		if len(codes) != 2 || codes[0].Text("code") != c.spine || codes[1].Text("code") != c.rule || c.at != "" && first.Text("expression") != c.at || !strings.Contains(first.Text("diagnostics"), c.words) {
+			t.Errorf("%s: %s", name, got.body)
+		}
+		if !strings.Contains(got.header.Get("Content-Type"), "fhirVersion=3.0") {
+			t.Errorf("%s: the content type is %s", name, got.header.Get("Content-Type"))
+		}
+	}
+	chosen := gp.do(http.MethodPost, "/fhir/STU3?identifier=https://EMISWeb/"+practiceA+"%7C"+s.identifier+"-2", several.body(), stu3Content...).want(http.StatusOK)
+	if !strings.Contains(string(chosen.body), "1 ReferralRequest") {
+		t.Errorf("the chosen one is answered %s", chosen.body)
+	}
+	statement := gp.get("/fhir/STU3/metadata").want(http.StatusOK)
+	if root, err := fhir.Parse(fhir.Types(fhir.STU3), statement.body, fhir.Limits{}); err != nil || fhir.Check(root) != nil || !strings.Contains(string(statement.body), `"ReferralRequest"`) {
+		t.Errorf("the CapabilityStatement: %v %s", err, statement.body)
+	}
 }

@@ -19,17 +19,16 @@ const (
 // Source: https://developer.nhs.uk/apis/gpconnect-1-6-0/development_fhir_error_handling_guidance.html.
 var (
 	spineRule = map[string]string{
-		"nhs-number":          "INVALID_NHS_NUMBER",
-		"nhs-number-check":    "INVALID_NHS_NUMBER",
-		"reference-unknown":   "REFERENCE_NOT_FOUND",
-		"bundle-reference":    "REFERENCE_NOT_FOUND",
-		"contained-reference": "REFERENCE_NOT_FOUND",
-		"several-referrals":   "INVALID_PARAMETER",
-		"referral-choice":     "INVALID_PARAMETER",
-		"patient-restricted":  "NO_PATIENT_CONSENT",
-		"sender":              "NO_RELATIONSHIP",
-		"sender-header":       "NO_RELATIONSHIP",
-		"too-costly":          "BAD_REQUEST",
+		"nhs-number":             "INVALID_NHS_NUMBER",
+		"nhs-number-check-digit": "INVALID_NHS_NUMBER",
+		"nhs-number-form":        "INVALID_NHS_NUMBER",
+		"reference-unknown":      "REFERENCE_NOT_FOUND",
+		"bundle-reference":       "REFERENCE_NOT_FOUND",
+		"contained-reference":    "REFERENCE_NOT_FOUND",
+		"several-referrals":      "INVALID_PARAMETER",
+		"referral-choice":        "INVALID_PARAMETER",
+		"sender":                 "NO_RELATIONSHIP",
+		"sender-header":          "NO_RELATIONSHIP",
 	}
 	spineStatus = map[int]string{
 		http.StatusBadRequest:           "BAD_REQUEST",
@@ -52,7 +51,6 @@ var spineDisplay = map[string]string{
 	"INVALID_NHS_NUMBER":     "Invalid NHS number",
 	"REFERENCE_NOT_FOUND":    "Reference not found",
 	"INVALID_PARAMETER":      "Invalid parameter",
-	"NO_PATIENT_CONSENT":     "Patient has not provided consent to share data",
 	"NO_RELATIONSHIP":        "No relationship between the patient and the organisation",
 	"BAD_REQUEST":            "Bad request",
 	"ACCESS_DENIED":          "Access has been denied to process this request",
