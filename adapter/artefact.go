@@ -63,10 +63,14 @@ func compile(c Config, given packages, log *slog.Logger) (*artefacts, error) {
 	return a, a.compileProfiles()
 }
 
-// The dialects that the adapter runs by itself.
+// The folders of maps that the adapter runs by itself: of a dialect NAME, NAME+inletSuffix
+// makes a transaction of UK Core R4 of its messages, and outletPrefix+NAME its messages of
+// what became of a referral.
 const (
-	intakeDialect  = "ukcore-r4-to-referral"
-	outcomeDialect = "outcome-to-ukcore-r4"
+	usualDialect  = "ukcore-r4"
+	intakeDialect = usualDialect + "-to-referral"
+	inletSuffix   = "-to-" + usualDialect
+	outletPrefix  = "outcome-to-"
 )
 
 // loadLibrary compiles the shipped dialects with the folders of the deployment over
@@ -81,11 +85,18 @@ func loadLibrary(codes *terminology.Registry, folders ...string) (*mapping.Libra
 	return mapping.LoadLibrary(mapping.Env{Terminology: codes}, layers...)
 }
 
-// dialect is how a sending organisation's messages are converted.
-func (a *artefacts) dialect(organisation string) referral.Dialect {
-	return referral.Dialect{
-		Name: "ukcore-r4", Intake: a.library.Dialect(organisation, intakeDialect), Outcome: a.library.Dialect(organisation, outcomeDialect),
+// dialect is how a sending organisation's messages of a dialect are converted, nil when it is
+// not spoken here.
+func (a *artefacts) dialect(organisation, name string) *referral.Dialect {
+	d := &referral.Dialect{Name: name, Intake: a.library.Dialect(organisation, intakeDialect)}
+	if name == "" || name == usualDialect {
+		d.Name = usualDialect
+		return d
 	}
+	if d.Inlet = a.library.Dialect(organisation, name+inletSuffix); d.Inlet == nil {
+		return nil
+	}
+	return d
 }
 
 // profileFolders are where the StructureDefinitions lie, with the folders in them.

@@ -45,7 +45,7 @@ func BenchmarkChecks(b *testing.B) {
 			}
 		}
 	}
-	result, err := a.dialect(demoPractice).Intake.Convert(b.Context(), mapping.Input{Source: root, Identity: "bench"})
+	result, err := a.dialect(demoPractice, "").Intake.Convert(b.Context(), mapping.Input{Source: root, Identity: "bench"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func examples(t testing.TB, a *artefacts) map[string][]example {
 			out[p] = append(out[p], example{fhir.Encode(n), held(p)})
 		}
 	}
-	for _, target := range caseTargets(t, a, outcomeDialect) {
+	for _, target := range caseTargets(t, a, outletPrefix+usualDialect) {
 		out[referral.ProfileOutcome] = append(out[referral.ProfileOutcome], example{fhir.Encode(target), held(referral.ProfileOutcome)})
 		for _, e := range target.All("entry") {
 			if n := e.Child("resource"); n.ResourceType() == "Task" {

@@ -17,6 +17,7 @@ import (
 type Conversions interface {
 	Dialects(organisation string) []*mapping.Dialect // sorted by name
 	Dialect(organisation, name string) *mapping.Dialect
+	Recognise(organisation string, a mapping.Arrival) (*mapping.Dialect, error)
 }
 
 // maxSteps bounds the trace in one answer, and the list of what was lost: a step takes

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/mapping"
 )
@@ -56,22 +57,40 @@ func convert(x *exchange) error {
 	return nil
 }
 
-// dialect finds the dialect that was named, or the one of the intake, among those that
-// hold for the organisation. Errors: value for one that is not among them.
-func (x *exchange) dialect(in inputs, organisation string) (*mapping.Dialect, error) {
-	name, g := x.IntakeDialect, in.one("dialect")
-	if g != nil {
-		name = g.text
+// recognised finds the dialect of a message that may be of either version of FHIR, however it
+// came.
+func (x *exchange) recognised(root *fhir.Node, organisation string) (*mapping.Dialect, error) {
+	operation := ""
+	if root.Text("type") == "message" {
+		operation = "process-message"
 	}
-	if d := x.Conversions.Dialect(organisation, name); d != nil {
+	d, err := x.Conversions.Recognise(organisation, x.arrival(root, operation))
+	if err == nil {
+		return d, nil
+	}
+	if older, e := root.Reread(fhir.Types(fhir.STU3)); e == nil {
+		if d, e := x.Conversions.Recognise(organisation, x.arrival(older, operation)); e == nil {
+			return d, nil
+		}
+	}
+	return nil, err
+}
+
+// dialect finds the dialect that was named, or the one that the message is recognised as,
+// among those that hold for the organisation; for a message that is taken in as it is, the
+// one of the intake. Errors: value for one that is not among them, not-supported for a
+// message of none.
+func (x *exchange) dialect(in inputs, organisation string) (*mapping.Dialect, error) {
+	g := in.one("dialect")
+	if g == nil {
+		return x.recognised(in.one("source").node, organisation)
+	}
+	if d := x.Conversions.Dialect(organisation, g.text); d != nil {
 		return d, nil
 	}
 	var known []string
 	for _, d := range x.Conversions.Dialects(organisation) {
 		known = append(known, d.Name)
 	}
-	if g == nil {
-		g = &given{at: "Parameters.parameter"}
-	}
-	return nil, g.fault(issue.Value, "dialect-unknown", "there is no such dialect; there are "+strings.Join(known, ", ")).With("the dialect is %.200q", name)
+	return nil, g.fault(issue.Value, "dialect-unknown", "there is no such dialect; there are "+strings.Join(known, ", ")).With("the dialect is %.200q", g.text)
 }

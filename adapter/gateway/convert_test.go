@@ -242,17 +242,20 @@ func TestConvertRefuses(t *testing.T) {
 	}
 }
 
-// TestIntakeDialect: the dialect of the intake is the default, whatever it is called.
-func TestIntakeDialect(t *testing.T) {
+// TestConvertRecognises: without a name the dialect is the one that the message is known as,
+// and a message of none is refused with what was recognised and what was missing.
+func TestConvertRecognises(t *testing.T) {
 	w := newWorld(t, nil)
-	w.config.IntakeDialect = "plain"
-	w.handler = New(w.config)
-	if got := parameterOf(parsed(t, w.post("/fhir/R4/$convert", somebody, "as bare")), "dialect").Text("value"); got != "plain" {
+	if got := parameterOf(parsed(t, w.post("/fhir/R4/$convert", somebody, "as bare")), "dialect").Text("value"); got != "ukcore-r4-to-referral" {
 		t.Error(got)
 	}
-	w.config.IntakeDialect = "gone"
-	w.handler = New(w.config)
-	wants(t, w.post("/fhir/R4/$convert", somebody, "as bare"), 400, "dialect-unknown")
+	answer := w.post("/fhir/R4/$convert", `{"resourceType":"Bundle","type":"searchset"}`, "as bare")
+	wants(t, answer, 422, "dialect-unknown")
+	for _, words := range []string{"ukcore-r4 comes nearest", "Recognised: it came to an address of FHIR R4", "Missing: it is one resource of a referral, or a Bundle of type transaction"} {
+		if !strings.Contains(answer.Body.String(), words) {
+			t.Errorf("%q is not said in %s", words, answer.Body)
+		}
+	}
 }
 
 // TestConvertIsDefined holds the OperationDefinition to what the operation takes and gives.

@@ -20,6 +20,9 @@ func create(x *exchange) error {
 		return issue.Newf(issue.Invalid, "resource-type", "the body must be %s, as the address says", withArticle(x.route.resource)).
 			At("resourceType").With("resourceType is %q", root.ResourceType())
 	}
+	if err := x.recognise(root, ""); err != nil {
+		return err
+	}
 	response, err := x.Operations.Submit(x.context(), x.call, root)
 	if err != nil {
 		return err

@@ -31,8 +31,7 @@ type Config struct {
 	Demands Demands // what is asked of a request besides its token
 
 	// Conversions has the dialects of $convert and $transform.
-	Conversions   Conversions
-	IntakeDialect string // the dialect of $convert when none is named, default "ukcore-r4-to-referral"
+	Conversions Conversions
 
 	// Terminology has the code systems, value sets and ConceptMaps for a sending
 	// organisation, by its ODS code, "" for everybody's.
@@ -156,9 +155,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Version == "" {
 		c.Version = "dev"
-	}
-	if c.IntakeDialect == "" {
-		c.IntakeDialect = "ukcore-r4-to-referral"
 	}
 	if c.Protection.Wait == 0 {
 		c.Protection.Wait = turnWait

@@ -19,6 +19,7 @@ import (
 var goTypes = map[string]goType{
 	"Problem": answers[problemDetails](), "ProblemError": answers[problemError](),
 	"Referral": answers[referral.View](), "ReferralPage": answers[worklistPage](),
+	"Received": answers[referral.Received](), "Remark": answers[referral.Remark](),
 	"Party": answers[referral.Party](), "Person": answers[referral.Person](), "Need": answers[referral.Need](),
 	"Finding": answers[referral.Finding](), "Note": answers[referral.Note](), "Action": answers[referral.Action](),
 	"Step": answers[referral.Step](), "Links": answers[referral.Links](), "Attached": answers[referral.Attached](),

@@ -32,6 +32,9 @@ func transaction(x *exchange) error {
 	if err := x.entryScopes(root); err != nil {
 		return err
 	}
+	if err := x.recognise(root, ""); err != nil {
+		return err
+	}
 	response, err := x.Operations.Submit(x.context(), x.call, root)
 	if err != nil {
 		return err

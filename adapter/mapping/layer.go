@@ -184,9 +184,9 @@ func (r *reader) resource(place string, text []byte) *fhir.Node {
 		return nil
 	}
 	switch n.ResourceType() {
-	case "StructureMap", "ConceptMap", "CodeSystem", "ValueSet", "Bundle":
+	case "StructureMap", "ConceptMap", "CodeSystem", "ValueSet", "PlanDefinition", "Bundle":
 		return n
 	}
-	r.fail(issue.Structure, place, "a dialect uses StructureMap, ConceptMap, CodeSystem and ValueSet resources, or a Bundle of the last three")
+	r.fail(issue.Structure, place, "a dialect uses StructureMap, ConceptMap, CodeSystem, ValueSet and PlanDefinition resources, or a Bundle of codes")
 	return nil
 }

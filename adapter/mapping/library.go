@@ -28,6 +28,7 @@ type Dialect struct {
 	Map          *Map   // the one to run
 	Set          *Set
 	Codes        *terminology.Registry // the dialect's ConceptMaps and code systems beside those of Env
+	Recognition  *Recognition          // how its messages are told from others, nil when they are not
 	Origin       []File                // what it was made of, by name
 
 	// Hash is the SHA-256, hexadecimal, of what is compiled in: the text of every map and
@@ -84,7 +85,8 @@ func (l *Library) Organisations() []string { return slices.Sorted(maps.Keys(l.ow
 // enough. A layer holds
 //
 //	<dialect>/                    maps (*.map, or StructureMap resources), ConceptMap,
-//	                              CodeSystem and ValueSet resources, cases, a README
+//	                              CodeSystem and ValueSet resources, a PlanDefinition that
+//	                              says how its messages are known, cases, a README
 //	base/                         the same, part of every dialect
 //	organisations/<ODS>/<folder>/ the same, for one sending organisation alone
 //
@@ -191,6 +193,14 @@ func (b *builder) dialect(organisation, name string, shared, own []folder) *Dial
 		for _, f := range s.folders {
 			if d.Codes, err = d.Codes.With(s.resources(f)...); err != nil {
 				b.fail(named(f.place(), err))
+				return nil
+			}
+		}
+	}
+	for _, p := range stacks[0].pieces {
+		if !p.isMap && p.resource.ResourceType() == "PlanDefinition" {
+			if d.Recognition, err = newRecognition(p.resource); err != nil {
+				b.fail(named(p.place(), err))
 				return nil
 			}
 		}
@@ -313,7 +323,7 @@ func (s *stack) imports() []piece {
 func (s *stack) resources(f folder) []*fhir.Node {
 	var out []*fhir.Node
 	for _, p := range s.pieces {
-		if !p.isMap && len(f.pieces) > 0 && p.folder == f.pieces[0].folder {
+		if !p.isMap && p.resource.ResourceType() != "PlanDefinition" && len(f.pieces) > 0 && p.folder == f.pieces[0].folder {
 			out = append(out, p.resource)
 		}
 	}

@@ -86,3 +86,12 @@ func (r *Result) madeAt(path string) (Step, bool) {
 	}
 	return Step{}, false
 }
+
+// From is the element of the source that the element of a path of the target, or the
+// longest part of the path that is there, was made of; nil when no step says it.
+func (r *Result) From(path string) *fhir.Node {
+	if s, ok := r.madeAt(path); ok && len(s.Sources) > 0 {
+		return s.Sources[len(s.Sources)-1]
+	}
+	return nil
+}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"spadapter/adapter/auth"
+	"spadapter/adapter/issue"
 )
 
 // Call is who asks for something and how: what every operation of a Service needs
@@ -15,10 +16,12 @@ type Call struct {
 	CorrelationID  string // X-Correlation-ID, "" when none
 	IdempotencyKey string // Idempotency-Key, "" when none
 	IfNoneExist    string // If-None-Exist, "" when none
+	Dialect        string // of Body, as the gateway recognised it; "" for the usual one
 	ContentType    string // of Body
 	Body           []byte // the request as received
 	Query          string // the raw query string, for audit
 	EndUser        EndUser
-	Address        string       // network address that it came from, "" when unknown
-	Recorded       *atomic.Bool // set once the call has its record in the audit; nil for nobody who asks
+	Address        string         // network address that it came from, "" when unknown
+	Repairs        []*issue.Error // what a lenient reader mended in Body; they become issues of the referral
+	Recorded       *atomic.Bool   // set once the call has its record in the audit; nil for nobody who asks
 }

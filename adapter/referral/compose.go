@@ -35,7 +35,7 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 	}
 	change.Keys = append(keys, in.keys...)
 	change.Message = &Message{
-		ID: in.s.Store.NewID(), Client: in.c.Principal.Client, Dialect: in.s.Dialect(in.sender).Name,
+		ID: in.s.Store.NewID(), Client: in.c.Principal.Client, Dialect: in.spoken().Name,
 		ContentType: in.c.ContentType, Body: in.c.Body, SHA256: hexHash(in.c.Body),
 	}
 	if content != nil {
@@ -75,7 +75,7 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 		change.Versions = append(change.Versions, v)
 	}
 	if content != nil {
-		change.Versions = append(change.Versions, in.origin(change.Versions, change.Message, in.s.Dialect(in.sender).Intake))
+		change.Versions = append(change.Versions, in.origin(change.Versions, change.Message))
 	}
 	a := in.s.audit(in.c, "create", "C", nil)
 	a.Organisation, a.Patient, a.Actor = in.sender, in.patient, in.sender
@@ -165,7 +165,7 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 	r := &Record{
 		ID: in.referral, Organisation: in.sender, Owner: owner, Pool: pool, Version: 1, Status: StatusReceived,
 		BusinessStatus: row("T03").Business[0], Since: in.at, Patient: in.patient, ServiceRequest: in.request.id, Filler: in.filler,
-		Sharing: in.s.Sharing, Dialect: in.s.Dialect(in.sender).Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
+		Sharing: in.s.Sharing, Dialect: in.spoken().Name, Created: in.at, Updated: in.at, Content: fhir.Encode(content),
 	}
 	r.Due = in.s.Rules.due(r.Status, r.BusinessStatus, false, in.at, "")
 	r.Remind = in.s.Rules.looks(r.Status, r.BusinessStatus, in.at, in.at)
@@ -193,6 +193,9 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		e := Event{ID: in.s.Store.NewID(), Referral: r.ID, Move: id, From: m.From[0], To: m.To, At: in.at, BusinessStatus: r.BusinessStatus}
 		if m.By(ActorRequester) {
 			e.Actor, e.Role = in.sender, auth.RoleRequester
+		}
+		if id == "T02" && len(in.notices) > 0 {
+			e.Data = mustJSON(map[string]Received{"received": in.received()})
 		}
 		change.Events = append(change.Events, e)
 	}

@@ -9,11 +9,11 @@ import (
 	"spadapter/adapter/mapping"
 )
 
-// Dialect is one way of sending a referral and of getting its outcome.
+// Dialect is one way of sending a referral.
 type Dialect struct {
-	Name    string
-	Intake  *mapping.Dialect // from the sender's Bundle to the normalised referral
-	Outcome *mapping.Dialect // from the state of a referral to what the sender's record takes
+	Name   string
+	Inlet  *mapping.Dialect // from the sender's message to a transaction of UK Core R4; nil where that is what is sent
+	Intake *mapping.Dialect // from that to the normalised referral
 }
 
 // Conversion is what one run of a dialect on real traffic read and made, for

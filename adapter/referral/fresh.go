@@ -18,6 +18,9 @@ import (
 // Errors: those of the store; conflict when the row was superseded in the meantime; those
 // of the conversion.
 func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
+	if d.Kind == KindResponse {
+		return true, nil // to whoever asked, and nothing in it hangs on these facts
+	}
 	everything := Scope{Role: auth.RoleOperator}
 	r, err := s.Store.Referral(ctx, everything, d.Referral)
 	if err != nil {
@@ -41,11 +44,13 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	if now.Practice != d.Facts.Practice {
 		next.Recipient = now.Practice
 	}
+	outlet := s.outlet(d.Organisation, next.Recipient)
+	next.Route, next.ContentType = outlet.Route, outlet.ContentType
 	a := Audit{Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
 	change := &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}}
-	if now.Sharing != d.Facts.Sharing {
-		body, err := s.again(ctx, d, next.ID, r, patient)
+	if now.Sharing != d.Facts.Sharing || next.Route != d.Route || next.Route == "mesh" { // whose messages name themselves
+		body, err := s.retold(ctx, d, outlet, next.ID, r, patient)
 		if err != nil {
 			return false, err
 		}
@@ -56,10 +61,10 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	return false, s.Store.Commit(ctx, change)
 }
 
-// again renders what a delivery tells of at the sharing level that holds now: the Task as
+// retold renders what a delivery tells of at the sharing level that holds now: the Task as
 // it was after its move, and the versions of resources that the move made. It is nil when
 // the level keeps all of it.
-func (s *Service) again(ctx context.Context, d Delivery, identity string, r *Record, patient *fhir.Node) ([]byte, error) {
+func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identity string, r *Record, patient *fhir.Node) ([]byte, error) {
 	scope := Scope{Role: auth.RoleOperator}
 	st := &step{s: s, scope: scope, before: r, after: r, patient: patient, move: writing(d.Move)}
 	if st.move.Writes != WriteRetraction && (r.Sharing == SharingNone || !sharesAtLeast(r.Sharing, st.move.Least)) {
@@ -115,7 +120,7 @@ func (s *Service) again(ctx context.Context, d Delivery, identity string, r *Rec
 	if err != nil {
 		return nil, err
 	}
-	rendered, err := st.rendered(ctx, identity, tree, content, resources, level)
+	rendered, err := st.rendered(ctx, outlet, identity, tree, content, resources, level)
 	if err != nil {
 		return nil, err
 	}

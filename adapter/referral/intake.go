@@ -26,17 +26,18 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 	if err := allowed(c, auth.RoleRequester, auth.RoleOperator); err != nil {
 		return nil, err
 	}
+	sent := root
+	root, from, err := s.receive(ctx, c, root)
+	if err != nil {
+		return s.again(ctx, c, sent, err)
+	}
 	// A Patient or a conditional create may appear between our look and our commit;
 	// then the look is repeated. In each round one of those that race gets through.
 	const maxRounds = 20
 	for round := 0; ; round++ {
-		change, response, err := s.decide(ctx, c, root)
+		change, response, err := s.decide(ctx, c, root, from)
 		if err != nil {
-			// what was answered before is answered again, whatever has changed since
-			if known, e := s.Store.Known(ctx, requestKeys(c)); e == nil && known != nil {
-				return s.answerAgain(ctx, c, root, known, requestKeys(c))
-			}
-			return nil, err
+			return s.again(ctx, c, root, err)
 		}
 		err = s.Store.Commit(ctx, change)
 		var known *Repeat
@@ -56,11 +57,21 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 	}
 }
 
+// again answers a message that is refused now and was answered before as it was then,
+// whatever has changed since; err is why it is refused.
+func (s *Service) again(ctx context.Context, c Call, root *fhir.Node, err error) (*Response, error) {
+	if known, e := s.Store.Known(ctx, requestKeys(c)); e == nil && known != nil {
+		return s.answerAgain(ctx, c, root, known, requestKeys(c))
+	}
+	return nil, err
+}
+
 // intake is one message on its way in.
 type intake struct {
 	s     *Service
 	c     Call
 	root  *fhir.Node
+	from  *inlet // what made root of the message as it was sent, nil when it was sent so
 	at    time.Time
 	items []*item
 
@@ -104,9 +115,22 @@ func (s *Service) begin(c Call, root *fhir.Node) *intake {
 	return &intake{s: s, c: c, root: root, at: s.now(), fetched: map[string]*fhir.Node{}, foreign: map[string]string{}}
 }
 
-// decide does everything up to the commit and touches nothing.
-func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change, *Response, error) {
+// spoken is the dialect of the message, with the maps of its sender.
+func (in *intake) spoken() *Dialect { return in.s.Dialect(in.sender, in.c.Dialect) }
+
+// decide does everything up to the commit and touches nothing. Its errors are told at the
+// elements of the message as it was sent.
+func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node, from *inlet) (*Change, *Response, error) {
 	in := s.begin(c, root)
+	in.from = from
+	change, response, err := in.decide(ctx)
+	if err != nil && from != nil {
+		err = issue.Join(from.placed(ctx, issue.All(err)))
+	}
+	return change, response, err
+}
+
+func (in *intake) decide(ctx context.Context) (*Change, *Response, error) {
 	in.examine()
 	if err := in.identify(ctx); err != nil {
 		return nil, nil, err
@@ -132,6 +156,11 @@ func (s *Service) decide(ctx context.Context, c Call, root *fhir.Node) (*Change,
 			return nil, nil, err
 		}
 	}
+	in.notices = in.from.placed(ctx, in.notices)
+	if in.from != nil {
+		in.notices = append(slices.Clip(in.from.result.Issues), in.notices...)
+	}
+	in.notices = append(slices.Clip(in.c.Repairs), in.notices...)
 	return in.compose(ctx, content)
 }
 
@@ -246,7 +275,7 @@ func (in *intake) convert(ctx context.Context) (*fhir.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := in.s.convert(ctx, in.c, in.sender, in.s.Dialect(in.sender).Intake,
+	result, err := in.s.convert(ctx, in.c, in.sender, in.spoken().Intake,
 		mapping.Input{Source: source, Identity: in.sender + "|" + hexHash(in.c.Body), Now: in.at})
 	if err != nil {
 		return nil, err

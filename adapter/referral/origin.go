@@ -13,10 +13,10 @@ const nih = "nih:sha-256;"
 
 // origin makes the Provenance of what an intake stored: that the adapter made it of a
 // message of the sender, which is named by its identifier and by the hash of its bytes as
-// received, with a map, which is named by its canonical and by the hash of its text and
-// its codes.
+// received, with the maps of the dialect, each of which is named by its canonical and by the hash of
+// its text and its codes.
 // Source: http://hl7.org/fhir/R4/provenance.html.
-func (in *intake) origin(made []Version, message *Message, with *mapping.Dialect) Version {
+func (in *intake) origin(made []Version, message *Message) Version {
 	n := fhir.Types(fhir.R4).New("Provenance")
 	for i := range made {
 		if made[i].Type != "Task" { // which is the adapter's own, and says nothing of the message
@@ -25,8 +25,15 @@ func (in *intake) origin(made []Version, message *Message, with *mapping.Dialect
 	}
 	at := in.at.Format(instant)
 	n.Set("recorded", at)
+	spoken := in.spoken()
+	with := []*mapping.Dialect{spoken.Intake}
+	if in.from != nil {
+		with = []*mapping.Dialect{in.from.dialect, spoken.Intake}
+	}
 	policy, _ := n.Type.Member("policy")
-	n.Append("policy", fhir.NewPrimitive(policy.Type, with.Canonical))
+	for _, d := range with {
+		n.Append("policy", fhir.NewPrimitive(policy.Type, d.Canonical))
+	}
 	activity := n.Add("activity").Add("coding")
 	setCode(activity, "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", "transform")
 	agent := n.Add("agent")
@@ -45,7 +52,9 @@ func (in *intake) origin(made []Version, message *Message, with *mapping.Dialect
 	}
 	source(in.root.ResourceType(), IDSystem+"message", message.ID, "the message")
 	source(in.root.ResourceType(), "urn:ietf:rfc:3986", nih+message.SHA256, "the bytes of the message as received")
-	source("StructureMap", "urn:ietf:rfc:3986", nih+with.Hash, strings.TrimSpace("the map "+with.Name+" with its code maps "+with.Organisation))
+	for _, d := range with {
+		source("StructureMap", "urn:ietf:rfc:3986", nih+d.Hash, strings.TrimSpace("the map "+d.Name+" with its code maps "+d.Organisation))
+	}
 	id := in.s.Store.NewID()
 	stamp(n, id, 1, in.at)
 	v := Version{Type: "Provenance", ID: id, Number: 1, Updated: in.at, Referral: in.referral, Patient: in.patient, Body: fhir.Encode(n)}

@@ -30,11 +30,31 @@ type Organisation struct {
 	Contact []string // how to reach it: "phone 01632 960001"; nil when the file says nothing
 }
 
-// Endpoint is where a partner receives FHIR.
+// Endpoint is where a partner receives messages.
 type Endpoint struct {
-	Address  string // base URL, without a slash at the end
-	TokenURL string // OAuth2 token endpoint, "" when the endpoint asks for no token
-	ClientID string // who the adapter is there
+	Connection  string   // code of Endpoint.connectionType: how it is spoken to
+	Identifiers []string // "system|value", by which messages name it
+	Address     string   // base URL, without a slash at the end; of a connection over MESH "mesh:" and a mailbox, or none
+	TokenURL    string   // OAuth2 token endpoint, "" when the endpoint asks for no token
+	ClientID    string   // who the adapter is there
+}
+
+// The connections. The first is of http://terminology.hl7.org/CodeSystem/endpoint-connection-type
+// and that of an endpoint of any other type of that code system; the others are our own.
+const (
+	ConnectionREST     = "hl7-fhir-rest"
+	ConnectionDocument = "gpconnect-document" // GP Connect Send Document, over MESH
+	ConnectionRecord   = "gpconnect-record"   // GP Connect Update Record, over MESH
+	ConnectionBaRS     = "bars"               // the Booking and Referral Standard
+
+	systemConnection = canonical + "/CodeSystem/endpoint-connection"
+)
+
+var ownConnections = []string{ConnectionDocument, ConnectionRecord, ConnectionBaRS}
+
+// overMESH reports whether the endpoint is reached through MESH.
+func (e Endpoint) overMESH() bool {
+	return e.Connection == ConnectionDocument || e.Connection == ConnectionRecord
 }
 
 // Client is a program that may call the adapter.
@@ -51,9 +71,9 @@ type Client struct {
 // Partners is everyone the adapter works with. It is read-only.
 type Partners struct {
 	organisations map[string]Organisation
-	endpoints     map[string]Endpoint
-	services      map[string][]string // practice → link-worker services affiliated with it
-	practices     map[string][]string // service → practices
+	endpoints     map[string][]Endpoint // at most one of each connection
+	services      map[string][]string   // practice → link-worker services affiliated with it
+	practices     map[string][]string   // service → practices
 	clients       []Client
 }
 
@@ -67,7 +87,7 @@ type Partners struct {
 // http://hl7.org/fhir/R4/endpoint.html.
 func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 	p := &Partners{
-		organisations: map[string]Organisation{}, endpoints: map[string]Endpoint{},
+		organisations: map[string]Organisation{}, endpoints: map[string][]Endpoint{},
 		services: map[string][]string{}, practices: map[string][]string{},
 	}
 	var faults []*issue.Error
@@ -110,18 +130,35 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 			if r.Text("status") != "active" {
 				continue
 			}
-			address := strings.TrimSuffix(r.Text("address"), "/")
-			if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
+			e := Endpoint{Connection: ConnectionREST, Address: strings.TrimSuffix(r.Text("address"), "/"), TokenURL: extension(r, extTokenURL), ClientID: extension(r, extClientID)}
+			if c := r.Child("connectionType"); c.Text("system") == systemConnection {
+				if e.Connection = c.Text("code"); !slices.Contains(ownConnections, e.Connection) {
+					fault(r, issue.CodeInvalid, "Endpoint.connectionType of the system "+systemConnection+" is one of "+strings.Join(ownConnections, ", "))
+					continue
+				}
+			}
+			web := strings.HasPrefix(e.Address, "http://") || strings.HasPrefix(e.Address, "https://")
+			switch {
+			case e.overMESH() && !strings.HasPrefix(e.Address, "mesh:"):
+				fault(r, issue.Value, "Endpoint.address of a connection over MESH is mesh: and a mailbox, or mesh: alone where MESH finds the practice by the NHS number")
+				continue
+			case !e.overMESH() && !web:
 				fault(r, issue.Value, "Endpoint.address must be an http or https URL")
 				continue
+			}
+			for _, i := range r.All("identifier") {
+				e.Identifiers = append(e.Identifiers, endpointName(i.Text("system"), i.Text("value")))
 			}
 			if r.Child("managingOrganization") == nil {
 				fault(r, issue.Required, "an Endpoint needs managingOrganization: whose endpoint it is")
 				continue
 			}
-			if code := ods(r, r.Child("managingOrganization")); code != "" {
-				p.endpoints[code] = Endpoint{Address: address, TokenURL: extension(r, extTokenURL), ClientID: extension(r, extClientID)}
+			code := ods(r, r.Child("managingOrganization"))
+			if code == "" {
+				continue
 			}
+			same := func(have Endpoint) bool { return have.Connection == e.Connection }
+			p.endpoints[code] = append(slices.DeleteFunc(p.endpoints[code], same), e)
 		case "OrganizationAffiliation":
 			if r.Text("active") == "false" {
 				continue
@@ -211,10 +248,48 @@ func (p *Partners) Knows(ods string) bool {
 	return ok
 }
 
-// Endpoint gives where an organisation receives FHIR; false when it has no endpoint.
+// Endpoint gives where an organisation takes what belongs into the record of a patient; of
+// several that which was named last. False when it has none.
 func (p *Partners) Endpoint(ods string) (Endpoint, bool) {
-	e, ok := p.endpoints[ods]
-	return e, ok
+	for _, e := range slices.Backward(p.endpoints[ods]) {
+		if e.Connection != ConnectionBaRS {
+			return e, true
+		}
+	}
+	return Endpoint{}, false
+}
+
+// EndpointOf gives the endpoint of an organisation for a connection; false when it has none.
+func (p *Partners) EndpointOf(ods, connection string) (Endpoint, bool) {
+	for _, e := range p.endpoints[ods] {
+		if e.Connection == connection {
+			return e, true
+		}
+	}
+	return Endpoint{}, false
+}
+
+// Addressed gives whose endpoint has an identifier, "system|value"; false when nobody's has.
+func (p *Partners) Addressed(name string) (ods string, e Endpoint, ok bool) {
+	system, value, _ := strings.Cut(name, "|")
+	name = endpointName(system, value)
+	for ods, list := range p.endpoints {
+		for _, e := range list {
+			if slices.Contains(e.Identifiers, name) {
+				return ods, e, true
+			}
+		}
+	}
+	return "", Endpoint{}, false
+}
+
+// endpointName is an identifier of an endpoint as it is compared: the DoS system is written
+// with http in published messages too.
+func endpointName(system, value string) string {
+	if rest, ok := strings.CutPrefix(system, "http://fhir.nhs.uk/"); ok {
+		system = "https://fhir.nhs.uk/" + rest
+	}
+	return system + "|" + value
 }
 
 // Services counts the link-worker services that are affiliated with a practice. With

@@ -41,6 +41,7 @@ func (s *Service) render(c Call, r *Record, patient *fhir.Node, later []Version,
 		return nil, err
 	}
 	v.SharingNotice = sharingNotice(events)
+	v.Intake = receivedOf(r, events)
 	v.Notes = append(v.Notes, s.notes(permissionOf(c, r, events), events)...)
 	return v, nil
 }

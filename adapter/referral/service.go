@@ -18,10 +18,22 @@ type Config struct {
 	Partners    *Partners
 	Instruments *Instruments
 	Terminology *terminology.Registry
-	Dialect     func(organisation string) Dialect // of a sending organisation, its own where it has one
-	Converted   func(Conversion)                  // told of each conversion, before it is committed; it must not block; nil for nobody
-	Base        string                            // FHIR base URL of this server, with a slash at the end; "" when unknown
-	Invariants  func(n *fhir.Node) error          // the rules of the base standard, run on the whole message; every fault joined, warnings too; nil checks nothing
+
+	// Dialect is a dialect by its name, "" for the usual one, with the maps of a sending
+	// organisation where it has its own; nil when it is not spoken here.
+	Dialect func(organisation, name string) *Dialect
+
+	// Outlet is how a recipient is written to, with the maps of the organisation whose data
+	// it is; for the recipient "" the usual way. False when no way to it is known.
+	Outlet func(organisation, recipient string) (Outlet, bool)
+
+	// Response is how whoever sent a referral is answered in its own dialect; nil, or giving
+	// false, where a dialect has no answers.
+	Response func(organisation, dialect string) (Outlet, bool)
+
+	Converted  func(Conversion)         // told of each conversion, before it is committed; it must not block; nil for nobody
+	Base       string                   // FHIR base URL of this server, with a slash at the end; "" when unknown
+	Invariants func(n *fhir.Node) error // the rules of the base standard, run on the whole message; every fault joined, warnings too; nil checks nothing
 
 	// Conforms checks a tree against one of Profiles(), by its canonical; every fault
 	// joined, warnings too. nil checks nothing.

@@ -38,6 +38,10 @@ type Store interface {
 	// updated, newest first. Hidden versions are not found.
 	Search(ctx context.Context, s Scope, q Query) (Found, error)
 
+	// Original gives the message that a referral began with, as it was received; not-found
+	// also for a referral that began without one.
+	Original(ctx context.Context, s Scope, id string) (*Message, error)
+
 	// Referral gives one referral with its content.
 	Referral(ctx context.Context, s Scope, id string) (*Record, error)
 	// Referrals gives the worklist, with content and without Needs. next is "" on the last page.

@@ -19,6 +19,7 @@ type View struct {
 	Owner          *Party    `json:"owner"` // null while nobody has claimed it
 	Sharing        string    `json:"sharing_level"`
 	SharingNotice  string    `json:"sharing_notice,omitempty"` // what a lower level does not do
+	Intake         Received  `json:"intake"`                   // how it came in
 
 	CancellationAsked bool           `json:"cancellation_asked,omitempty"` // by the requester; the service has not answered
 	Question          string         `json:"question,omitempty"`           // to the requester, while it is open

@@ -7,7 +7,6 @@ import (
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
-	"spadapter/adapter/mapping"
 )
 
 // send decides what a move sends to the patient's record, and converts it.
@@ -21,7 +20,7 @@ func (st *step) send(ctx context.Context, change *Change, task, content *fhir.No
 	}
 	facts := factsAtIntake(r, content)
 	recipient := facts.Practice
-	if _, ok := st.s.Partners.Endpoint(recipient); !ok {
+	if !st.s.reaches(r.Organisation, recipient) {
 		recipient = r.Organisation
 	}
 	level, err := st.levels(ctx)
@@ -89,8 +88,8 @@ func (st *step) retract(ctx context.Context, change *Change, task, content *fhir
 // writeBack converts what a move sends to one recipient, at the sharing levels given.
 func (st *step) writeBack(ctx context.Context, change *Change, task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts, level levels) error {
 	r := st.after
-	id := st.s.Store.NewID()
-	rendered, err := st.rendered(ctx, id, task, content, resources, level)
+	id, outlet := st.s.Store.NewID(), st.s.outlet(r.Organisation, recipient)
+	rendered, err := st.rendered(ctx, outlet, id, task, content, resources, level)
 	if err != nil {
 		return err
 	}
@@ -99,25 +98,20 @@ func (st *step) writeBack(ctx context.Context, change *Change, task, content *fh
 	}
 	facts.Task = r.Version
 	change.Deliveries = append(change.Deliveries, Delivery{
-		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: "write-back", Route: "fhir-rest",
-		ContentType: contentJSON, Body: fhir.Encode(rendered), Facts: facts, State: DeliveryQueued,
+		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: outlet.Kind, Route: outlet.Route,
+		ContentType: outlet.ContentType, Body: fhir.Encode(rendered), Facts: facts, State: DeliveryQueued,
 		Due: st.at, Expires: st.at.Add(st.s.RetryFor), Created: st.at,
 	})
 	return nil
 }
 
 // rendered is what a write-back says; identity makes its ids.
-func (st *step) rendered(ctx context.Context, identity string, task, content *fhir.Node, resources []*outcomeResource, level levels) (*fhir.Node, error) {
+func (st *step) rendered(ctx context.Context, outlet Outlet, identity string, task, content *fhir.Node, resources []*outcomeResource, level levels) (*fhir.Node, error) {
 	source, err := st.report(ctx, task, content, resources, level)
 	if err != nil {
 		return nil, err
 	}
-	organisation := st.after.Organisation
-	result, err := st.s.convert(ctx, st.c, organisation, st.s.Dialect(organisation).Outcome, mapping.Input{Source: source, Identity: identity, Now: st.at})
-	if err != nil {
-		return nil, err
-	}
-	return result.Target, st.s.emits("the write-back", ProfileOutcome, result.Target)
+	return st.tell(ctx, outlet, source, identity)
 }
 
 // patientNumber is the NHS number of the referral's Patient, "" when it is not known.
