@@ -100,6 +100,21 @@ type Config struct {
 	GPConnectTLSClientCA string   `help:"Authorities in PEM that the Spine proxy's certificate must be from; then nobody connects without one." env:"ADAPTER_GPCONNECT_TLS_CLIENT_CA_FILE" name:"gpconnect-tls-client-ca"`
 	GPConnectPlain       bool     `help:"Allow that listener on an address that other machines reach without mutual TLS of its own: only where something in front lets nobody but Spine through." env:"ADAPTER_GPCONNECT_PLAIN" name:"gpconnect-plain"`
 
+	MeshURL                string        `help:"URL of MESH, such as https://mesh-sync.spineservices.nhs.uk; without one nothing goes over MESH." env:"ADAPTER_MESH_URL" name:"mesh-url"`
+	MeshMailbox            string        `help:"Our mailbox there." env:"ADAPTER_MESH_MAILBOX" name:"mesh-mailbox"`
+	MeshPassword           string        `help:"File with the password of the mailbox." env:"ADAPTER_MESH_PASSWORD_FILE" name:"mesh-password"`
+	MeshSharedKey          string        `help:"File with the shared key of the environment." env:"ADAPTER_MESH_SHARED_KEY_FILE" name:"mesh-shared-key"`
+	MeshCert               string        `help:"Client certificate chain for MESH, in PEM. It is read again for each connection." env:"ADAPTER_MESH_CERT_FILE" name:"mesh-cert"`
+	MeshKey                string        `help:"Private key of that certificate, in PEM." env:"ADAPTER_MESH_KEY_FILE" name:"mesh-key"`
+	MeshCA                 string        `help:"Authorities in PEM that the certificate of MESH must be from; default those of the machine." env:"ADAPTER_MESH_CA_FILE" name:"mesh-ca"`
+	MeshPoll               time.Duration `help:"How often the inbox is read." env:"ADAPTER_MESH_POLL" name:"mesh-poll" default:"1m"`
+	MeshWorkflows          []string      `help:"Workflows whose messages in the inbox are ours, with commas between; others stay there. Default those of GP Connect." env:"ADAPTER_MESH_WORKFLOWS" name:"mesh-workflows"`
+	MeshOldPractices       []string      `help:"ODS codes of practices that take documents under the old workflow GPFED_CONSULT_REPORT." env:"ADAPTER_MESH_OLD_PRACTICES" name:"mesh-old-practices"`
+	MeshInfrastructureWait time.Duration `help:"How long the infrastructure acknowledgement of a message may take before the delivery is dead." env:"ADAPTER_MESH_INFRASTRUCTURE_WAIT" name:"mesh-infrastructure-wait" default:"24h"`
+	MeshBusinessWait       time.Duration `help:"How long the business acknowledgement may take after that." env:"ADAPTER_MESH_BUSINESS_WAIT" name:"mesh-business-wait" default:"120h"`
+	MeshChunkBytes         int           `help:"Bytes of one chunk, before it is compressed." env:"ADAPTER_MESH_CHUNK_BYTES" name:"mesh-chunk-bytes" default:"20971520"`
+	MeshUpdateRecord       bool          `help:"Send GP Connect Update Record to practices whose endpoint asks for it: only with the approval of NHS England." env:"ADAPTER_MESH_UPDATE_RECORD" name:"mesh-update-record"`
+
 	DataKeys        string        `help:"Key set that documents about people in the database are sealed with; none, and they are stored as they are." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
 	DataKeysCommand string        `help:"Command that prints that key set: a program and its arguments, run once at the start, without a shell." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
 	RetainFor       time.Duration `help:"How long a closed referral is kept after its last change before 'adapter purge' removes it; 0 for ever." env:"ADAPTER_RETAIN_FOR" name:"retain-for" default:"0"`
@@ -166,7 +181,7 @@ func (c *Config) complete() error {
 	if _, err := parseFeeds(c.Feeds, c.PlainFeeds); err != nil {
 		return err
 	}
-	return errors.Join(c.guard(), c.checkCallers())
+	return errors.Join(c.guard(), c.checkCallers(), c.completeMESH())
 }
 
 // scheme is how the listener is spoken to.
