@@ -552,6 +552,46 @@ func TestAwaitingIsShown(t *testing.T) {
 	}
 }
 
+// The commands show the inbox and the way of a delivery, and take nothing.
+func TestMESHIsShownToAnOperator(t *testing.T) {
+	p := newPost(t, "")
+	p.practice.Answers("20013")
+	p.open(quiet())
+	id, _ := p.put("ITK007C")
+	p.state(id, referral.DeliveryAwaiting)
+	p.x.Put(peer.Message{From: meshPractice, To: meshOurs, Workflow: "GPCONNECT_SEND_DOCUMENT_ACK"}, []byte("not FHIR"))
+	p.collected()
+	p.adapter.stop()
+	p.x.Put(peer.Message{From: meshPractice, To: meshOurs, Workflow: "OTHER"}, []byte("x"))
+	c := p.config
+	client, err := (&meshFlags{URL: c.MeshURL, Mailbox: c.MeshMailbox, Password: c.MeshPassword, SharedKey: c.MeshSharedKey}).client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := storetest.Open(t, p.database)
+	var out bytes.Buffer
+	if err := showTrack(t.Context(), &out, client, s, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := showInbox(t.Context(), &out, client, s, 10); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"awaiting, the recipient's system has read it", "try 1", "acknowledged", "to Y99001", "infrastructure", "20013", "1 messages wait", "OTHER", "no FHIR STU3"} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("%q is missing", part)
+		}
+	}
+	if strings.Contains(out.String(), p.person.Family) || strings.Contains(out.String(), p.person.Number) {
+		t.Error("it names the person")
+	}
+	if t.Failed() {
+		t.Log(out.String())
+	}
+	if len(p.x.Waiting(meshOurs)) != 1 {
+		t.Error("the inbox was emptied")
+	}
+}
+
 func TestMESHSettingsAreChecked(t *testing.T) {
 	good := newPost(t, "").config
 	for name, change := range map[string]func(c *Config){

@@ -200,12 +200,8 @@ func (b *Inbox) log(a referral.Acknowledgement, s referral.Settled) {
 	case d.State == referral.DeliveryDead:
 		level = slog.LevelError
 	}
-	code := a.Code
-	if len(code) > 32 {
-		code = "too long"
-	}
 	b.Log.LogAttrs(context.Background(), level, "delivery_acknowledged",
-		slog.String("message", a.ID), slog.String("kind", string(a.Kind)), slog.String("code", code), slog.String("workflow", a.Workflow),
+		slog.String("message", a.ID), slog.String("kind", string(a.Kind)), slog.String("code", a.Code), slog.String("workflow", a.Workflow),
 		slog.String("delivery", d.ID), slog.String("referral", d.Referral), slog.String("recipient", d.Recipient),
 		slog.String("state", string(d.State)), slog.String("problem", a.Problem))
 }

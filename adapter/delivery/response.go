@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"regexp"
 	"strings"
 
 	"spadapter/adapter/fhir"
@@ -21,7 +22,7 @@ const systemResponse = "/ITK-ResponseCodes-1"
 func acknowledgementOf(m *mesh.Received) referral.Acknowledgement {
 	a := referral.Acknowledgement{ID: m.ID, Workflow: m.Workflow, Kind: referral.AcknowledgesUnknown, Body: m.Body}
 	if m.Report {
-		a.Kind, a.Code, a.Negative = referral.AcknowledgesNothing, m.Code, true
+		a.Kind, a.Code, a.Negative = referral.AcknowledgesNothing, codeOf(m.Code), true
 		// MESH names the message by the id that it gave; of a send whose answer was lost we
 		// know only the name of the file
 		name := m.FileName
@@ -70,12 +71,24 @@ func acknowledgementOf(m *mesh.Received) referral.Acknowledgement {
 	case len(codes) != 1:
 		a.Problem = "the response has no response code, or several"
 	default:
-		a.Code = codes[0]
+		a.Code = codeOf(codes[0])
 		if a.Kind = referral.KindOfResponse(a.Code); a.Kind == referral.AcknowledgesUnknown {
 			a.Problem = "the response has a code that is of no kind"
 		}
 	}
 	return a
+}
+
+// codeForm is that of the codes of ITK and of MESH.
+var codeForm = regexp.MustCompile(`^(\d{2,5}|EPL-\d{3})$`)
+
+// codeOf is "" for what has no form of a code: codes are shown and logged, and anything may be
+// written in their place.
+func codeOf(text string) string {
+	if !codeForm.MatchString(text) {
+		return ""
+	}
+	return text
 }
 
 // codesOf gives the response codes of an OperationOutcome.
