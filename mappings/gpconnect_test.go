@@ -111,7 +111,7 @@ func TestPublishedFragments(t *testing.T) {
 // changed are texts that R4 says otherwise.
 var changed = map[string]bool{"ReferralRequest": true, "has-member": true, "derived-from": true, "descriptionId": true, "descriptionDisplay": true, "unknown": false}
 
-func again(t *testing.T, body []byte) *fhir.Node {
+func again(t testing.TB, body []byte) *fhir.Node {
 	t.Helper()
 	root, err := fhir.Parse(fhir.Types(fhir.STU3), body, fhir.Limits{})
 	if err != nil {
