@@ -113,7 +113,7 @@ func TestBenchActionsFindServersOut(t *testing.T) {
 				switch {
 				case r.URL.Path == "/fhir/R4":
 					const created = `{"response":{"status":"201 Created","location":"ServiceRequest/1/_history/1"}},`
-					fmt.Fprint(w, `{"resourceType":"Bundle","type":"transaction-response","entry":[`+strings.Repeat(created, seriesEntries-1)+
+					fmt.Fprint(w, `{"resourceType":"Bundle","type":"transaction-response","entry":[`+strings.Repeat(created, newSeries("Y99001", 1).entries-1)+
 						`{"response":{"status":"201 Created","location":"ServiceRequest/1/_history/1","outcome":{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational","diagnostics":"Task/1"}]}}}]}`)
 				case r.Method == http.MethodPost:
 					tag := c.etag
@@ -143,7 +143,7 @@ func TestBenchActionsFindServersOut(t *testing.T) {
 // A server that answers fast and stores nothing is found out.
 func TestBenchFindsServersOut(t *testing.T) {
 	const created = `{"response":{"status":"201 Created","location":"ServiceRequest/1/_history/1"}},`
-	answer := `{"resourceType":"Bundle","type":"transaction-response","entry":[` + strings.TrimSuffix(strings.Repeat(created, seriesEntries), ",") + `]}`
+	answer := `{"resourceType":"Bundle","type":"transaction-response","entry":[` + strings.TrimSuffix(strings.Repeat(created, newSeries("Y99001", 1).entries), ",") + `]}`
 	for name, c := range map[string]struct {
 		status int
 		body   string
