@@ -109,7 +109,10 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if len(c.Packages) > 0 {
 		invariants = validator.sets[fhir.Types(fhir.R4)].Validate // the claims of a message too
 	}
-	ways := outlets{library: compiled.library, partners: a.partners}
+	ways := outlets{library: compiled.library, partners: a.partners, record: c.UpdateRecord}
+	for _, note := range ways.notes() {
+		log.Warn("a letter to a practice will not be whole", "details", note)
+	}
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
 		Dialect: compiled.dialect, Outlet: ways.toRecord, Response: ways.toSender, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,

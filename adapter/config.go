@@ -105,6 +105,7 @@ type Config struct {
 	BarsVersions       []string `help:"Versions of BaRS messages that are taken: 1 is every 1.x, 1.1 every 1.1.x." env:"ADAPTER_BARS_VERSIONS" name:"bars-versions" default:"1"`
 	BarsNumberRequired bool     `help:"Refuse a BaRS referral of a person without NHS number; its outcome could not be filed." env:"ADAPTER_BARS_NHS_NUMBER_REQUIRED" name:"bars-nhs-number-required"`
 	BarsUpdateActive   bool     `help:"Let a BaRS message with reason update and an active ServiceRequest withdraw a cancellation that was asked for; else it is refused." env:"ADAPTER_BARS_UPDATE_ACTIVE" name:"bars-update-active"`
+	UpdateRecord       bool     `help:"Send coded entries (GP Connect Update Record) to practices whose Endpoint asks for them, and not a document. Only pharmacy services may today: it needs the approval of NHS England." env:"ADAPTER_UPDATE_RECORD" name:"update-record"`
 
 	DataKeys        string        `help:"Key set that documents about people in the database are sealed with; none, and they are stored as they are." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
 	DataKeysCommand string        `help:"Command that prints that key set: a program and its arguments, run once at the start, without a shell." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
