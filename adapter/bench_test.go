@@ -256,7 +256,7 @@ func TestPercentile(t *testing.T) {
 func TestBenchTable(t *testing.T) {
 	cpu, peak := 1.5, int64(64<<20)
 	r := benchReport{PerSecond: 1234.5, P50: 1.25, P95: 10, P99: 100, Database: "sqlite", CPU: &cpu, Peak: &peak,
-		acknowledged: 1000, connections: 8, messageBytes: 6100, took: 810 * time.Millisecond}
+		acknowledged: 1000, connections: 8, messageBytes: 6100, entries: 8, took: 810 * time.Millisecond}
 	var out strings.Builder
 	if err := r.writeTable(&out); err != nil {
 		t.Fatal(err)
