@@ -20,6 +20,7 @@ const (
 	surfaceFHIR  surface = iota // FHIR resources and OperationOutcome
 	surfaceAPI                  // plain JSON and RFC 9457 problems
 	surfacePlain                // operations: health, readiness, metrics
+	surfaceSTU3                 // FHIR STU3 as GP Connect speaks it: its OperationOutcome has Spine codes
 	surfaceToken                // the token endpoint: JSON, and errors as RFC 6749 has them
 )
 
@@ -82,6 +83,7 @@ func (g *gateway) table() []*route {
 			&route{method: http.MethodGet, path: ofServices, surface: surfaceAPI, resource: directory.TypeService, letter: 's', interactions: []string{"search-type"}, handle: services},
 			&route{method: http.MethodGet, path: ofServices + "/:id", surface: surfaceAPI, resource: directory.TypeService, letter: 'r', interactions: []string{"read"}, handle: oneService})
 	}
+	list = append(list, g.stu3Routes()...)
 	if g.OpenAPI != nil {
 		list = append(list, g.openapiRoutes()...)
 	}
@@ -101,6 +103,7 @@ func (g *gateway) table() []*route {
 		&route{method: http.MethodPost, path: referrals + "/:id/attachments", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: attach},
 		&route{method: http.MethodPost, path: referrals + "/:id/sharing", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: share},
 		&route{method: http.MethodGet, path: apiBase + "/ledger", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: ledger},
+		&route{method: http.MethodPost, path: apiBase + "/facts", surface: surfaceAPI, resource: "Patient", letter: 'u', interactions: []string{"update"}, roles: []auth.Role{auth.RoleOperator}, body: mediaJSON, handle: facts},
 		&route{method: http.MethodGet, path: apiBase + "/activities", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, roles: owners, handle: activities},
 		&route{method: http.MethodGet, path: apiBase + "/activities/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: activity},
 		&route{method: http.MethodPost, path: apiBase + "/activities/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, roles: owners, body: mediaJSON, handle: actActivity},
