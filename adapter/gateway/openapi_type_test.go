@@ -67,7 +67,7 @@ var untyped = []string{
 	"Status",                                         // written as text by health
 	"EventPage",                                      // written as text by eventsPage; the exchanges of the tests hold it
 	"Followed",                                       // written as text where a referral is opened again or handed over
-	"NoteAdded", "AttachmentAdded", "SharingChanged", // data of events, whose types are referral's own; likewise
+	"Begun", "NoteAdded", "AttachmentAdded", "SharingChanged", // data of events, whose types are referral's own; likewise
 	"WebhookChange", // a WebhookInput, without what is set only when it is made
 }
 
