@@ -156,7 +156,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Operations: gateway.OperationsOf(service), Verify: a.authority.verifier.Verify, Demands: c.demands(), Authority: a.authority.offered(), BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Protection: c.protection(), Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
-		Conversions: compiled.library, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi,
+		Conversions: compiled.library, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi, BaRS: c.bars(compiled.messages),
 		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
 			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
 		}},

@@ -27,6 +27,7 @@ type artefacts struct {
 	packages    packages       // of the deployment
 	notes       []*issue.Error // what of them cannot be used
 	definitions []*fhir.Node   // of the operations that no standard defines
+	messages    []*fhir.Node   // MessageDefinitions of what is taken as a message
 }
 
 // compile reads and compiles everything that ships, with the deployment's own terminology
@@ -60,6 +61,13 @@ func compile(c Config, given packages, log *slog.Logger) (*artefacts, error) {
 			return nil, err
 		}
 		a.definitions = append(a.definitions, definition)
+	}
+	for _, name := range []string{"referral", "referral-cancelled"} {
+		definition, err := document("messagedefinitions/MessageDefinition-bars-social-prescribing-" + name + ".json")
+		if err != nil {
+			return nil, err
+		}
+		a.messages = append(a.messages, definition)
 	}
 	return a, a.compileProfiles()
 }

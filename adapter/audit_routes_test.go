@@ -165,6 +165,8 @@ func (r *rounds) request(method, route string) (path, body string, headers []str
 			path += "?source=https://spadapter.example/fhir/StructureMap/" + intakeDialect
 		}
 		return path, string(fhir.Encode(someone(practiceA).bundle())), headers
+	case operation == "$process-message":
+		return path, string(encoded(someone(practiceA).barsMessage(service1))), append(append(headers, barsHeaders(practiceA)...), "X-Correlation-ID", uuid.NewString())
 	case operation != "":
 		return path, `{"resourceType":"Parameters"}`, headers
 	case kind == "Subscription":
@@ -233,6 +235,7 @@ func between(text, from, to string) string {
 func TestEveryRouteIsAudited(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	w.config.SubscriberNetworks = loopback
+	takeBaRS(&w.config)
 	c := w.config
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
@@ -340,7 +343,7 @@ func (r *rounds) seed() {
 			r.ids[kind] = r.made("/fhir/R4/"+kind, body)
 		}
 	}
-	for _, kind := range []string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition"} {
+	for _, kind := range []string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition", "MessageDefinition"} {
 		query := map[string]string{"ConceptMap": "&url=https://spadapter.example/fhir/ConceptMap/close-reason-business-status", "ValueSet": "&url=https://spadapter.example/fhir/ValueSet/sp-score",
 			"CodeSystem": "&url=https://spadapter.example/fhir/CodeSystem/audience", "StructureMap": "&url=https://spadapter.example/fhir/StructureMap/" + intakeDialect}[kind]
 		got, _ := r.call(r.tokens[0], http.MethodGet, "/fhir/R4/"+kind+"?_count=1"+query, "")

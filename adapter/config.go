@@ -102,6 +102,12 @@ type Config struct {
 
 	UpdateRecord bool `help:"Send coded entries (GP Connect Update Record) to practices whose Endpoint asks for them, and not a document. Only pharmacy services may today: it needs the approval of NHS England." env:"ADAPTER_UPDATE_RECORD" name:"update-record"`
 
+	BarsServices       []string `help:"DoS service ids that BaRS messages may be for; with one or more, $process-message is open. Social prescribing is no nationally assured use case of BaRS: agree it with each partner." env:"ADAPTER_BARS_SERVICES" name:"bars-services"`
+	BarsUseCases       []string `help:"Codes of BaRS use cases that referrals are taken for, in any case." env:"ADAPTER_BARS_USE_CASES" name:"bars-use-cases" default:"a5t1"`
+	BarsVersions       []string `help:"Versions of BaRS messages that are taken: 1 is every 1.x, 1.1 every 1.1.x." env:"ADAPTER_BARS_VERSIONS" name:"bars-versions" default:"1"`
+	BarsNumberRequired bool     `help:"Refuse a BaRS referral of a person without NHS number; its outcome could not be filed." env:"ADAPTER_BARS_NHS_NUMBER_REQUIRED" name:"bars-nhs-number-required"`
+	BarsUpdateActive   bool     `help:"Let a BaRS message with reason update and an active ServiceRequest withdraw a cancellation that was asked for; else it is refused." env:"ADAPTER_BARS_UPDATE_ACTIVE" name:"bars-update-active"`
+
 	DataKeys        string        `help:"Key set that documents about people in the database are sealed with; none, and they are stored as they are." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
 	DataKeysCommand string        `help:"Command that prints that key set: a program and its arguments, run once at the start, without a shell." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
 	RetainFor       time.Duration `help:"How long a closed referral is kept after its last change before 'adapter purge' removes it; 0 for ever." env:"ADAPTER_RETAIN_FOR" name:"retain-for" default:"0"`
@@ -143,6 +149,9 @@ func (c *Config) complete() error {
 	}
 	if _, err := c.closed(); err != nil || c.NudgeDays < 0 || c.DeclineDays < 0 {
 		return errors.New("ADAPTER_CLOSED_DAYS are dates such as 2027-01-04 with commas between, and ADAPTER_NUDGE_DAYS and ADAPTER_AUTO_DECLINE_DAYS are not below zero")
+	}
+	if err := c.checkBars(); err != nil {
+		return err
 	}
 	if c.TimersEvery == 0 {
 		c.TimersEvery = time.Minute

@@ -19,7 +19,7 @@ import (
 type convertCmd struct {
 	Paths []string `arg:"" optional:"" name:"path" help:"Files in JSON or XML, folders, NDJSON files (.ndjson, .jsonl), or - for standard input; with -check folders of a dialect."`
 
-	Dialect      string `short:"d" help:"Dialect to convert with; -list names them." default:"ukcore-r4-to-referral"`
+	Dialect      string `short:"d" help:"Dialect to convert with; -list names them. Without it each message is recognised, and goes through all that it goes through when it is taken in."`
 	Organisation string `help:"ODS code of the sender, for maps of its own."`
 	Maps         string `help:"Folder of dialects that lie over the shipped ones." env:"ADAPTER_MAPS_DIR"`
 	Terminology  string `help:"Folder of terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
@@ -81,17 +81,16 @@ func (c *convertCmd) Run() error {
 	if len(c.Paths) == 0 {
 		return errors.New("name the files or folders to convert, or - for standard input")
 	}
-	run := &conversion{command: c, dialect: library.Dialect(c.Organisation, c.Dialect), began: time.Now()}
-	if run.dialect == nil {
+	if c.Dialect != "" && library.Dialect(c.Organisation, c.Dialect) == nil {
 		return unknownDialect(library, c.Organisation, c.Dialect)
 	}
+	run := &conversion{command: c, library: library, began: time.Now()}
 	if c.Against != "" {
-		other, err := loadLibrary(codes, c.Maps, c.Against)
-		if err != nil {
+		if run.against, err = loadLibrary(codes, c.Maps, c.Against); err != nil {
 			return fmt.Errorf("-against: %w", err)
 		}
-		if run.against = other.Dialect(c.Organisation, c.Dialect); run.against == nil {
-			return fmt.Errorf("-against: %w", unknownDialect(other, c.Organisation, c.Dialect))
+		if c.Dialect != "" && run.against.Dialect(c.Organisation, c.Dialect) == nil {
+			return fmt.Errorf("-against: %w", unknownDialect(run.against, c.Organisation, c.Dialect))
 		}
 	}
 	if c.Jobs < 1 {

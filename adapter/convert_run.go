@@ -16,8 +16,8 @@ import (
 // conversion is one run of the convert command.
 type conversion struct {
 	command *convertCmd
-	dialect *mapping.Dialect
-	against *mapping.Dialect // to compare with; nil for no comparison
+	library *mapping.Library
+	against *mapping.Library // to compare with; nil for no comparison
 	inputs  []convertInput
 	began   time.Time
 }
@@ -87,38 +87,69 @@ func (v *conversion) convert(ctx context.Context, d convertMessage) converted {
 		return out
 	}
 	c := v.command
-	result, err := v.apply(ctx, v.dialect, d.body, c.Trace || c.As == "parameters")
+	steps, err := v.apply(ctx, v.library, d.body, c.Trace || c.As == "parameters")
 	if err != nil {
 		out.err = err
 	} else {
-		out.unread = len(result.Unread)
+		for _, step := range steps {
+			out.unread += len(step.Unread)
+		}
+		result := steps[len(steps)-1]
 		switch c.As {
 		case "resource":
 			out.body = v.encode(d, result.Target)
 		case "parameters":
 			out.body = v.encode(d, result.Parameters())
 		}
-		out.report = v.report(result)
+		for _, step := range steps {
+			out.report += v.report(step)
+		}
 	}
 	if v.against != nil {
-		text, n := v.compare(ctx, d, result, err)
+		text, n := v.compare(ctx, d, steps, err)
 		out.report += text
 		out.differences = n
 	}
 	return out
 }
 
-// apply runs a dialect on the bytes of a message.
-func (v *conversion) apply(ctx context.Context, dialect *mapping.Dialect, body []byte, trace bool) (*mapping.Result, error) {
-	source, err := fhir.Read(dialect.Map.Sources()[0].System(), body, fhir.Limits{Bytes: maxDocument})
+// apply runs on the bytes of a message the dialect that was named, or all those that a message
+// of its dialect goes through; one result for each.
+func (v *conversion) apply(ctx context.Context, library *mapping.Library, body []byte, trace bool) ([]*mapping.Result, error) {
+	way, source, err := v.way(library, body)
 	if err != nil {
 		return nil, err
 	}
-	result, err := dialect.Convert(ctx, mapping.Input{Source: source, Now: v.began, Trace: trace})
-	if err == nil {
-		err = issue.Failures(issue.Join(result.Issues))
+	var steps []*mapping.Result
+	for _, dialect := range way {
+		result, err := dialect.Convert(ctx, mapping.Input{Source: source, Now: v.began, Trace: trace})
+		if err == nil {
+			err = issue.Failures(issue.Join(result.Issues))
+		}
+		if err != nil {
+			return nil, err
+		}
+		steps, source = append(steps, result), result.Target
 	}
-	return result, err
+	return steps, nil
+}
+
+// way reads a message, and finds what it goes through.
+func (v *conversion) way(library *mapping.Library, body []byte) ([]*mapping.Dialect, *fhir.Node, error) {
+	limits := fhir.Limits{Bytes: maxDocument}
+	if d := library.Dialect(v.command.Organisation, v.command.Dialect); d != nil {
+		source, err := fhir.Read(d.Map.Sources()[0].System(), body, limits)
+		return []*mapping.Dialect{d}, source, err
+	}
+	root, err := fhir.Read(fhir.Types(fhir.R4), body, limits)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, source, err := library.RecogniseDocument(v.command.Organisation, root)
+	if err != nil {
+		return nil, nil, err
+	}
+	return library.Way(v.command.Organisation, d), source, nil
 }
 
 // encode writes a result for reading where it is a document of its own, and as one line
@@ -149,8 +180,8 @@ func (v *conversion) report(result *mapping.Result) string {
 }
 
 // compare converts a message with the other maps too, and says what differs.
-func (v *conversion) compare(ctx context.Context, d convertMessage, result *mapping.Result, refused error) (string, int) {
-	other, err := v.apply(ctx, v.against, d.body, true)
+func (v *conversion) compare(ctx context.Context, d convertMessage, steps []*mapping.Result, refused error) (string, int) {
+	others, err := v.apply(ctx, v.against, d.body, true)
 	var b strings.Builder
 	switch {
 	case err != nil && refused != nil:
@@ -162,6 +193,7 @@ func (v *conversion) compare(ctx context.Context, d convertMessage, result *mapp
 	case refused != nil:
 		return "  the compared maps take it\n", 1
 	}
+	result, other := steps[len(steps)-1], others[len(others)-1]
 	differences := mapping.Differences(result.Target, other.Target)
 	for _, difference := range differences {
 		fmt.Fprintf(&b, "  %s\n", difference)

@@ -190,7 +190,7 @@ func (s *convertSummary) print(w io.Writer) {
 		_ = tab.Flush()
 	}
 	took := time.Since(s.conversion.began)
-	line := fmt.Sprintf("%s: %s in %s", s.conversion.dialect.Name, counted(s.total.messages), took.Round(time.Millisecond))
+	line := fmt.Sprintf("%s: %s in %s", cmp.Or(s.conversion.command.Dialect, "converted"), counted(s.total.messages), took.Round(time.Millisecond))
 	if took > 100*time.Millisecond {
 		line += fmt.Sprintf(", %.0f a second", float64(s.total.messages)/took.Seconds())
 	}

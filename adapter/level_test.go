@@ -266,7 +266,7 @@ func TestAReplacedPageTellsNoMoreThanWasSent(t *testing.T) {
 	}
 	s := storetest.Open(t, storetest.SQLite(t))
 	service := referral.NewService(referral.Config{
-		Store: s, Partners: partners, Instruments: compiled.instruments, Terminology: compiled.codes, Dialect: compiled.dialect,
+		Store: s, Partners: partners, Instruments: compiled.instruments, Terminology: compiled.codes, Dialect: compiled.dialect, Outlet: outlets{library: compiled.library, partners: partners}.toRecord,
 		Base: publicURL + "/fhir/R4/", Conforms: compiled.conforms, Sharing: "full",
 	})
 	ctx := t.Context()

@@ -19,7 +19,7 @@ func open(r gateway.Route) bool {
 func unscoped(r gateway.Route) bool {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/fhir/R4/"), "/")
 	return r.Path == "/fhir/R4" || r.Path == "/fhir/R4/" || strings.Contains(r.Path, "$") && !strings.Contains(r.Path, "/:id/$validate") && kind != "Subscription" ||
-		slices.Contains([]string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition"}, kind)
+		slices.Contains([]string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition", "MessageDefinition"}, kind)
 }
 
 // routeRules say what is asked of a route, by method and path; {type} stands for a stored type.
@@ -63,8 +63,9 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 	"POST /fhir/R4/:type/$validate": func(_ *matrix, _, path string) []ask {
 		return validations("ServiceRequest", strings.Replace(path, ":type", "Bundle", 1))
 	},
-	"POST /fhir/R4":  refusedTransactions,
-	"POST /fhir/R4/": refusedTransactions,
+	"POST /fhir/R4/$process-message": refusedMessages,
+	"POST /fhir/R4":                  refusedTransactions,
+	"POST /fhir/R4/":                 refusedTransactions,
 
 	// a caller's own refusals name what it asked for, so that entity is not asked here
 	"GET /fhir/R4/AuditEvent": func(_ *matrix, _, path string) []ask {
@@ -195,7 +196,26 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 // is foreign, and nothing of it comes back.
 var programs = []string{
 	"/fhir/R4/metadata", "/fhir/R4/$convert", "/fhir/R4/$lifecycle", "/fhir/R4/StructureMap", "/fhir/R4/ConceptMap", "/fhir/R4/ValueSet", "/fhir/R4/CodeSystem",
-	"/fhir/R4/OperationDefinition", "/healthz", "/readyz", "/openapi.json", "/docs", "/metrics",
+	"/fhir/R4/OperationDefinition", "/fhir/R4/MessageDefinition", "/healthz", "/readyz", "/openapi.json", "/docs", "/metrics",
+}
+
+// refusedMessages ask to take a request back, by its id here and by its identifier, for a person
+// whom it is not about: nothing of the caller's own changes.
+func refusedMessages(m *matrix, _, path string) (list []ask) {
+	s := someone(practiceA)
+	for _, key := range []string{"{ServiceRequest}", "{Task}", "{Patient}"} {
+		b := s.takenBack("revoked", "")
+		request := messageOf(b, "ServiceRequest")
+		request.Remove("identifier")
+		if key == "{Patient}" {
+			addIdentifier(request, "https://millbrook.example/referrals", "{word}")
+		} else {
+			request.Set("id", "PLACE")
+		}
+		body := strings.Replace(string(encoded(b)), "PLACE", key, 1)
+		list = append(list, ask{method: http.MethodPost, path: path, body: body, headers: append(barsHeaders(practiceA), "X-Request-ID", key, "X-Correlation-ID", "{Task}")})
+	}
+	return list
 }
 
 // asks are the requests of a route; false for a route that nobody has said anything about.

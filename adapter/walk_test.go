@@ -69,7 +69,7 @@ func TestAnyWalkKeepsTheLaw(t *testing.T) {
 		defer w.aside.Close()
 		nudge, decline := rapid.SampledFrom([]int{0, 3}).Draw(rt, "nudge"), rapid.SampledFrom([]int{0, 0, 6}).Draw(rt, "decline")
 		w.service = referral.NewService(referral.Config{
-			Store: s, Partners: partners, Instruments: compiled.instruments, Terminology: compiled.codes, Dialect: compiled.dialect,
+			Store: s, Partners: partners, Instruments: compiled.instruments, Terminology: compiled.codes, Dialect: compiled.dialect, Outlet: outlets{library: compiled.library, partners: partners}.toRecord,
 			Base: publicURL + "/fhir/R4/", Invariants: compiled.invariants.Validate, Conforms: compiled.conforms, Sharing: w.sharing,
 			Rules: referral.Rules{MinAttempts: 2, NudgeDays: nudge, DeclineDays: decline}, Now: func() time.Time { return w.now },
 		})

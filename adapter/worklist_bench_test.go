@@ -111,7 +111,7 @@ func benchService(b *testing.B, kept *store.Store) *referral.Service {
 		b.Fatal(err)
 	}
 	return referral.NewService(referral.Config{Store: kept, Partners: partners, Instruments: compiled.instruments, Terminology: compiled.codes,
-		Dialect: compiled.dialect, Conforms: compiled.conforms, Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor})
+		Dialect: compiled.dialect, Outlet: outlets{library: compiled.library, partners: partners}.toRecord, Conforms: compiled.conforms, Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor})
 }
 
 // fill takes one referral in and copies it, with a person of its own each, n times.

@@ -14,7 +14,7 @@ import "embed"
 
 // FS holds the artefacts by kind, one resource a file, all FHIR R4 JSON.
 //
-//go:embed codesystems conceptmaps extensions instruments operations profiles valuesets
+//go:embed codesystems conceptmaps extensions instruments messagedefinitions operations profiles valuesets
 var FS embed.FS
 
 // Letters holds the profiles of the GP Connect messages that go out, FHIR STU3 JSON.

@@ -18,6 +18,8 @@ type Conversions interface {
 	Dialects(organisation string) []*mapping.Dialect // sorted by name
 	Dialect(organisation, name string) *mapping.Dialect
 	Recognise(organisation string, a mapping.Arrival) (*mapping.Dialect, error)
+	RecogniseDocument(organisation string, root *fhir.Node) (*mapping.Dialect, *fhir.Node, error)
+	Way(organisation string, d *mapping.Dialect) []*mapping.Dialect // what a message of it goes through, d first
 }
 
 // maxSteps bounds the trace in one answer, and the list of what was lost: a step takes
@@ -82,35 +84,44 @@ func makesNothing() error {
 	return issue.New(issue.NotSupported, "map-entry", "the first group of this map has no target; there is nothing to return")
 }
 
-// addResult appends what a transform made, where it comes from, and what was lost. What
-// was cut is said first, because the last of many issues are not listed.
-func (x *exchange) addResult(out outputs, result *mapping.Result) {
+// addResults appends what the transforms of one message made, where it comes from, and what was
+// lost. What was cut is said first, because the last of many issues are not listed.
+func (x *exchange) addResults(out outputs, results []*mapping.Result) {
 	var issues []*issue.Error
-	if len(result.Unread) == 0 {
+	lost, left := false, maxSteps
+	for _, result := range results {
+		lost = lost || len(result.Unread) > 0
+	}
+	if !lost {
 		issues = append(issues, issue.New(issue.Informational, "no-loss", "every element of the message was read by a rule; nothing was lost").Graded(issue.SeverityInformation))
 	}
-	if len(result.Trace) > maxSteps {
-		result.Trace = result.Trace[:maxSteps]
-		issues = append(issues, issue.Newf(issue.Informational, "trace-cut", "the trace is longer; only its first %d steps are listed", maxSteps).Graded(issue.SeverityInformation))
-	}
-	if len(result.Unread) > maxSteps {
-		result.Unread = result.Unread[:maxSteps]
-		issues = append(issues, issue.Newf(issue.Informational, "unread-cut", "more elements were lost; only the first %d are listed", maxSteps).Graded(issue.SeverityInformation))
-	}
-	work := result.Parameters() // names the elements of the result from its root, so before it hangs
-	out.resource("return", result.Target)
-	for _, p := range work.All("parameter") {
-		switch p.Text("name") {
-		case "trace":
-			out.Append("parameter", p)
-		case "unread":
-			if x.reply != nil { // lines and columns of a text that the sender never saw
-				p.Children = slices.DeleteFunc(p.Children, func(part *fhir.Node) bool { name := part.Text("name"); return name == "line" || name == "column" })
-			}
-			out.Append("parameter", p)
+	for i, result := range results {
+		if len(result.Trace) > left {
+			result.Trace = result.Trace[:left]
+			issues = append(issues, issue.Newf(issue.Informational, "trace-cut", "the trace is longer; only its first %d steps are listed", maxSteps).Graded(issue.SeverityInformation))
 		}
+		left -= len(result.Trace)
+		if len(result.Unread) > maxSteps {
+			result.Unread = result.Unread[:maxSteps]
+			issues = append(issues, issue.Newf(issue.Informational, "unread-cut", "more elements were lost; only the first %d are listed", maxSteps).Graded(issue.SeverityInformation))
+		}
+		work := result.Parameters() // names the elements of the result from its root, so before it hangs
+		if i == len(results)-1 {
+			out.resource("return", result.Target)
+		}
+		for _, p := range work.All("parameter") {
+			switch p.Text("name") {
+			case "trace":
+				out.Append("parameter", p)
+			case "unread":
+				if x.reply != nil || i > 0 { // lines and columns of a text that the sender never saw
+					p.Children = slices.DeleteFunc(p.Children, func(part *fhir.Node) bool { name := part.Text("name"); return name == "line" || name == "column" })
+				}
+				out.Append("parameter", p)
+			}
+		}
+		issues = append(issues, result.Issues...)
 	}
-	issues = append(issues, result.Issues...)
 	if x.reply != nil {
 		issues = unplaced(issues)
 	}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/mapping"
 )
@@ -34,59 +33,58 @@ func convert(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	dialect, err := x.dialect(in, organisation)
+	way, err := x.way(in, organisation)
 	if err != nil {
 		return err
 	}
-	source, err := x.message(in.one("source"), dialect.Map)
+	source, err := x.message(in.one("source"), way[0].Map)
 	if err != nil {
 		return err
 	}
-	result, err := dialect.Convert(x.context(), x.input(source, in, organisation, in.flag("trace", true)))
-	if err != nil {
-		return err
-	}
-	if result.Target == nil {
-		return makesNothing()
+	input := x.input(source, in, organisation, in.flag("trace", true))
+	var results []*mapping.Result
+	for i, dialect := range way {
+		step := input
+		if i < len(way)-1 {
+			step.Identity = "inlet|" + input.Identity
+		}
+		if i > 0 {
+			step.Source = results[i-1].Target
+		}
+		result, err := dialect.Convert(x.context(), step)
+		if err != nil {
+			return err
+		}
+		if result.Target == nil {
+			return makesNothing()
+		}
+		results = append(results, result)
 	}
 	out := newOutputs()
-	out.value("dialect", "valueString", dialect.Name)
-	out.value("map", "valueCanonical", dialect.Map.URL)
-	x.addResult(out, result)
+	for _, dialect := range way {
+		out.value("dialect", "valueString", dialect.Name)
+		out.value("map", "valueCanonical", dialect.Map.URL)
+	}
+	x.addResults(out, results)
 	x.sendResource(http.StatusOK, out.Node)
 	return nil
 }
 
-// recognised finds the dialect of a message that may be of either version of FHIR, however it
-// came.
-func (x *exchange) recognised(root *fhir.Node, organisation string) (*mapping.Dialect, error) {
-	operation := ""
-	if root.Text("type") == "message" {
-		operation = "process-message"
-	}
-	d, err := x.Conversions.Recognise(organisation, x.arrival(root, operation))
-	if err == nil {
-		return d, nil
-	}
-	if older, e := root.Reread(fhir.Types(fhir.STU3)); e == nil {
-		if d, e := x.Conversions.Recognise(organisation, x.arrival(older, operation)); e == nil {
-			return d, nil
-		}
-	}
-	return nil, err
-}
-
-// dialect finds the dialect that was named, or the one that the message is recognised as,
-// among those that hold for the organisation; for a message that is taken in as it is, the
-// one of the intake. Errors: value for one that is not among them, not-supported for a
-// message of none.
-func (x *exchange) dialect(in inputs, organisation string) (*mapping.Dialect, error) {
+// way finds the dialect that was named, or all those that a message of the dialect it is
+// recognised as goes through when it is taken in, among those that hold for the
+// organisation. Errors: value for one that is not among them, not-supported for a message of
+// none.
+func (x *exchange) way(in inputs, organisation string) ([]*mapping.Dialect, error) {
 	g := in.one("dialect")
 	if g == nil {
-		return x.recognised(in.one("source").node, organisation)
+		d, _, err := x.Conversions.RecogniseDocument(organisation, in.one("source").node)
+		if err != nil {
+			return nil, err
+		}
+		return x.Conversions.Way(organisation, d), nil
 	}
 	if d := x.Conversions.Dialect(organisation, g.text); d != nil {
-		return d, nil
+		return []*mapping.Dialect{d}, nil
 	}
 	var known []string
 	for _, d := range x.Conversions.Dialects(organisation) {

@@ -64,8 +64,11 @@ func (g *gateway) serveMissing(handle func(*exchange) error) gin.HandlerFunc {
 		return g.serve(&route{surface: s, interactions: []string{""}, open: true, handle: handle})
 	}
 	fhirHandler, apiHandler, plainHandler := row(surfaceFHIR), row(surfaceAPI), row(surfacePlain)
+	barsHandler := g.serve(&route{surface: surfaceFHIR, interactions: []string{""}, open: true, bars: true, handle: handle})
 	return func(c *gin.Context) {
 		switch path := c.Request.URL.Path; {
+		case path == barsPath && g.BaRS != nil:
+			barsHandler(c)
 		case path == "/fhir" || strings.HasPrefix(path, "/fhir/"):
 			fhirHandler(c)
 		case path == "/api" || strings.HasPrefix(path, "/api/"):

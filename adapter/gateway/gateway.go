@@ -42,6 +42,8 @@ type Config struct {
 	Directory *Directory // the directory of services; nil when not offered
 	OpenAPI   *OpenAPI   // describes the plain JSON API, at /openapi.json and for people at /docs; nil when not offered
 
+	BaRS *BaRS // messages of the Booking and Referral Standard; nil when not offered
+
 	Authority *Authority // hands out access tokens; nil when not offered
 
 	BaseURL  string      // public URL, such as "https://adapter.example.nhs.uk"; the FHIR base is BaseURL + "/fhir/R4"

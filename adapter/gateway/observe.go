@@ -49,6 +49,9 @@ func (x *exchange) observe() {
 	)
 	if p := x.call.Principal; p != nil {
 		attrs = append(attrs, slog.String("client", p.Client))
+		if x.call.Dialect != "" {
+			attrs = append(attrs, slog.String("dialect", x.call.Dialect))
+		}
 		if len(p.Organisations) == 1 {
 			attrs = append(attrs, slog.String("organisation", p.Organisations[0]))
 		}

@@ -37,6 +37,7 @@ type route struct {
 	body         media // what the body must be
 	most         int   // bytes of the body, where fewer are enough than everywhere; 0 where not
 	open         bool  // no token needed
+	bars         bool  // it takes messages of BaRS: its headers, and its error codes
 	streams      bool  // it may answer with server-sent events
 	document     bool  // it answers with text or PDF
 	always       bool  // it is answered however much is asked
@@ -61,6 +62,7 @@ func (g *gateway) table() []*route {
 	}
 	list = append(list, g.artefactRoutes()...)
 	list = append(list, auditRoutes()...)
+	list = append(list, g.barsRoutes()...)
 	if g.Validator != nil {
 		list = append(list, g.validateRoutes()...)
 	}

@@ -64,7 +64,7 @@ func transform(x *exchange) error {
 		return nil
 	}
 	out := newOutputs()
-	x.addResult(out, result)
+	x.addResults(out, []*mapping.Result{result})
 	x.sendResource(http.StatusOK, out.Node)
 	return nil
 }

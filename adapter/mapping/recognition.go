@@ -174,6 +174,45 @@ func (l *Library) Recognise(organisation string, a Arrival) (*Dialect, error) {
 		nearest.Recognition.Name, strings.Join(has, "; "), strings.Join(lacks, "; ")).At(a.Root.Path()).On(a.Root.Position())
 }
 
+// RecogniseDocument is Recognise for a message of which it is not known how it came: it is
+// read as one of either version of FHIR. root must have been parsed; the second result is
+// it in the version of the dialect.
+func (l *Library) RecogniseDocument(organisation string, root *fhir.Node) (*Dialect, *fhir.Node, error) {
+	a := Arrival{Root: root, Version: "4.0"}
+	if root.Text("type") == "message" {
+		a.Operation = "process-message"
+	}
+	d, err := l.Recognise(organisation, a)
+	if err == nil {
+		return d, root, nil
+	}
+	older, e := root.Reread(fhir.Types(fhir.STU3))
+	if e != nil {
+		return nil, nil, err
+	}
+	a.Root, a.Version = older, "3.0"
+	if d, e := l.Recognise(organisation, a); e == nil {
+		return d, older, nil
+	}
+	return nil, nil, err
+}
+
+// Way lists the dialects that a message goes through, d first: of A-to-B the next is B-to-…,
+// where messages of B are known.
+func (l *Library) Way(organisation string, d *Dialect) []*Dialect {
+	way := []*Dialect{d}
+	for {
+		_, to, _ := strings.Cut(way[len(way)-1].Name, "-to-")
+		i := slices.IndexFunc(l.Dialects(organisation), func(next *Dialect) bool {
+			return next.Recognition != nil && strings.HasPrefix(next.Name, to+"-to-") && !slices.Contains(way, next)
+		})
+		if to == "" || i < 0 {
+			return way
+		}
+		way = append(way, l.Dialects(organisation)[i])
+	}
+}
+
 // spoken are the names of the dialects that messages are recognised as.
 func (l *Library) spoken(organisation string) []string {
 	names := map[string]bool{}

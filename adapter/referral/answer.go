@@ -66,7 +66,7 @@ func (in *intake) receipt() *fhir.Node {
 			i.Child("expression").Kind = fhir.String
 		}
 	}
-	add(issue.New(issue.Informational, "", "The referral is received. Its state is the Task named in diagnostics.").Graded(issue.SeverityInformation).With("Task/%s", in.referral))
+	add(issue.New(issue.Informational, "", "The referral is received, as a message of the dialect "+in.spoken().Name+". Its state is the Task named in diagnostics.").Graded(issue.SeverityInformation).With("Task/%s", in.referral))
 	for _, e := range in.notices {
 		add(e)
 	}

@@ -95,6 +95,9 @@ func (v permission) note(e *Event, n noted) bool {
 func (v permission) step(e *Event) (Step, bool) {
 	out := Step{Move: e.Move, Activity: e.Activity, From: e.From, To: e.To, BusinessStatus: e.BusinessStatus,
 		Reason: e.Reason, Actor: e.Actor, At: e.At, Data: json.RawMessage(e.Data)}
+	if e.Move == "T02" {
+		out.Data = withoutReceived(e.Data) // which the view has by itself
+	}
 	if v.requester && (e.Role == auth.RoleRequester || e.Move == moveSharing) {
 		return out, true
 	}

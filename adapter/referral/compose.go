@@ -90,6 +90,9 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 	}
 	change.Audits = []Audit{a}
 	response := in.answer()
+	if in.c.Answers != nil {
+		response = in.c.Answers(in.stored())
+	}
 	change.Response = response
 	return change, response, nil
 }

@@ -35,7 +35,7 @@ func (s *Service) receive(ctx context.Context, c Call, root *fhir.Node) (*fhir.N
 		return root, nil, nil
 	}
 	in := &inlet{dialect: spoken.Inlet}
-	in.input = mapping.Input{Source: root, Identity: c.clientName() + "|" + hexHash(c.Body), Now: s.now()}
+	in.input = mapping.Input{Source: root, Identity: "inlet|" + c.clientName() + "|" + hexHash(c.Body), Now: s.now()}
 	var err error
 	if in.result, err = s.convert(ctx, c, organisation, in.dialect, in.input); err != nil {
 		return nil, nil, err
@@ -124,4 +124,17 @@ func receivedOf(r *Record, events []Event) Received {
 		}
 	}
 	return out
+}
+
+// withoutReceived is the data of an event without how the message came in, nil when there is
+// nothing else.
+func withoutReceived(data []byte) json.RawMessage {
+	var members map[string]json.RawMessage
+	if len(data) == 0 || json.Unmarshal(data, &members) != nil || members["received"] == nil {
+		return data
+	}
+	if delete(members, "received"); len(members) == 0 {
+		return nil
+	}
+	return mustJSON(members)
 }
