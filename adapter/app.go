@@ -34,6 +34,7 @@ type app struct {
 	stopping  chan struct{} // closed when the server is to stop
 	shadow    *shadow       // nil without shadow maps
 	feeds     *refresher
+	people    referral.Demographics // nil when persons are looked up nowhere
 	handler   http.Handler
 	server    *http.Server
 	listener  net.Listener
@@ -113,13 +114,17 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	for _, note := range ways.notes() {
 		log.Warn("a letter to a practice will not be whole", "details", note)
 	}
+	people, err := newDemographics(c, registry)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
 		Dialect: compiled.dialect, Outlet: ways.toRecord, Response: ways.toSender, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
 		Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor,
-		Reachable: c.reachable(),
+		Reachable: c.reachable(), Demographics: people, AskEvery: c.PDSInterval, TrustFor: c.PDSTrustFor,
 	})
-	a.service, validator.intake = service, service
+	a.service, a.people, validator.intake = service, people, service
 	if n, err := service.Learn(ctx); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	} else if n > 0 {
@@ -188,6 +193,9 @@ func (a *app) run(ctx context.Context) error {
 	}
 	group.Go(func() { a.feeds.run(working) })
 	group.Go(func() { a.authority.run(working) })
+	if a.people != nil {
+		group.Go(func() { lookUp(working, a.service, a.config.PDSInterval, a.log) })
+	}
 	served := make(chan error, 2)
 	servers := []*http.Server{a.server}
 	go func() { served <- serve(a.server, a.crowd) }()
@@ -281,17 +289,20 @@ func loadPartners(file string) (*referral.Partners, error) {
 	return partners, nil
 }
 
-// newWorker makes the delivery worker with its one route.
+// newWorker makes the delivery worker with its routes.
 func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh func(context.Context, referral.Delivery) (bool, error)) (*delivery.Worker, error) {
 	route := &delivery.FHIR{PlainHTTP: a.config.PlainPartners, Endpoint: func(ods string) (delivery.Endpoint, bool) {
 		e, ok := a.partners.Endpoint(ods)
 		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
 	}}
+	bars := &delivery.BaRS{PlainHTTP: a.config.PlainPartners, Endpoint: a.barsEndpoint, Version: a.config.BarsAnswerVersion,
+		Software: delivery.Software{System: productSystem, Value: "spadapter", Name: "spadapter", Version: version()}}
 	if a.authority.signer != nil {
 		route.Token = newTokens(a.authority.signer).get
+		bars.Token = route.Token
 	}
 	return delivery.New(delivery.Config{
-		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
+		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route, "bars": bars}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
 		Observe: observe, Drain: a.config.DrainFor,
 	})
 }

@@ -47,6 +47,7 @@ func compile(c Config, given packages, log *slog.Logger) (*artefacts, error) {
 	a.codes = a.library.Codes("")
 	if c.Terminology != "" {
 		tellMissing(a.codes, log)
+		tellDifferences(a.codes, log)
 	}
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {

@@ -206,7 +206,7 @@ func TestConvertKeepsOrganisationsApart(t *testing.T) {
 		}
 	}
 	known := parsed(t, w.post("/fhir/R4/$convert?dialect=x", somebody, "as lw")).Text("issue", "details", "text")
-	if !strings.HasSuffix(known, "long, newer, older, outcome-to-ukcore-r4, plain, private, silent, ukcore-r4-to-referral") {
+	if !strings.HasSuffix(known, "long, newer, older, outcome-to-bars, outcome-to-gpconnect-document, outcome-to-gpconnect-record, outcome-to-ukcore-r4, plain, private, silent, ukcore-r4-to-referral") {
 		t.Error(known)
 	}
 }

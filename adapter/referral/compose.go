@@ -47,6 +47,14 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 			return nil, nil, err
 		}
 	}
+	held := in.keepFacts(ctx)
+	if r := change.Referral; r != nil && in.request != nil { // it was made of what the message says
+		for _, at := range held {
+			if at.Patient == r.Patient {
+				r.Registered = strings.TrimPrefix(at.Practice, r.Organisation)
+			}
+		}
+	}
 	change.Registered = in.registrations(ctx) // references lead to the message itself, until they are linked
 	in.link(in.root, fhir.NewIndex(in.root))
 	if err := in.labelled(ctx, change); err != nil {
@@ -197,8 +205,8 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		if m.By(ActorRequester) {
 			e.Actor, e.Role = in.sender, auth.RoleRequester
 		}
-		if id == "T02" && len(in.notices) > 0 {
-			e.Data = mustJSON(map[string]Received{"received": in.received()})
+		if id == "T02" {
+			e.Data = in.begun()
 		}
 		change.Events = append(change.Events, e)
 	}

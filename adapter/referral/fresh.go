@@ -13,10 +13,11 @@ import (
 // the new practice, and the old practice gets nothing; where a death or a restriction
 // was learned, by one that knows it. Where the sharing level has changed, it is superseded
 // by one that is rendered at the level that holds now, or by none when that level keeps
-// all of it (R13).
+// all of it (R13); where another NHS number took the place of the person's, by one that names
+// that (R22). The person is looked up first where Config.Demographics is set.
 //
-// Errors: those of the store; conflict when the row was superseded in the meantime; those
-// of the conversion.
+// Errors: those of the store, and of Demographics, which make the delivery wait; conflict when
+// the row was superseded in the meantime; those of the conversion.
 func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	if d.Kind == KindResponse {
 		return true, nil // to whoever asked, and nothing in it hangs on these facts
@@ -24,6 +25,9 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	everything := Scope{Role: auth.RoleOperator}
 	r, err := s.Store.Referral(ctx, everything, d.Referral)
 	if err != nil {
+		return false, err
+	}
+	if err := s.known(ctx, r.Patient); err != nil {
 		return false, err
 	}
 	v, err := s.Store.Read(ctx, everything, "Patient", r.Patient)
@@ -49,7 +53,7 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	a := Audit{Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
 	change := &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}}
-	if now.Sharing != d.Facts.Sharing || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
+	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
 		body, err := s.retold(ctx, d, outlet, next.ID, next.Recipient, r, patient)
 		if err != nil {
 			return false, err
@@ -184,6 +188,7 @@ func factsOf(r *Record, patient *fhir.Node, resolve func(reference string) *fhir
 	}
 	f.Restricted = restricted(patient)
 	f.Deceased = deceased(patient)
+	f.Numbers = formerNumbers(patient)
 	return f
 }
 

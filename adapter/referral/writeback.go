@@ -66,7 +66,7 @@ func (st *step) retract(ctx context.Context, change *Change, task, content *fhir
 		if d.State == DeliveryQueued {
 			change.Cancels = append(change.Cancels, Cancellation{Delivery: d.ID, Attempts: d.Attempts})
 		}
-		if d.reached() && !slices.Contains(told, d.Recipient) {
+		if d.Kind == KindWriteBack && d.reached() && !slices.Contains(told, d.Recipient) {
 			told = append(told, d.Recipient)
 		}
 	}
@@ -96,7 +96,7 @@ func (st *step) writeBack(ctx context.Context, change *Change, task, content *fh
 	if err := storable(rendered); err != nil {
 		return err
 	}
-	facts.Task = r.Version
+	facts.Task, facts.Numbers = r.Version, formerNumbers(st.patient)
 	change.Deliveries = append(change.Deliveries, Delivery{
 		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: outlet.Kind, Route: outlet.Route,
 		ContentType: outlet.ContentType, Body: fhir.Encode(rendered), Facts: facts, State: DeliveryQueued,
@@ -173,7 +173,11 @@ func (st *step) report(ctx context.Context, task, content *fhir.Node, recorded [
 	add(shared)
 	for _, entry := range content.All("entry") {
 		if n := entry.Child("resource"); n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
-			add(n.Clone())
+			n = n.Clone()
+			if formerNumbers(st.patient) > 0 {
+				renumber(n, st.patient, false)
+			}
+			add(n)
 		}
 	}
 	original, err := st.s.Store.Read(ctx, Scope{Role: auth.RoleRequester, Organisations: []string{r.Organisation}}, "ServiceRequest", r.ServiceRequest)
@@ -214,6 +218,7 @@ func (st *step) report(ctx context.Context, task, content *fhir.Node, recorded [
 			ref.Remove("reference") // of an extension, which the map copies whole; its identifier holds there too
 		}
 	})
+	survive(b, st.patient)
 	return parse(fhir.Encode(b))
 }
 
