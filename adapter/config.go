@@ -201,8 +201,7 @@ func (c *Config) complete() error {
 	if _, err := parseFeeds(c.Feeds, c.PlainFeeds); err != nil {
 		return err
 	}
-	return errors.Join(c.guard(), c.checkCallers(), c.checkPDS())
-	return errors.Join(c.guard(), c.checkCallers(), c.completeMESH())
+	return errors.Join(c.guard(), c.checkCallers(), c.checkPDS(), c.completeMESH())
 }
 
 // scheme is how the listener is spoken to.
