@@ -110,7 +110,10 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if len(c.Packages) > 0 {
 		invariants = validator.sets[fhir.Types(fhir.R4)].Validate // the claims of a message too
 	}
-	ways := outlets{library: compiled.library, partners: a.partners}
+	ways := outlets{library: compiled.library, partners: a.partners, record: c.UpdateRecord}
+	for _, note := range ways.notes() {
+		log.Warn("a letter to a practice will not be whole", "details", note)
+	}
 	people, err := newDemographics(c, registry)
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
@@ -158,7 +161,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		Operations: gateway.OperationsOf(service), Verify: a.authority.verifier.Verify, Demands: c.demands(), Authority: a.authority.offered(), BaseURL: a.config.BaseURL,
 		Limits: fhir.Limits{Bytes: c.BodyBytes}, BytesAtOnce: c.BytesAtOnce, Protection: c.protection(), Version: version(), Ready: a.store.Ping, Logger: log,
 		Registerer: registry, Gatherer: registry, NewID: a.store.NewID, Stopping: a.stopping,
-		Conversions: compiled.library, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi,
+		Conversions: compiled.library, Terminology: compiled.library.Codes, Definitions: compiled.definitions, Directory: services, OpenAPI: openapi, BaRS: c.bars(compiled.messages),
 		Validator: &gateway.Validator{Known: validator.known, Validate: func(ctx context.Context, root *fhir.Node, profiles []string, intake bool) []*issue.Error {
 			return validator.validate(root, question{profiles: profiles, intake: intake, stop: func() bool { return ctx.Err() != nil }})
 		}},
@@ -286,17 +289,20 @@ func loadPartners(file string) (*referral.Partners, error) {
 	return partners, nil
 }
 
-// newWorker makes the delivery worker with its one route.
+// newWorker makes the delivery worker with its routes.
 func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh func(context.Context, referral.Delivery) (bool, error)) (*delivery.Worker, error) {
 	route := &delivery.FHIR{PlainHTTP: a.config.PlainPartners, Endpoint: func(ods string) (delivery.Endpoint, bool) {
 		e, ok := a.partners.Endpoint(ods)
 		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
 	}}
+	bars := &delivery.BaRS{PlainHTTP: a.config.PlainPartners, Endpoint: a.barsEndpoint, Version: a.config.BarsAnswerVersion,
+		Software: delivery.Software{System: productSystem, Value: "spadapter", Name: "spadapter", Version: version()}}
 	if a.authority.signer != nil {
 		route.Token = newTokens(a.authority.signer).get
+		bars.Token = route.Token
 	}
 	return delivery.New(delivery.Config{
-		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
+		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route, "bars": bars}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
 		Observe: observe, Drain: a.config.DrainFor,
 	})
 }

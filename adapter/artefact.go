@@ -23,9 +23,11 @@ type artefacts struct {
 	library     *mapping.Library
 	invariants  *profile.Invariants
 	profiles    *profile.Set
+	letters     *profile.Set   // of STU3: what goes out over MESH
 	packages    packages       // of the deployment
 	notes       []*issue.Error // what of them cannot be used
 	definitions []*fhir.Node   // of the operations that no standard defines
+	messages    []*fhir.Node   // MessageDefinitions of what is taken as a message
 }
 
 // compile reads and compiles everything that ships, with the deployment's own terminology
@@ -45,6 +47,7 @@ func compile(c Config, given packages, log *slog.Logger) (*artefacts, error) {
 	a.codes = a.library.Codes("")
 	if c.Terminology != "" {
 		tellMissing(a.codes, log)
+		tellDifferences(a.codes, log)
 	}
 	instruments, err := document("instruments/Bundle-instruments.json")
 	if err != nil {
@@ -59,6 +62,13 @@ func compile(c Config, given packages, log *slog.Logger) (*artefacts, error) {
 			return nil, err
 		}
 		a.definitions = append(a.definitions, definition)
+	}
+	for _, name := range []string{"referral", "referral-cancelled"} {
+		definition, err := document("messagedefinitions/MessageDefinition-bars-social-prescribing-" + name + ".json")
+		if err != nil {
+			return nil, err
+		}
+		a.messages = append(a.messages, definition)
 	}
 	return a, a.compileProfiles()
 }
@@ -115,6 +125,25 @@ func (a *artefacts) compileProfiles() error {
 	if err := a.profiles.Compile(); err != nil {
 		return err
 	}
+	letters, err := fs.Sub(conformance.Letters, "letters")
+	if err != nil {
+		return err
+	}
+	p, err := fhir.PackageFS(letters, "letters")
+	if err != nil {
+		return err
+	}
+	if a.letters, err = profile.Load(profile.Env{System: fhir.Types(fhir.STU3), ValidateCode: codeCheck(a.codes), Codes: codeWords(a.codes)}, p); err != nil {
+		return err
+	}
+	if err := a.letters.Compile(); err != nil {
+		return err
+	}
+	for _, canonical := range referral.Letters() {
+		if a.letters.Profile(canonical) == nil {
+			return issue.New(issue.NotFound, "profile", "the profile "+canonical+" does not ship with the program")
+		}
+	}
 	for _, canonical := range referral.Profiles() {
 		if a.profiles.Profile(canonical) == nil {
 			return issue.New(issue.NotFound, "profile", "the profile "+canonical+" does not ship with the program")
@@ -142,6 +171,9 @@ func ownPackages() ([]*fhir.Package, error) {
 
 // conforms checks a tree against one of our profiles.
 func (a *artefacts) conforms(canonical string, n *fhir.Node) error {
+	if p := a.letters.Profile(canonical); p != nil {
+		return p.Validate(n)
+	}
 	return a.profiles.Profile(canonical).Validate(n)
 }
 

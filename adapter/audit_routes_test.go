@@ -155,6 +155,13 @@ func (r *rounds) request(method, route string) (path, body string, headers []str
 		return path, "_count=2", append(headers, "Content-Type", "application/x-www-form-urlencoded")
 	case route == "/fhir/R4" || route == "/fhir/R4/":
 		return path, string(someone(practiceA).message()), headers
+	case strings.HasPrefix(route, "/fhir/STU3"):
+		s := someone(practiceA)
+		record := record{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
+		if strings.HasSuffix(route, "/ReferralRequest") {
+			return path, record.alone(), headers
+		}
+		return path, string(record.body()), headers
 	case operation == "$validate":
 		if kind == "" {
 			kind = "Basic"
@@ -165,6 +172,8 @@ func (r *rounds) request(method, route string) (path, body string, headers []str
 			path += "?source=https://spadapter.example/fhir/StructureMap/" + intakeDialect
 		}
 		return path, string(fhir.Encode(someone(practiceA).bundle())), headers
+	case operation == "$process-message":
+		return path, string(encoded(someone(practiceA).barsMessage(service1))), append(append(headers, barsHeaders(practiceA)...), "X-Correlation-ID", uuid.NewString())
 	case operation != "":
 		return path, `{"resourceType":"Parameters"}`, headers
 	case kind == "Subscription":
@@ -235,6 +244,7 @@ func between(text, from, to string) string {
 func TestEveryRouteIsAudited(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	w.config.SubscriberNetworks = loopback
+	takeBaRS(&w.config)
 	c := w.config
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
@@ -347,7 +357,7 @@ func (r *rounds) seed() {
 			r.ids[kind] = r.made("/fhir/R4/"+kind, body)
 		}
 	}
-	for _, kind := range []string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition"} {
+	for _, kind := range []string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition", "MessageDefinition"} {
 		query := map[string]string{"ConceptMap": "&url=https://spadapter.example/fhir/ConceptMap/close-reason-business-status", "ValueSet": "&url=https://spadapter.example/fhir/ValueSet/sp-score",
 			"CodeSystem": "&url=https://spadapter.example/fhir/CodeSystem/audience", "StructureMap": "&url=https://spadapter.example/fhir/StructureMap/" + intakeDialect}[kind]
 		got, _ := r.call(r.tokens[0], http.MethodGet, "/fhir/R4/"+kind+"?_count=1"+query, "")

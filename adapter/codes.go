@@ -81,7 +81,11 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 		if len(f.Wrong) > 0 {
 			log.Warn("codes of a published value set are no identifiers of SNOMED CT, and are taken as they are", "file", f.Name, "codes", f.Wrong)
 		}
-		log.Log(context.Background(), level, "terminology", "file", f.Name, "kind", f.Kind, "rows", f.Rows, "inactive_rows", f.Inactive)
+		attributes := []any{"file", f.Name, "kind", f.Kind, "rows", f.Rows, "inactive_rows", f.Inactive}
+		if f.Note != "" {
+			attributes = append(attributes, "note", f.Note)
+		}
+		log.Log(context.Background(), level, "terminology", attributes...)
 	}
 	if read == 0 {
 		log.Warn("the folder of terminology has nothing that is read", "folder", folder)
@@ -90,6 +94,15 @@ func loadTerminology(folder string, log *slog.Logger) (*terminology.Registry, er
 	// what the reading took is a multiple of what is kept
 	debug.FreeOSMemory()
 	return codes, nil
+}
+
+// tellDifferences logs which rows of the ConceptMaps for legacy codes differ from the national
+// map files that were loaded.
+func tellDifferences(codes *terminology.Registry, log *slog.Logger) {
+	if list := codes.NationalDifferences(); len(list) > 0 {
+		log.Warn("legacy codes have another meaning in the national map than in the ConceptMaps of the maps, which count: put your own ConceptMap in their place where the national one is right",
+			"codes", len(list), "first", list[:min(len(list), maxMissing)])
+	}
 }
 
 // tellMissing logs what value sets draw on and what is not loaded. The maps bring code

@@ -26,6 +26,7 @@ type commands struct {
 	Bench     benchCmd     `cmd:"" help:"Measure how many referrals a second an adapter takes in."`
 	Convert   convertCmd   `cmd:"" help:"Convert messages, and show where every value came from and what was not read."`
 	Validate  validateCmd  `cmd:"" help:"Check FHIR files: every fault with its line, in JSON, XML, NDJSON and folders."`
+	Verdict   verdictCmd   `cmd:"" help:"Say what would become of messages: the dialect, and converted, with which losses, or refused and why."`
 	Keys      keysCmd      `cmd:"" help:"Make a key set for tokens and for proving who we are, or rotate its keys."`
 	Token     tokenCmd     `cmd:"" help:"Make a bearer token for development."`
 	Assertion assertionCmd `cmd:"" help:"Make a client assertion, to get a token at the token endpoint."`

@@ -12,14 +12,14 @@ import (
 
 // open reports whether a route needs no token.
 func open(r gateway.Route) bool {
-	return slices.Contains([]string{"/fhir/R4/metadata", "/fhir/R4/.well-known/smart-configuration", "/oauth2/token", "/jwks.json", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}, r.Path) || strings.HasPrefix(r.Path, "/docs/")
+	return slices.Contains([]string{"/fhir/R4/metadata", "/fhir/R4/.well-known/smart-configuration", "/fhir/STU3/metadata", "/oauth2/token", "/jwks.json", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}, r.Path) || strings.HasPrefix(r.Path, "/docs/")
 }
 
 // unscoped reports whether a route needs no scope of its own.
 func unscoped(r gateway.Route) bool {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/fhir/R4/"), "/")
-	return r.Path == "/fhir/R4" || r.Path == "/fhir/R4/" || strings.Contains(r.Path, "$") && !strings.Contains(r.Path, "/:id/$validate") && kind != "Subscription" ||
-		slices.Contains([]string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition"}, kind)
+	return r.Path == "/fhir/STU3" || r.Path == "/fhir/STU3/" || r.Path == "/fhir/R4" || r.Path == "/fhir/R4/" || strings.Contains(r.Path, "$") && !strings.Contains(r.Path, "/:id/$validate") && kind != "Subscription" ||
+		slices.Contains([]string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition", "MessageDefinition"}, kind)
 }
 
 // routeRules say what is asked of a route, by method and path; {type} stands for a stored type.
@@ -63,8 +63,14 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 	"POST /fhir/R4/:type/$validate": func(_ *matrix, _, path string) []ask {
 		return validations("ServiceRequest", strings.Replace(path, ":type", "Bundle", 1))
 	},
-	"POST /fhir/R4":  refusedTransactions,
-	"POST /fhir/R4/": refusedTransactions,
+	"POST /fhir/R4/$process-message": refusedMessages,
+	"POST /fhir/R4":                  refusedTransactions,
+	"POST /fhir/R4/":                 refusedTransactions,
+
+	"GET /fhir/STU3/metadata":         func(_ *matrix, _, path string) []ask { return gets(path, "", "_format=xml") },
+	"POST /fhir/STU3":                 refusedRecords,
+	"POST /fhir/STU3/":                refusedRecords,
+	"POST /fhir/STU3/ReferralRequest": refusedReferrals,
 
 	// a caller's own refusals name what it asked for, so that entity is not asked here
 	"GET /fhir/R4/AuditEvent": func(_ *matrix, _, path string) []ask {
@@ -201,7 +207,26 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 // is foreign, and nothing of it comes back.
 var programs = []string{
 	"/fhir/R4/metadata", "/fhir/R4/$convert", "/fhir/R4/$lifecycle", "/fhir/R4/StructureMap", "/fhir/R4/ConceptMap", "/fhir/R4/ValueSet", "/fhir/R4/CodeSystem",
-	"/fhir/R4/OperationDefinition", "/healthz", "/readyz", "/openapi.json", "/docs", "/metrics",
+	"/fhir/R4/OperationDefinition", "/fhir/R4/MessageDefinition", "/healthz", "/readyz", "/openapi.json", "/docs", "/metrics",
+}
+
+// refusedMessages ask to take a request back, by its id here and by its identifier, for a person
+// whom it is not about: nothing of the caller's own changes.
+func refusedMessages(m *matrix, _, path string) (list []ask) {
+	s := someone(practiceA)
+	for _, key := range []string{"{ServiceRequest}", "{Task}", "{Patient}"} {
+		b := s.takenBack("revoked", "")
+		request := messageOf(b, "ServiceRequest")
+		request.Remove("identifier")
+		if key == "{Patient}" {
+			addIdentifier(request, "https://millbrook.example/referrals", "{word}")
+		} else {
+			request.Set("id", "PLACE")
+		}
+		body := strings.Replace(string(encoded(b)), "PLACE", key, 1)
+		list = append(list, ask{method: http.MethodPost, path: path, body: body, headers: append(barsHeaders(practiceA), "X-Request-ID", key, "X-Correlation-ID", "{Task}")})
+	}
+	return list
 }
 
 // asks are the requests of a route; false for a route that nobody has said anything about.
@@ -465,6 +490,26 @@ func refusedTransactions(_ *matrix, _, path string) (list []ask) {
 		}
 	}
 	return list
+}
+
+// refusedRecords are Bundles of FHIR STU3 that refer to what the caller has not.
+func refusedRecords(_ *matrix, _, path string) (list []ask) {
+	for _, subject := range []string{`{"reference":"Patient/{Patient}"}`, `{"reference":"` + publicURL + `/fhir/R4/Patient/{Patient}"}`, `{"identifier":{"system":"` + referral.SystemNHSNumber + `","value":"{nhs}"},"reference":"Patient/{Patient}"}`} {
+		one := `{"resourceType":"ReferralRequest","status":"unknown","intent":"order","subject":` + subject + `,"basedOn":[{"reference":"ReferralRequest/{ServiceRequest}"}],"reasonCode":[{"coding":[` + readReferral + `]}]}`
+		for _, headers := range [][]string{nil, {"X-Request-ID", "{word}-request"}, {"Idempotency-Key", "{word}-key"}} {
+			list = append(list, ask{method: http.MethodPost, path: path, headers: headers, body: `{"resourceType":"Bundle","type":"collection","entry":[{"resource":` + one + `}]}`})
+		}
+		list = append(list, ask{method: http.MethodPost, path: path + "?identifier={identifier}", body: `{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"List"}},{"resource":` + one + `}]}`})
+	}
+	return append(list, ask{method: http.MethodPost, path: path, body: "{"})
+}
+
+// refusedReferrals are the same as single referrals.
+func refusedReferrals(_ *matrix, _, path string) []ask {
+	return []ask{
+		{method: http.MethodPost, path: path, body: `{"resourceType":"ReferralRequest","status":"unknown","intent":"order","subject":{"reference":"Patient/{Patient}"},"reasonCode":[{"coding":[` + readReferral + `]}]}`},
+		{method: http.MethodPost, path: path, body: `{"resourceType":"ReferralRequest","id":"{ServiceRequest}","nonsense":1}`},
+	}
 }
 
 func byNumberMember(number string) string {

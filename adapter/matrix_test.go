@@ -230,6 +230,7 @@ func newMatrix(t *testing.T, url string) *matrix {
 	t.Helper()
 	w := newWorld(t, url)
 	w.config.SubscriberNetworks = loopback
+	takeBaRS(&w.config)
 	c := w.config
 	if err := c.complete(); err != nil {
 		t.Fatal(err)

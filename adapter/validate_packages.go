@@ -169,10 +169,17 @@ func codeWords(codes *terminology.Registry) func(valueSet string) []string {
 const maxWords = 12
 
 // codeCheck answers a profile's question about a code, by the value set that is loaded in
-// whatever version.
+// whatever version. In the value sets of the program itself a legacy code counts as the SNOMED
+// CT code that a ConceptMap has for it.
 func codeCheck(codes *terminology.Registry) func(valueSet string, n *fhir.Node) (ok, known bool) {
 	return func(valueSet string, n *fhir.Node) (ok, known bool) {
 		valueSet, _, _ = strings.Cut(valueSet, "|")
+		if strings.HasPrefix(valueSet, ownValueSets) {
+			return codes.HasMeaning(valueSet, n)
+		}
 		return codes.HasCode(valueSet, n)
 	}
 }
+
+// ownValueSets is how the canonicals of the program's own value sets begin.
+const ownValueSets = "https://spadapter.example/fhir/ValueSet/"

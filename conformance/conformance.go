@@ -14,8 +14,13 @@ import "embed"
 
 // FS holds the artefacts by kind, one resource a file, all FHIR R4 JSON.
 //
-//go:embed codesystems conceptmaps extensions instruments operations profiles valuesets
+//go:embed codesystems conceptmaps extensions instruments messagedefinitions operations profiles valuesets
 var FS embed.FS
+
+// Letters holds the profiles of the GP Connect messages that go out, FHIR STU3 JSON.
+//
+//go:embed letters
+var Letters embed.FS
 
 // OpenAPI is the document of the plain JSON API, before the program fills in what it knows
 // better: the server, the actions of the life cycle, the codes that hold.

@@ -25,6 +25,14 @@ var artefactParams = []referral.SearchParam{
 	{Name: "version", Type: "token", Definition: "http://hl7.org/fhir/SearchParameter/conformance-version"},
 }
 
+// artefactParamsOf are those that artefacts of a type can be searched by.
+func artefactParamsOf(resource string) []referral.SearchParam {
+	if resource != "MessageDefinition" {
+		return artefactParams
+	}
+	return append(slices.Clone(artefactParams), referral.SearchParam{Name: "context", Type: "token", Definition: "http://hl7.org/fhir/SearchParameter/conformance-context"})
+}
+
 // artefacts lists the artefacts of a type that hold for the caller, in a fixed order.
 func (x *exchange) artefacts(resource string) ([]*fhir.Node, error) {
 	switch resource {
@@ -36,6 +44,9 @@ func (x *exchange) artefacts(resource string) ([]*fhir.Node, error) {
 		return x.codes().CodeSystems(), nil
 	case "StructureMap":
 		return x.structureMaps()
+	}
+	if resource == "MessageDefinition" {
+		return x.BaRS.offered, nil
 	}
 	return x.Definitions, nil
 }
@@ -98,7 +109,7 @@ func searchArtefacts(x *exchange) error {
 	for _, p := range params {
 		switch {
 		case p.formal() || control.take(p, &faults):
-		case p.modifier != "" || !slices.ContainsFunc(artefactParams, func(k referral.SearchParam) bool { return k.Name == p.name }):
+		case p.modifier != "" || !slices.ContainsFunc(artefactParamsOf(x.route.resource), func(k referral.SearchParam) bool { return k.Name == p.name }):
 			if x.prefer.strict {
 				faults = append(faults, unknownParameter(p))
 			} else {
@@ -148,6 +159,9 @@ func searchArtefacts(x *exchange) error {
 // artefactMatches reports whether an artefact has one of the values that a parameter
 // offers with commas: the whole text, but for a name its beginning in any case.
 func artefactMatches(n *fhir.Node, p parameter) bool {
+	if p.name == "context" {
+		return slices.ContainsFunc(splitEscaped(p.value, ',', maxAlternatives), func(want string) bool { return hasContext(n, unescape(want)) })
+	}
 	have := n.Text(strings.TrimPrefix(p.name, "_"))
 	for _, want := range splitEscaped(p.value, ',', maxAlternatives) {
 		want = unescape(want)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -30,7 +31,7 @@ const maxHeaderResource = 8 << 10
 // each naming its header; forbidden for an organisation that the caller does not speak for.
 func (x *exchange) findEndUser() error {
 	var faults []*issue.Error
-	for _, name := range x.door.Demands.Headers {
+	for _, name := range x.demanded() {
 		if strings.TrimSpace(x.Request.Header.Get(name)) == "" {
 			faults = append(faults, issue.Newf(issue.Required, "header-missing", "the header %s must be sent", name).At("http."+name))
 		}
@@ -45,7 +46,11 @@ func (x *exchange) findEndUser() error {
 			continue
 		}
 		if wrong := readHeader(u, values, h.read); wrong != "" {
-			faults = append(faults, issue.Newf(issue.Value, "header-value", "the header %s %s", h.name, wrong).At("http."+h.name))
+			kind := issue.Value
+			if x.route.bars && h.name != headerTarget {
+				kind = issue.Invalid
+			}
+			faults = append(faults, issue.Newf(kind, "header-value", "the header %s %s", h.name, wrong).At("http."+h.name))
 		}
 	}
 	if len(faults) > 0 {
@@ -62,6 +67,20 @@ func (x *exchange) findEndUser() error {
 		x.call.Principal = p.Acting(u.Organisation)
 	}
 	return nil
+}
+
+// demanded are the headers that must be sent.
+func (x *exchange) demanded() []string {
+	if !x.messaged() {
+		return x.door.Demands.Headers
+	}
+	list := []string{headerTarget, headerOrganisation}
+	for _, name := range x.door.Demands.Headers {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // readHeader reads one header into u, and says what is wrong with it; "" for nothing.

@@ -57,6 +57,7 @@ func (g *gateway) capabilities() *fhir.Node {
 		}
 	}
 	g.addOperations(rest, "")
+	g.addMessaging(root)
 	return root
 }
 
@@ -94,6 +95,20 @@ func (g *gateway) addSecurity(rest *fhir.Node) {
 	service.Set("text", "OAuth 2.0 bearer token by SMART Backend Services")
 }
 
+// addMessaging states which messages are taken, and that nobody assures their use nationally.
+func (g *gateway) addMessaging(root *fhir.Node) {
+	if g.BaRS == nil {
+		return
+	}
+	messaging := root.Add("messaging")
+	messaging.Set("documentation", notAssured)
+	for _, d := range g.BaRS.offered {
+		supported := messaging.Add("supportedMessage")
+		supported.Set("mode", "receiver")
+		supported.Set("definition", d.Text("url")+"|"+d.Text("version"))
+	}
+}
+
 // addResource states what can be done with one type.
 func (g *gateway) addResource(rest *fhir.Node, resource string) {
 	n := rest.Add("resource")
@@ -103,7 +118,7 @@ func (g *gateway) addResource(rest *fhir.Node, resource string) {
 	for _, code := range interactions {
 		n.Add("interaction").Set("code", code)
 	}
-	params := artefactParams
+	params := artefactParamsOf(resource)
 	if resource == "Subscription" {
 		addSubscriptions(n)
 		params = subscriptionParams

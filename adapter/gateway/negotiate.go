@@ -31,6 +31,9 @@ func (x *exchange) negotiate() {
 		return
 	}
 	x.choose(wish)
+	if x.route.bars && !x.route.open {
+		x.acceptable()
+	}
 }
 
 // wish is the format that parameters name, "" for none. They also say how to write it.

@@ -12,6 +12,8 @@ import (
 // functions so that a test replaces just the one it is about.
 type Operations struct {
 	Submit        func(ctx context.Context, c referral.Call, root *fhir.Node) (*referral.Response, error)
+	Processed     func(ctx context.Context, c referral.Call) error
+	Revoke        func(ctx context.Context, c referral.Call, r referral.Revocation) (*referral.Response, error)
 	Read          func(ctx context.Context, c referral.Call, resourceType, id string) (*referral.Version, error)
 	ReadVersion   func(ctx context.Context, c referral.Call, resourceType, id string, number int) (*referral.Version, error)
 	History       func(ctx context.Context, c referral.Call, resourceType, id string, p referral.Page) (referral.Found, error)
@@ -43,7 +45,7 @@ type Operations struct {
 // OperationsOf gives the operations of a service.
 func OperationsOf(s *referral.Service) Operations {
 	return Operations{
-		Submit: s.Submit, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
+		Submit: s.Submit, Processed: s.Processed, Revoke: s.Revoke, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
 		Worklist: s.Worklist, View: s.View, Summary: s.Summary, Act: s.Act, AddNote: s.AddNote, AddAttachment: s.AddAttachment, SetSharing: s.SetSharing, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Inform: s.Inform, Refused: s.Refused, Accessed: s.Accessed,
 		EventOperations: EventOperations{
 			Follow: s.Follow, CreateWebhook: s.CreateWebhook, Webhooks: s.Webhooks, Webhook: s.Webhook, ChangeWebhook: s.ChangeWebhook,

@@ -35,6 +35,9 @@ func (x *exchange) refuse(err error) {
 	x.record(err)
 	x.unread()
 
+	if x.route.bars {
+		status = statusAsBaRS(status)
+	}
 	header := x.Writer.Header()
 	if after := retryAfter[status]; after != "" {
 		header.Set("Retry-After", after)
@@ -54,8 +57,14 @@ func (x *exchange) refuse(err error) {
 		x.reply.refusal = outcome(unplaced(issues))
 		x.send(status, "", nil)
 		return
+	case x.route.bars:
+		x.sendResource(status, outcomeAsBaRS(status, issues))
+		return
 	case x.route.surface == surfaceFHIR:
 		x.sendResource(status, outcome(issues))
+		return
+	case x.route.surface == surfaceSTU3:
+		x.sendResource(status, spineOutcome(issues))
 		return
 	case x.route.surface == surfaceToken:
 		x.sendToken(status, tokenError(status, issues[0]))

@@ -20,6 +20,7 @@ const (
 	surfaceFHIR  surface = iota // FHIR resources and OperationOutcome
 	surfaceAPI                  // plain JSON and RFC 9457 problems
 	surfacePlain                // operations: health, readiness, metrics
+	surfaceSTU3                 // FHIR STU3 as GP Connect speaks it: its OperationOutcome has Spine codes
 	surfaceToken                // the token endpoint: JSON, and errors as RFC 6749 has them
 )
 
@@ -37,6 +38,7 @@ type route struct {
 	body         media // what the body must be
 	most         int   // bytes of the body, where fewer are enough than everywhere; 0 where not
 	open         bool  // no token needed
+	bars         bool  // it takes messages of BaRS: its headers, and its error codes
 	streams      bool  // it may answer with server-sent events
 	document     bool  // it answers with text or PDF
 	always       bool  // it is answered however much is asked
@@ -61,6 +63,7 @@ func (g *gateway) table() []*route {
 	}
 	list = append(list, g.artefactRoutes()...)
 	list = append(list, auditRoutes()...)
+	list = append(list, g.barsRoutes()...)
 	if g.Validator != nil {
 		list = append(list, g.validateRoutes()...)
 	}
@@ -80,6 +83,7 @@ func (g *gateway) table() []*route {
 			&route{method: http.MethodGet, path: ofServices, surface: surfaceAPI, resource: directory.TypeService, letter: 's', interactions: []string{"search-type"}, handle: services},
 			&route{method: http.MethodGet, path: ofServices + "/:id", surface: surfaceAPI, resource: directory.TypeService, letter: 'r', interactions: []string{"read"}, handle: oneService})
 	}
+	list = append(list, g.stu3Routes()...)
 	if g.OpenAPI != nil {
 		list = append(list, g.openapiRoutes()...)
 	}

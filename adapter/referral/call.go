@@ -24,4 +24,9 @@ type Call struct {
 	Address        string         // network address that it came from, "" when unknown
 	Repairs        []*issue.Error // what a lenient reader mended in Body; they become issues of the referral
 	Recorded       *atomic.Bool   // set once the call has its record in the audit; nil for nobody who asks
+
+	// Once says that a repeat is refused as a duplicate, not answered again, and Answers makes
+	// what the sender is told, in place of the usual answer; nil for that one.
+	Once    bool
+	Answers func(Receipt) *Response
 }

@@ -98,6 +98,9 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 	}
 	change.Audits = []Audit{a}
 	response := in.answer()
+	if in.c.Answers != nil {
+		response = in.c.Answers(in.stored())
+	}
 	change.Response = response
 	return change, response, nil
 }
@@ -202,8 +205,8 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		if m.By(ActorRequester) {
 			e.Actor, e.Role = in.sender, auth.RoleRequester
 		}
-		if id == "T02" && len(in.notices) > 0 {
-			e.Data = mustJSON(map[string]Received{"received": in.received()})
+		if id == "T02" {
+			e.Data = in.begun()
 		}
 		change.Events = append(change.Events, e)
 	}

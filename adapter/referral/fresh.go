@@ -53,8 +53,8 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	a := Audit{Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
 	change := &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}}
-	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || next.Route != d.Route || next.Route == "mesh" { // whose messages name themselves
-		body, err := s.retold(ctx, d, outlet, next.ID, r, patient)
+	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
+		body, err := s.retold(ctx, d, outlet, next.ID, next.Recipient, r, patient)
 		if err != nil {
 			return false, err
 		}
@@ -68,7 +68,7 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 // retold renders what a delivery tells of at the sharing level that holds now: the Task as
 // it was after its move, and the versions of resources that the move made. It is nil when
 // the level keeps all of it.
-func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identity string, r *Record, patient *fhir.Node) ([]byte, error) {
+func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identity, recipient string, r *Record, patient *fhir.Node) ([]byte, error) {
 	scope := Scope{Role: auth.RoleOperator}
 	st := &step{s: s, scope: scope, before: r, after: r, patient: patient, move: writing(d.Move)}
 	if st.move.Writes != WriteRetraction && (r.Sharing == SharingNone || !sharesAtLeast(r.Sharing, st.move.Least)) {
@@ -124,7 +124,7 @@ func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identit
 	if err != nil {
 		return nil, err
 	}
-	rendered, err := st.rendered(ctx, outlet, identity, tree, content, resources, level)
+	rendered, err := st.rendered(ctx, outlet, identity, recipient, number, tree, content, resources, level)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,8 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 			return response, nil
 		case !errors.As(err, &known) && !errors.Is(err, issue.Conflict):
 			return nil, err
+		case known != nil && known.Key.Kind != KeyPatient && known.Key.Kind != KeyConditional && c.Once:
+			return nil, duplicate(known)
 		case known != nil && known.Key.Kind != KeyPatient && known.Key.Kind != KeyConditional:
 			return s.answerAgain(ctx, c, root, known, change.Keys)
 		case round == maxRounds:
@@ -61,6 +63,9 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 // whatever has changed since; err is why it is refused.
 func (s *Service) again(ctx context.Context, c Call, root *fhir.Node, err error) (*Response, error) {
 	if known, e := s.Store.Known(ctx, requestKeys(c)); e == nil && known != nil {
+		if c.Once {
+			return nil, duplicate(known)
+		}
 		return s.answerAgain(ctx, c, root, known, requestKeys(c))
 	}
 	return nil, err

@@ -56,39 +56,52 @@ func (s *Service) updateRequest(ctx context.Context, c Call, id string, version 
 	}
 	var move *Move
 	err = s.attempt(ctx, c, r.ID, Input{}, func(st *step) (*Change, error) {
-		action := ""
-		for _, a := range requestMoves[status] {
-			if slices.ContainsFunc(moves(Table, a, st.before.Status, st.before.Asked()), func(m *Move) bool { return m.By(st.actor) }) {
-				action = a
-				break
-			}
-		}
-		if action == "" {
-			return nil, issue.New(issue.BusinessRule, "illegal-move", fmt.Sprintf("ServiceRequest.status %s means no move while the referral is %s; %s; in a ServiceRequest revoked, entered-in-error and active mean one",
-				status, standing(st.before.Status, st.before.Asked()), Legal(st.before.Status, st.before.Asked(), st.actor))).At("ServiceRequest.status")
-		}
-		st.in = Input{}
-		if m := moves(Table, action, st.before.Status, st.before.Asked())[0]; m.Reason {
-			st.in.Reason = requestReason(root, status, m)
-		}
-		change, err := st.make(ctx, action)
+		change, err := st.restate(ctx, stored, root)
 		if err != nil {
 			return nil, err
 		}
 		move = st.move
-		next := *stored
-		n := root.Clone()
-		next.Number, next.Updated = version+1, st.at
-		stamp(n, id, next.Number, st.at)
-		next.Body = fhir.Encode(n)
-		next.Terms, next.From, next.To = terms(n)
-		change.Versions = append(change.Versions, next)
 		return change, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s.updated(ctx, c, id, was, root, move)
+}
+
+// errNoMove is the cause of a fault of restate: the status means no move now.
+var errNoMove = errors.New("referral: the status of the request means no move")
+
+// restate makes the move that the status of a request means, with the next version of the
+// request in the same Change. stored is the version that is current.
+func (st *step) restate(ctx context.Context, stored *Version, root *fhir.Node) (*Change, error) {
+	status, action := root.Text("status"), ""
+	for _, a := range requestMoves[status] {
+		if slices.ContainsFunc(moves(Table, a, st.before.Status, st.before.Asked()), func(m *Move) bool { return m.By(st.actor) }) {
+			action = a
+			break
+		}
+	}
+	if action == "" {
+		return nil, issue.New(issue.BusinessRule, "illegal-move", fmt.Sprintf("ServiceRequest.status %s means no move while the referral is %s; %s; in a ServiceRequest revoked, entered-in-error and active mean one",
+			status, standing(st.before.Status, st.before.Asked()), Legal(st.before.Status, st.before.Asked(), st.actor))).At("ServiceRequest.status").Because(errNoMove)
+	}
+	st.in = Input{}
+	if m := moves(Table, action, st.before.Status, st.before.Asked())[0]; m.Reason {
+		st.in.Reason = requestReason(root, status, m)
+	}
+	change, err := st.make(ctx, action)
+	if err != nil {
+		return nil, err
+	}
+	next := *stored
+	n := root.Clone()
+	next.Number, next.Updated = stored.Number+1, st.at
+	stamp(n, stored.ID, next.Number, st.at)
+	next.write(n)
+	next.Terms, next.From, next.To = terms(n)
+	change.Versions = append(change.Versions, next)
+	return change, nil
 }
 
 // requestReason is why the requester changed the status: what the request says, else the

@@ -66,7 +66,7 @@ func (st *step) retract(ctx context.Context, change *Change, task, content *fhir
 		if d.State == DeliveryQueued {
 			change.Cancels = append(change.Cancels, Cancellation{Delivery: d.ID, Attempts: d.Attempts})
 		}
-		if d.reached() && !slices.Contains(told, d.Recipient) {
+		if d.Kind == KindWriteBack && d.reached() && !slices.Contains(told, d.Recipient) {
 			told = append(told, d.Recipient)
 		}
 	}
@@ -89,7 +89,7 @@ func (st *step) retract(ctx context.Context, change *Change, task, content *fhir
 func (st *step) writeBack(ctx context.Context, change *Change, task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts, level levels) error {
 	r := st.after
 	id, outlet := st.s.Store.NewID(), st.s.outlet(r.Organisation, recipient)
-	rendered, err := st.rendered(ctx, outlet, id, task, content, resources, level)
+	rendered, err := st.rendered(ctx, outlet, id, recipient, r.Version, task, content, resources, level)
 	if err != nil {
 		return err
 	}
@@ -105,9 +105,13 @@ func (st *step) writeBack(ctx context.Context, change *Change, task, content *fh
 	return nil
 }
 
-// rendered is what a write-back says; identity makes its ids.
-func (st *step) rendered(ctx context.Context, outlet Outlet, identity string, task, content *fhir.Node, resources []*outcomeResource, level levels) (*fhir.Node, error) {
+// rendered is what a write-back says to a recipient of a version of the Task; identity makes
+// its ids.
+func (st *step) rendered(ctx context.Context, outlet Outlet, identity, recipient string, number int, task, content *fhir.Node, resources []*outcomeResource, level levels) (*fhir.Node, error) {
 	source, err := st.report(ctx, task, content, resources, level)
+	if err == nil && outlet.letter() {
+		source, err = st.letter(ctx, source, outlet, identity, recipient, number, content, level)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,15 @@ func (r *Registry) Answer(q Question) (*Answer, error) {
 	s := &search{registry: r, question: &q, seen: map[seen]bool{}}
 	for _, m := range maps {
 		for _, c := range q.Codings {
+			s.known = false
 			if err := s.in(m, c, 0); err != nil {
 				return nil, err
+			}
+			if bare, ok := termCode(c.Code); ok && c.System == ReadV2 && !s.known && !q.Reverse {
+				c.Code = bare
+				if err := s.in(m, c, 0); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -68,6 +75,7 @@ type search struct {
 	keys     []seen        // of the matches
 	seen     map[seen]bool // one row may be reached by two codings, or through two maps
 
+	known     bool     // a group says something of the coding that is looked up
 	depends   []string // elements that rows depend on and that no dependency met
 	stated    bool     // a row says unmatched or disjoint
 	listed    bool     // a row has no target
@@ -108,8 +116,8 @@ func (s *search) in(m *conceptMap, c Coding, depth int) error {
 		if found || g.unmapped != "other-map" {
 			continue
 		}
-		other, ok := find(s.registry.maps, g.other)
-		if !ok {
+		other := s.registry.mapAt(g.other)
+		if other == nil {
 			_, err := s.registry.Translate(g.other, "", "") // says so
 			return err
 		}
@@ -122,7 +130,7 @@ func (s *search) in(m *conceptMap, c Coding, depth int) error {
 		}
 		if s.question.Reverse {
 			// a code that has a row here is never handed over
-			s.drop(before, func(t Translation) bool { _, listed := g.rows[t.Concept.Code]; return listed })
+			s.drop(before, func(t Translation) bool { _, listed := g.lookup(t.Concept.Code); return listed })
 		}
 	}
 	return nil
@@ -131,12 +139,13 @@ func (s *search) in(m *conceptMap, c Coding, depth int) error {
 // forward reads a group from left to right, and reports whether it has a row or a rule
 // of its own for the code.
 func (s *search) forward(m *conceptMap, g *mapGroup, c Coding) bool {
-	rows, listed := g.rows[c.Code]
+	rows, listed := g.lookup(c.Code)
+	s.known = s.known || listed
 	if !listed {
 		if g.unmapped == "other-map" {
 			return false
 		}
-		rows, _ = s.registry.byRule(m, g, c.System, c.Code, 0) // fails for other-map alone
+		rows, _, _ = s.registry.byRule(m, g, c.System, c.Code, 0) // fails for other-map alone
 	} else if len(rows) == 0 && len(g.conditional[c.Code]) == 0 {
 		s.listed = true
 	}
@@ -171,7 +180,7 @@ func (s *search) backward(m *conceptMap, g *mapGroup, c Coding) bool {
 	}
 	switch g.unmapped {
 	case "provided":
-		if _, listed := g.rows[c.Code]; !listed {
+		if _, listed := g.lookup(c.Code); !listed {
 			source := g.source
 			if source == "" {
 				source = c.System

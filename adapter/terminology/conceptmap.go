@@ -41,7 +41,18 @@ type mapGroup struct {
 	unmapped              string             // "", provided, fixed, other-map
 	fixed                 []Match
 	other                 string
+	table                 *mapTable                  // the rows of a national map file, in place of rows; nil for others
 	origins               func() map[string][]origin // the rows by their target, for the way back
+}
+
+// lookup gives the rows of a code that depend on nothing, and whether the group says
+// anything of the code.
+func (g *mapGroup) lookup(code string) ([]Match, bool) {
+	if g.table != nil {
+		return g.table.lookup(code)
+	}
+	rows, listed := g.rows[code]
+	return rows, listed
 }
 
 // detail is what a row says beside its Match.
@@ -67,41 +78,61 @@ const maxHandovers = 8
 // that depends on other elements does not match, for none is known here: Answer takes
 // them. No row and no unmapped rule give none; a row that says unmatched or disjoint is
 // an answer, with Matched false. A code that a group has a row for does not fall under
-// the group's unmapped rule, whatever the row says or depends on.
+// the group's unmapped rule, whatever the row says or depends on. A code of Read v2 with a
+// term code that nothing lists is translated as the code without it.
 //
 // Errors: not-found when the ConceptMap, or one that an unmapped rule hands over to, is
 // not loaded.
 //
 // Source: http://hl7.org/fhir/R4/conceptmap.html.
 func (r *Registry) Translate(conceptMap, system, code string) ([]Match, error) {
-	return r.translate(conceptMap, system, code, 0)
+	out, listed, err := r.translate(conceptMap, system, code, 0)
+	if err != nil || listed || len(out) > 0 || system != "" && system != ReadV2 {
+		return out, err
+	}
+	if bare, ok := termCode(code); ok && r.mapAt(conceptMap).isAbout(ReadV2) {
+		out, _, err = r.translate(conceptMap, ReadV2, bare, 0)
+	}
+	return out, err
 }
 
-func (r *Registry) translate(url, system, code string, depth int) ([]Match, error) {
-	var m *conceptMap
+// mapAt finds a ConceptMap; nil when it is not loaded. A national map file that is not there
+// is a ConceptMap without rows: those that ship hand over to it.
+func (r *Registry) mapAt(url string) *conceptMap {
 	if r != nil {
-		m, _ = find(r.maps, url)
-	}
-	if m == nil {
-		return nil, issue.Newf(issue.NotFound, "conceptmap-unknown", "the ConceptMap %s is not loaded", url)
-	}
-	if len(m.groups) == 1 && (system == "" || m.groups[0].source == system || m.groups[0].source == "") {
-		if rows, listed := m.groups[0].rows[code]; listed {
-			return rows, nil // what a mapping asks most
+		if m, ok := find(r.maps, url); ok {
+			return m
 		}
 	}
-	var out []Match
+	return fileless[url]
+}
+
+func (m *conceptMap) isAbout(system string) bool {
+	return slices.ContainsFunc(m.groups, func(g *mapGroup) bool { return g.source == system })
+}
+
+// translate also reports whether a group says anything of the code.
+func (r *Registry) translate(url, system, code string, depth int) (out []Match, listed bool, err error) {
+	m := r.mapAt(url)
+	if m == nil {
+		return nil, false, issue.Newf(issue.NotFound, "conceptmap-unknown", "the ConceptMap %s is not loaded", url)
+	}
+	if len(m.groups) == 1 && (system == "" || m.groups[0].source == system || m.groups[0].source == "") {
+		if rows, known := m.groups[0].lookup(code); known {
+			return rows, true, nil // what a mapping asks most
+		}
+	}
 	for _, g := range m.groups {
 		if system != "" && g.source != "" && g.source != system {
 			continue
 		}
-		more, listed := g.rows[code]
-		if !listed {
-			var err error
-			if more, err = r.byRule(m, g, system, code, depth); err != nil {
-				return nil, err
+		more, known := g.lookup(code)
+		if !known {
+			if more, known, err = r.byRule(m, g, system, code, depth); err != nil {
+				return nil, false, err
 			}
 		}
+		listed = listed || known
 		switch {
 		case len(more) == 0:
 		case out == nil:
@@ -110,27 +141,28 @@ func (r *Registry) translate(url, system, code string, depth int) ([]Match, erro
 			out = append(out, more...)
 		}
 	}
-	return out, nil
+	return out, listed, nil
 }
 
-// byRule gives what the unmapped rule of a group makes of a code that it has no row for.
-func (r *Registry) byRule(m *conceptMap, g *mapGroup, system, code string, depth int) ([]Match, error) {
+// byRule gives what the unmapped rule of a group makes of a code that it has no row for, and
+// whether the rule, or a map that it hands over to, says anything of it.
+func (r *Registry) byRule(m *conceptMap, g *mapGroup, system, code string, depth int) (out []Match, listed bool, err error) {
 	switch g.unmapped {
 	case "provided":
 		target := g.target
 		if target == "" {
 			target = system
 		}
-		return []Match{{System: target, Code: code, Equivalence: "equal", Map: m.url, Row: -1}}, nil
+		return []Match{{System: target, Code: code, Equivalence: "equal", Map: m.url, Row: -1}}, true, nil
 	case "fixed":
-		return g.fixed, nil
+		return g.fixed, true, nil
 	case "other-map":
 		if depth >= maxHandovers {
-			return nil, handsOverForEver(m)
+			return nil, false, handsOverForEver(m)
 		}
 		return r.translate(g.other, system, code, depth+1)
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
 func handsOverForEver(m *conceptMap) *issue.Error {
@@ -218,6 +250,11 @@ func (g *mapGroup) reversed() map[string][]origin {
 			}
 		}
 	}
+	g.table.each(func(code string, match Match) {
+		if match.Code != "" {
+			out[match.Code] = append(out[match.Code], origin{code, match})
+		}
+	})
 	for _, list := range out {
 		slices.SortFunc(list, func(a, b origin) int { return a.Row - b.Row })
 	}

@@ -38,6 +38,11 @@
 //     no). PCD_Refset_ID, SNOMED_code and SNOMED_code_description are understood as well,
 //     in any case and with any spaces or underscores. A table with another header is
 //     passed over, unless it has identifiers where members would stand: that is refused.
+//   - The national maps of Read codes to SNOMED CT (TRUD, NHS Data Migration): rcsctmap2_uk
+//     and ctv3sctmap2_uk (.txt), tab separated, known by their headers. Each becomes a
+//     ConceptMap, readv2-snomed-national or ctv3-snomed-national, which the ConceptMaps that
+//     ship hand over to: a row of theirs goes before the national one. Only active and
+//     assured rows count; a code whose rows lead to several concepts is not translated.
 //   - FHIR resources (.json): CodeSystem, ValueSet, ConceptMap, and Bundles of them.
 //
 // A row whose active is 0 is no member, no term and no relationship. Where several files

@@ -43,6 +43,9 @@ type File struct {
 	Passed   string // why it was passed over, "" when it was read
 	Doubtful bool   // it was passed over, and may have been meant to be read
 
+	// Note says what the rows of a national map came to, "" for other files.
+	Note string
+
 	// Wrong has the codes of value sets of a FHIR package that are no SNOMED CT identifiers:
 	// they are taken as they were published. At most 20.
 	Wrong []string
@@ -68,7 +71,7 @@ func (r *Registry) WithFolder(f Folder) (*Registry, []File, error) {
 	if err := issue.Join(l.faults.list); err != nil {
 		return nil, nil, err
 	}
-	out, err := r.with(l.release.build(), l.resources, l.names)
+	out, err := r.with(l.release.build(), l.resources, l.names, l.maps...)
 	return out, l.files, err
 }
 
@@ -79,6 +82,7 @@ type folderLoader struct {
 	release   *releaseBuilder
 	resources []*fhir.Node
 	names     map[*fhir.Node]string
+	maps      []*conceptMap // of national map files
 	files     []File
 	variants  map[string]string // RF2 file names without their date → the file
 	archived  bool              // the files of an archive are being read
@@ -179,6 +183,14 @@ func (l *folderLoader) table(name string, from io.Reader, size int64) {
 		l.faults.add(1, issue.Structure, "table-encoding", "the file is %s; export it as UTF-8", encoding)
 		return
 	}
+	if n, at := national(header); n != nil && form == nil {
+		l.national(name, n, at, again, size)
+		return
+	}
+	if form == nil && readTable(header) {
+		l.pass(name, "of the tables of Read codes, rcsctmap2_uk and ctv3sctmap2_uk are read")
+		return
+	}
 	if form == nil {
 		switch form = headed(bytes.TrimPrefix(header, []byte("\ufeff"))); {
 		case form != nil:
@@ -195,6 +207,18 @@ func (l *folderLoader) table(name string, from io.Reader, size int64) {
 	}
 	rows, inactive := l.release.load(form, again, l.progress(name, size))
 	l.files = append(l.files, File{Name: name, Kind: form.kind, Rows: rows, Inactive: inactive})
+}
+
+// national reads a national map file.
+func (l *folderLoader) national(name string, n *nationalMap, at []int, from io.Reader, size int64) {
+	if other := l.variants[n.url]; other != "" {
+		l.faults.add(0, issue.Duplicate, "map-twice", "the folder has another %s, %s; keep one release", n.kind, other)
+		return
+	}
+	l.variants[n.url] = name
+	m, rows, inactive, note := l.nationalRows(n, at, from, l.progress(name, size))
+	l.maps = append(l.maps, m)
+	l.files = append(l.files, File{Name: name, Kind: n.kind, Rows: rows, Inactive: inactive, Note: note})
 }
 
 func (l *folderLoader) list(name string, from io.Reader, size int64) {
@@ -303,6 +327,8 @@ func (f File) String() string {
 	switch {
 	case f.Passed != "":
 		return fmt.Sprintf("%s: passed over, %s", f.Name, f.Passed)
+	case f.Note != "":
+		return fmt.Sprintf("%s: %s, %d rows, %d of them inactive; %s", f.Name, f.Kind, f.Rows, f.Inactive, f.Note)
 	case f.Inactive > 0:
 		return fmt.Sprintf("%s: %s, %d rows, %d of them inactive", f.Name, f.Kind, f.Rows, f.Inactive)
 	}

@@ -36,8 +36,8 @@ func (r *Registry) With(resources ...*fhir.Node) (*Registry, error) {
 }
 
 // with is With, and a release of SNOMED CT in place of the one r has, unless it is nil.
-// names has the files of resources, for what is wrong with them.
-func (r *Registry) with(snomed *release, resources []*fhir.Node, names map[*fhir.Node]string) (*Registry, error) {
+// names has the files of resources, for what is wrong with them. compiled are further ConceptMaps.
+func (r *Registry) with(snomed *release, resources []*fhir.Node, names map[*fhir.Node]string, compiled ...*conceptMap) (*Registry, error) {
 	out := &Registry{
 		systems: map[string]*codeSystem{}, sets: map[string]*valueSet{}, maps: map[string]*conceptMap{},
 		release: snomed, implied: &implied{sets: map[string]*valueSet{}},
@@ -61,6 +61,9 @@ func (r *Registry) with(snomed *release, resources []*fhir.Node, names map[*fhir
 		}
 	}
 	l := loader{registry: out, seen: map[string]bool{}, names: names, patterns: patterns{}}
+	for _, m := range compiled {
+		out.maps[m.url] = m
+	}
 	for _, n := range resources {
 		l.add(n)
 	}

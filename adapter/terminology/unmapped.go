@@ -34,14 +34,14 @@ func (r *Registry) covers(m *conceptMap, c Concept, depth int) bool {
 		if g.source != "" && g.source != c.System {
 			continue
 		}
-		rows, listed := g.rows[c.Code]
+		rows, listed := g.lookup(c.Code)
 		switch {
 		case listed:
 			if len(rows)+len(g.conditional[c.Code]) > 0 {
 				return true
 			}
 		case g.unmapped == "other-map":
-			if other, ok := find(r.maps, g.other); ok && depth < maxHandovers && r.covers(other, c, depth+1) {
+			if other := r.mapAt(g.other); other != nil && depth < maxHandovers && r.covers(other, c, depth+1) {
 				return true
 			}
 		case g.unmapped != "":
