@@ -65,15 +65,6 @@ func (c *cast) tries(issue string) int {
 	return c.w.number("SELECT count(*) FROM attempt WHERE issue = '" + issue + "'")
 }
 
-// ended is a referral of somebody, whose person was looked up, and with its outcome.
-func (c *cast) ended(sent *synthetic) referral.View {
-	c.w.t.Helper()
-	v := c.worker.look(c.gp.refer(sent.message()))
-	c.asked()
-	v = c.worker.act(v, "accept", referral.Input{}).view()
-	return c.worker.act(v, "complete", referral.Input{Outcome: fullOutcome()}).view()
-}
-
 // A person who moves between the outcome and its sending, of which only the Personal
 // Demographics Service knows: while it is away the outcome waits, then the new practice gets it
 // at its own address, and the old one nothing at all (rule R14).
@@ -315,4 +306,21 @@ func TestHalfAPDSIsRefused(t *testing.T) {
 	if _, err := newDemographics(Config{PDS: "http://pds.example.nhs.uk", PDSRate: 1}, nil); err == nil {
 		t.Error("a PDS without TLS is taken")
 	}
+}
+
+// One person about whom the service gives no whole answer does not hold up the others.
+func TestOneBrokenAnswerStopsNobodyElse(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w, first, second := newWorld(t, url), someone(practiceA), someone(practiceA)
+		r := w.registered(first)
+		r.Put(pds.Person{Number: second.nhsNumber, Practice: practiceB, BirthDate: second.birthDate, Family: second.family})
+		r.Fail(pds.Fault{Number: first.nhsNumber, Half: true})
+		c := w.cast()
+		c.gp.refer(first.message())
+		c.gp.refer(second.message())
+		c.asked()
+		if n := w.number("SELECT count(*) FROM referral WHERE registered = '" + practiceB + "'"); n != 1 {
+			t.Errorf("%d referrals know the practice", n)
+		}
+	})
 }

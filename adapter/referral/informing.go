@@ -227,6 +227,11 @@ func (t *informing) joined(ctx context.Context, survivor string) error {
 	}
 	link(t.n, survivor, "replaced-by")
 	if link(n, t.current.ID, "replaces") {
+		for _, id := range t.n.All("identifier") { // found by these from now on
+			if id.Text("system") == SystemNHSNumber && id.Text("use") == "old" && !slices.Contains(everyNumber(n), id.Text("value")) {
+				n.Append("identifier", id.Clone())
+			}
+		}
 		stamp(n, other.ID, other.Number+1, t.s.now())
 		v := Version{Type: other.Type, ID: other.ID, Number: other.Number + 1, Organisation: other.Organisation, Updated: t.s.now(), Patient: other.ID}
 		v.write(n)

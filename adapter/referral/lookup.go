@@ -32,31 +32,48 @@ type Demography struct {
 	Names      []string // family and given names, in lower case
 }
 
-// batch is how many persons one look finds.
-const batch = 50
+const (
+	batch      = 50               // persons that one look finds
+	maxFailed  = 3                // answers one after the other that are none: then the service is away
+	askedAgain = 10 * time.Minute // after no answer about a person
+)
 
 // LookUp looks up persons with open referrals who were not looked up for Config.AskEvery,
-// those who never were first, and gives how many it asked about. Where the service is away it
-// stops; what one person's look brings is no error. Errors: those of the store; those of
-// Demographics that are a fault of the service.
+// those who never were first, and gives how many it asked about. Whoever brings no answer is
+// asked about later, behind the others; where the service is away it stops. What an answer says
+// of one person is no error. Errors: those of the store; those of Demographics that are a fault
+// of the service.
 func (s *Service) LookUp(ctx context.Context) (n int, err error) {
 	list, err := s.Store.Unasked(ctx, s.now().Add(-s.AskEvery), batch)
 	if err != nil {
 		return 0, err
 	}
+	failed := 0
 	for _, id := range list {
 		v, err := s.Store.Read(ctx, Scope{Role: auth.RoleOperator}, "Patient", id)
-		if errors.Is(err, issue.NotFound) {
+		if errors.Is(err, issue.NotFound) || errors.Is(err, issue.Deleted) {
 			continue // it was removed meanwhile
 		}
-		if err == nil {
-			// asked for the whole, so that a service that says "unchanged" for ever is found out
-			err = s.look(ctx, v, "")
-		}
-		if err != nil && !settled(err) {
+		if err != nil {
 			return n, err
 		}
-		n++
+		// asked for the whole, so that a service that says "unchanged" for ever is found out
+		err = s.look(ctx, v, "")
+		if err == nil || settled(err) {
+			n, failed = n+1, 0
+			continue
+		}
+		if failed++; failed == maxFailed || ctx.Err() != nil || errors.Is(err, issue.Throttled) || errors.Is(err, issue.Security) {
+			return n, err
+		}
+		held, e := s.Store.Held(ctx, id)
+		if e == nil {
+			held.Asked = s.now().Add(min(askedAgain, s.AskEvery) - s.AskEvery)
+			e = s.Store.Asked(ctx, v.Organisation, *held)
+		}
+		if e != nil {
+			return n, e
+		}
 	}
 	return n, nil
 }

@@ -12,6 +12,7 @@ import (
 
 // Fault is what a Server does instead of a right answer, Times times (0 for ever).
 type Fault struct {
+	Number     string        // for this person alone, "" for all
 	Status     int           // answers with it, and an OperationOutcome
 	RetryAfter int           // seconds, with Status
 	Delay      time.Duration // waits first
@@ -100,7 +101,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asked[number]++
 	s.headers = append(s.headers, r.Header.Clone())
-	fault := s.fault()
+	fault := s.fault(number)
 	p, known := s.persons[number]
 	for known && p.ReplacedBy != "" {
 		p, known = s.persons[p.ReplacedBy]
@@ -150,18 +151,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fault is the one that is due, without effect when there is none.
-func (s *Server) fault() Fault {
-	if len(s.faults) == 0 {
-		return Fault{}
-	}
-	f := s.faults[0]
-	if f.Times > 0 {
-		if s.faults[0].Times--; s.faults[0].Times == 0 {
-			s.faults = s.faults[1:]
+// fault is the first that is due for a person, without effect when there is none.
+func (s *Server) fault(number string) Fault {
+	for i, f := range s.faults {
+		if f.Number != "" && f.Number != number {
+			continue
 		}
+		if f.Times > 0 {
+			if s.faults[i].Times--; s.faults[i].Times == 0 {
+				s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
+			}
+		}
+		return f
 	}
-	return f
+	return Fault{}
 }
 
 // refuse answers with an OperationOutcome as the API has it.
