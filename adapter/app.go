@@ -34,6 +34,7 @@ type app struct {
 	stopping  chan struct{} // closed when the server is to stop
 	shadow    *shadow       // nil without shadow maps
 	feeds     *refresher
+	people    referral.Demographics // nil when persons are looked up nowhere
 	handler   http.Handler
 	server    *http.Server
 	listener  net.Listener
@@ -109,14 +110,21 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if len(c.Packages) > 0 {
 		invariants = validator.sets[fhir.Types(fhir.R4)].Validate // the claims of a message too
 	}
-	ways := outlets{library: compiled.library, partners: a.partners}
+	ways := outlets{library: compiled.library, partners: a.partners, record: c.UpdateRecord}
+	for _, note := range ways.notes() {
+		log.Warn("a letter to a practice will not be whole", "details", note)
+	}
+	people, err := newDemographics(c, registry)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
 		Dialect: compiled.dialect, Outlet: ways.toRecord, Response: ways.toSender, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
 		Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor,
-		Reachable: c.reachable(),
+		Reachable: c.reachable(), Demographics: people, AskEvery: c.PDSInterval, TrustFor: c.PDSTrustFor,
 	})
-	a.service, validator.intake = service, service
+	a.service, a.people, validator.intake = service, people, service
 	if n, err := service.Learn(ctx); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	} else if n > 0 {
@@ -185,6 +193,9 @@ func (a *app) run(ctx context.Context) error {
 	}
 	group.Go(func() { a.feeds.run(working) })
 	group.Go(func() { a.authority.run(working) })
+	if a.people != nil {
+		group.Go(func() { lookUp(working, a.service, a.config.PDSInterval, a.log) })
+	}
 	served := make(chan error, 2)
 	servers := []*http.Server{a.server}
 	go func() { served <- serve(a.server, a.crowd) }()

@@ -23,6 +23,7 @@ type artefacts struct {
 	library     *mapping.Library
 	invariants  *profile.Invariants
 	profiles    *profile.Set
+	letters     *profile.Set   // of STU3: what goes out over MESH
 	packages    packages       // of the deployment
 	notes       []*issue.Error // what of them cannot be used
 	definitions []*fhir.Node   // of the operations that no standard defines
@@ -124,6 +125,25 @@ func (a *artefacts) compileProfiles() error {
 	if err := a.profiles.Compile(); err != nil {
 		return err
 	}
+	letters, err := fs.Sub(conformance.Letters, "letters")
+	if err != nil {
+		return err
+	}
+	p, err := fhir.PackageFS(letters, "letters")
+	if err != nil {
+		return err
+	}
+	if a.letters, err = profile.Load(profile.Env{System: fhir.Types(fhir.STU3), ValidateCode: codeCheck(a.codes), Codes: codeWords(a.codes)}, p); err != nil {
+		return err
+	}
+	if err := a.letters.Compile(); err != nil {
+		return err
+	}
+	for _, canonical := range referral.Letters() {
+		if a.letters.Profile(canonical) == nil {
+			return issue.New(issue.NotFound, "profile", "the profile "+canonical+" does not ship with the program")
+		}
+	}
 	for _, canonical := range referral.Profiles() {
 		if a.profiles.Profile(canonical) == nil {
 			return issue.New(issue.NotFound, "profile", "the profile "+canonical+" does not ship with the program")
@@ -151,6 +171,9 @@ func ownPackages() ([]*fhir.Package, error) {
 
 // conforms checks a tree against one of our profiles.
 func (a *artefacts) conforms(canonical string, n *fhir.Node) error {
+	if p := a.letters.Profile(canonical); p != nil {
+		return p.Validate(n)
+	}
 	return a.profiles.Profile(canonical).Validate(n)
 }
 

@@ -202,6 +202,8 @@ func (r *rounds) request(method, route string) (path, body string, headers []str
 		return path, `{"title":"Plan","url":"https://tool.example.nhs.uk/1","content_type":"application/pdf"}`, headers
 	case strings.HasSuffix(route, "/sharing"):
 		return path, `{"level":"summary","reason":"asked"}`, headers
+	case route == "/api/v1/facts":
+		return path, `{"nhs_number":"` + r.ids["number"] + `","practice":"` + practiceB + `","source":"a test","as_of":"2026-01-01"}`, headers
 	case route == "/api/v1/referrals/actions/:action":
 		id, version := r.task()
 		return path, `{"items":[{"id":"` + id + `","version":` + version + `}]}`, headers
@@ -331,6 +333,11 @@ func (r *rounds) seed() {
 	r.ids["activity"] = between(v[strings.Index(v, `"activities"`):], `"id":"`, `"`)
 	id, _ := r.task()
 	got, _ := r.call(r.tokens[0], http.MethodGet, "/fhir/R4/Task/"+id, "")
+	told := someone(practiceA)
+	if got, _ := r.call(r.tokens[0], http.MethodPost, "/fhir/R4", string(told.message())); got.Code != http.StatusOK {
+		r.t.Fatalf("%d %s", got.Code, got.Body)
+	}
+	r.ids["number"] = told.nhsNumber
 	r.ids["Task"], r.ids["Patient"] = id, between(got.Body.String(), `"reference":"Patient/`, `"`)
 	for _, kind := range referral.ResourceTypes() {
 		got, _ := r.call(r.tokens[0], http.MethodGet, "/fhir/R4/"+kind+"?_count=1", "")

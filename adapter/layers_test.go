@@ -20,7 +20,8 @@ var layers = map[string]int{
 
 	"adapter/fhir": 1, "adapter/auth": 1, "adapter/summary": 1,
 
-	"adapter/fhirpath":    2,
+	"adapter/fhirpath": 2, "adapter/pds": 2,
+
 	"adapter/terminology": 3,
 	"adapter/mapping":     4, "adapter/profile": 4,
 
@@ -34,7 +35,7 @@ var layers = map[string]int{
 }
 
 // testOnly holds the packages that only tests may import.
-var testOnly = []string{"adapter/store/storetest", "adapter/gateway/apitest"}
+var testOnly = []string{"adapter/store/storetest", "adapter/gateway/apitest", "conformance/peer/pds"}
 
 // data holds the packages that are files in the first place. A test of any package may
 // read them, whatever its layer.
@@ -77,7 +78,7 @@ var homes = map[string][]string{
 	"golang.org/x/sync":                                       {},
 	"golang.org/x/text":                                       {},
 	"golang.org/x/term":                                       {"adapter"},
-	"net/http":                                                {"adapter/auth", "adapter/delivery", "adapter/feed", "adapter/gateway", "adapter/console", "conformance", "adapter"},
+	"net/http":                                                {"adapter/auth", "adapter/delivery", "adapter/feed", "adapter/pds", "adapter/gateway", "adapter/console", "conformance", "adapter"},
 	"html/template":                                           {"adapter/gateway", "adapter/console", "adapter"},
 	"net/http/httptest":                                       oracles,
 	"testing":                                                 oracles,

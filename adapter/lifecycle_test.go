@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,8 +25,10 @@ type cast struct {
 func newCast(t *testing.T, url string) *cast { return newWorld(t, url).cast() }
 
 // cast starts an adapter, and gives its callers.
-func (w *world) cast() *cast {
-	a := w.run(quiet())
+func (w *world) cast() *cast { return w.castLogging(quiet()) }
+
+func (w *world) castLogging(log *slog.Logger) *cast {
+	a := w.run(log)
 	return &cast{w, a, a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1), a.as(auth.RoleOwner, service2), a.as(auth.RoleOperator)}
 }
 

@@ -119,6 +119,12 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 		return changes(http.MethodPost, placed(path, "Task"), `{"level":"none","reason":"asked"}`)
 	},
 	"GET /api/v1/ledger": func(_ *matrix, _, path string) []ask { return gets(path, "", "count=1", "cursor={cursorTask}") },
+	"POST /api/v1/facts": func(_ *matrix, _, path string) []ask {
+		body := func(member string) string {
+			return `{"nhs_number":"{nhs}",` + member + `"source":"a test","as_of":"2026-01-01"}`
+		}
+		return []ask{{method: http.MethodPost, path: path, body: body(`"deceased":true,`)}, {method: http.MethodPost, path: path, body: body(`"practice":"{ods}",`)}, {method: http.MethodPost, path: path, body: body("")}}
+	},
 	"GET /api/v1/activities": func(_ *matrix, _, path string) []ask {
 		return gets(path, "", "open=true", "open=false", "count=1", "cursor={cursorTask}")
 	},

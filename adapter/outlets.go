@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"spadapter/adapter/mapping"
 	"spadapter/adapter/referral"
 )
@@ -9,8 +12,25 @@ import (
 type outlets struct {
 	library  *mapping.Library
 	partners *referral.Partners
-	mesh     bool // messages can go over MESH, which finds the practice of a patient by itself
-	record   bool // practices that ask for it get Update Record, and not a document
+	mesh     bool   // messages can go over MESH, which finds the practice of a patient by itself
+	record   bool   // practices that ask for it get Update Record, and not a document
+	mailbox  string // of MESH, that letters go from; "" when there is none
+}
+
+// notes says what an operator should know of the ways: services that letters to practices
+// go out for and that have no telephone number, and that Update Record is on.
+func (o outlets) notes() []string {
+	var list []string
+	if o.record {
+		list = append(list, "ADAPTER_UPDATE_RECORD is on: GP Connect Update Record is for pharmacy services today, and needs the approval of NHS England")
+	}
+	for _, service := range o.partners.Writing() {
+		known := o.partners.Organisation(service)
+		if !slices.ContainsFunc(known.Contact, func(c string) bool { return strings.HasPrefix(c, "phone ") }) {
+			list = append(list, "the service "+service+" has no telephone number in the partner file, and practices that get GP Connect documents from it are owed one: give its Organization a telecom with the system phone")
+		}
+	}
+	return list
 }
 
 // toRecord says how a recipient is written to: as its endpoint asks for, and without one by a
@@ -33,7 +53,8 @@ func (o outlets) toRecord(organisation, recipient string) (referral.Outlet, bool
 // overMESH is a message of GP Connect; false when the maps of the deployment have none.
 func (o outlets) overMESH(organisation, name string) (referral.Outlet, bool) {
 	d := o.library.Dialect(organisation, outletPrefix+name)
-	return referral.Outlet{Name: name, Kind: referral.KindWriteBack, Route: "mesh", ContentType: "application/fhir+json; charset=utf-8", Map: d}, d != nil
+	return referral.Outlet{Name: name, Kind: referral.KindWriteBack, Route: referral.RouteMESH, ContentType: "application/fhir+json; charset=utf-8",
+		Map: d, Profile: referral.ProfileLetter(name), Mailbox: o.mailbox}, d != nil
 }
 
 // toSender says how whoever sent a referral is answered in its own dialect; false for a

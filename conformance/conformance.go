@@ -17,6 +17,11 @@ import "embed"
 //go:embed codesystems conceptmaps extensions instruments messagedefinitions operations profiles valuesets
 var FS embed.FS
 
+// Letters holds the profiles of the GP Connect messages that go out, FHIR STU3 JSON.
+//
+//go:embed letters
+var Letters embed.FS
+
 // OpenAPI is the document of the plain JSON API, before the program fills in what it knows
 // better: the server, the actions of the life cycle, the codes that hold.
 // Source: https://spec.openapis.org/oas/v3.1.0.

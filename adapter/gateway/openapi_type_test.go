@@ -34,7 +34,8 @@ var goTypes = map[string]goType{
 	"Activity": answers[referral.ActivityView](), "ActivityPage": answers[listPage[referral.ActivityView]](), "ActivityPerson": answers[referral.Contact](),
 	"Ledger": answers[referral.Ledger](), "LedgerCursors": answers[referral.LedgerCursors](), "LedgerCount": answers[referral.LedgerCount](),
 	"LedgerEntry": answers[referral.LedgerEntry](), "LedgerOutcome": answers[referral.LedgerOutcome](),
-	"Event": answers[referral.Happening](), "EventData": answers[referral.HappeningData](), "EventActor": answers[referral.ActingParty](),
+	"Informed": answers[referral.Informed](),
+	"Event":    answers[referral.Happening](), "EventData": answers[referral.HappeningData](), "EventActor": answers[referral.ActingParty](),
 	"Webhook": answers[referral.Webhook](), "WebhookPage": answers[listPage[referral.Webhook]](),
 	"Delivery": answers[referral.Notice](), "DeliveryPage": answers[listPage[referral.Notice]](), "DeliveryTry": answers[referral.NoticeTry](),
 	"Service": answers[directory.View](), "ServicePage": answers[servicesPage](), "Code": answers[directory.Code](),
@@ -47,7 +48,8 @@ var goTypes = map[string]goType{
 	"Input": reads[referral.Input](), "Coded": reads[referral.Coded](), "Score": reads[referral.Score](), "Signpost": reads[referral.Signpost](),
 	"ActivityInput": reads[referral.ActivityInput](), "Plan": reads[referral.Plan](), "Outcome": reads[referral.Outcome](),
 	"NoteInput": reads[referral.NoteInput](), "AttachmentInput": reads[referral.AttachmentInput](), "SharingInput": reads[referral.SharingInput](), "ConsentInput": reads[referral.ConsentInput](),
-	"BulkInput": reads[bulkBody](), "BulkItem": reads[bulkItem](),
+	"FactsInput": reads[referral.FactsInput](),
+	"BulkInput":  reads[bulkBody](), "BulkItem": reads[bulkItem](),
 	"WebhookInput": reads[referral.WebhookInput](), "Rotation": reads[referral.Rotation](), "Nothing": reads[struct{}](),
 }
 

@@ -29,6 +29,7 @@ type Operations struct {
 	Activity      func(ctx context.Context, c referral.Call, id string) (*referral.ActivityView, error)
 	ActActivity   func(ctx context.Context, c referral.Call, id, action string, version int, in referral.Input) (*referral.ActivityView, error)
 	Update        func(ctx context.Context, c referral.Call, resourceType, id string, version int, root *fhir.Node) (*referral.Updated, error)
+	Inform        func(ctx context.Context, c referral.Call, in referral.FactsInput) (*referral.Informed, error)
 	Ledger        func(ctx context.Context, c referral.Call, q referral.LedgerQuery) (*referral.Ledger, error)
 	Refused       func(ctx context.Context, c referral.Call, interaction, entity string, err error) error
 	Accessed      func(ctx context.Context, c referral.Call, interaction, action, entity string) error
@@ -45,7 +46,7 @@ type Operations struct {
 func OperationsOf(s *referral.Service) Operations {
 	return Operations{
 		Submit: s.Submit, Processed: s.Processed, Revoke: s.Revoke, Read: s.Read, ReadVersion: s.ReadVersion, History: s.History, Search: s.Search,
-		Worklist: s.Worklist, View: s.View, Summary: s.Summary, Act: s.Act, AddNote: s.AddNote, AddAttachment: s.AddAttachment, SetSharing: s.SetSharing, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Refused: s.Refused, Accessed: s.Accessed,
+		Worklist: s.Worklist, View: s.View, Summary: s.Summary, Act: s.Act, AddNote: s.AddNote, AddAttachment: s.AddAttachment, SetSharing: s.SetSharing, Activities: s.Activities, Activity: s.Activity, ActActivity: s.ActActivity, Update: s.Update, Ledger: s.Ledger, Inform: s.Inform, Refused: s.Refused, Accessed: s.Accessed,
 		EventOperations: EventOperations{
 			Follow: s.Follow, CreateWebhook: s.CreateWebhook, Webhooks: s.Webhooks, Webhook: s.Webhook, ChangeWebhook: s.ChangeWebhook,
 			RemoveWebhook: s.RemoveWebhook, PauseWebhook: s.PauseWebhook, ResumeWebhook: s.ResumeWebhook, RotateSecret: s.RotateSecret,

@@ -101,6 +101,7 @@ func (g *gateway) table() []*route {
 		&route{method: http.MethodPost, path: referrals + "/:id/attachments", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: attach},
 		&route{method: http.MethodPost, path: referrals + "/:id/sharing", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, body: mediaJSON, handle: share},
 		&route{method: http.MethodGet, path: apiBase + "/ledger", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, handle: ledger},
+		&route{method: http.MethodPost, path: apiBase + "/facts", surface: surfaceAPI, resource: "Patient", letter: 'u', interactions: []string{"update"}, roles: []auth.Role{auth.RoleOperator}, body: mediaJSON, handle: facts},
 		&route{method: http.MethodGet, path: apiBase + "/activities", surface: surfaceAPI, resource: "Task", letter: 's', interactions: []string{"search-type"}, roles: owners, handle: activities},
 		&route{method: http.MethodGet, path: apiBase + "/activities/:id", surface: surfaceAPI, resource: "Task", letter: 'r', interactions: []string{"read"}, handle: activity},
 		&route{method: http.MethodPost, path: apiBase + "/activities/:id/actions/:action", surface: surfaceAPI, resource: "Task", letter: 'u', interactions: []string{"update"}, roles: owners, body: mediaJSON, handle: actActivity},

@@ -342,6 +342,32 @@ group main(source src : ReferralRequest, target tgt : ServiceRequest) {
 	}
 }
 
+// STU3's resources have no uuid: what uuid() gives there is a uri, also as text.
+func TestUUIDInSTU3(t *testing.T) {
+	text := `map "https://test.example/StructureMap/u" = "u"
+uses "http://hl7.org/fhir/StructureDefinition/Patient" alias Patient as source
+uses "http://hl7.org/fhir/3.0/StructureDefinition/Bundle" alias Bundle as target
+group main(source src : Patient, target tgt : Bundle) {
+  src -> uuid() as u, tgt.entry as e, e.fullUrl = append('urn:uuid:', u), e.resource = create('Patient') as p, p.id = u, tgt.type = 'collection' "entry";
+  src -> tgt.entry as e, e.resource = create('Bundle') as b, b.type = 'document' "inner";
+}`
+	set, err := Compile([]Source{{Name: "u.map", Text: text}}, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := set.Maps()[0].Transform(context.Background(), Input{Source: fhir.Types(fhir.R4).New("Patient"), Identity: "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := result.Target.All("entry")[0]
+	if id := entry.Text("resource", "id"); len(id) != 36 || entry.Text("fullUrl") != "urn:uuid:"+id {
+		t.Errorf("%s", fhir.Encode(result.Target))
+	}
+	if got := result.Target.All("entry")[1].Child("resource"); got.Text("type") != "document" || got.System() != fhir.Types(fhir.STU3) {
+		t.Errorf("a Bundle in a Bundle: %s", fhir.Encode(result.Target))
+	}
+}
+
 func TestTransformEndsWithItsContext(t *testing.T) {
 	set, err := Compile([]Source{{Name: "t.map", Text: header + "group main(source src : Patient, target tgt : Patient) { src then main(src, tgt) \"again\"; }"}}, Env{})
 	if err != nil {

@@ -88,7 +88,11 @@ func (c *compiler) transform(s *scope, t *target, to shape, d *targetDecl) (prod
 	case "evaluate":
 		return c.evaluate(s, d)
 	case "uuid":
-		return primitive("uuid", func(r *run, f int, ru *rule) (string, bool) { return r.uuid(ru), true })
+		name := "uuid"
+		if types.Type(name) == nil {
+			name = "uri" // what a uuid is one of; STU3's resources use no other
+		}
+		return primitive(name, func(r *run, f int, ru *rule) (string, bool) { return r.uuid(ru), true })
 	case "append":
 		parts := make([]textOf, len(d.params))
 		for i := range d.params {

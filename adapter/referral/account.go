@@ -20,6 +20,7 @@ type account struct {
 	recorded   []*fhir.Node // what the practice sent, with the request and later
 	level      string       // what may be told: SharingSummary or SharingFull
 	whole      bool         // for the service itself: everything
+	letter     bool         // what a letter says: also of messages, and at SharingCodes
 	at         time.Time
 }
 
@@ -78,6 +79,12 @@ func (a *account) tell() tale {
 	}
 	if a.record.BusinessStatus == "info-requested" {
 		t.question = asked(a.events)
+	}
+	if n := len(a.events); a.letter && n > 0 {
+		// what writes a letter and files nothing is a message
+		if h := (happened{Event: a.events[n-1]}); json.Unmarshal(h.Data, &h.in) == nil && !h.writes().files() {
+			t.kind, t.last = WriteMessage, h
+		}
 	}
 	return t
 }

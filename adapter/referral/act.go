@@ -127,6 +127,7 @@ type step struct {
 	activity  *Activity // of a move of a sub-Task: the sub-Task
 	actors    []Actor   // who the caller is for it
 	from      string    // its status before the move
+	history   []Event   // events with that of the move; nil before it is made
 	successor *Record   // the new referral that the move opens, nil when it opens none
 }
 

@@ -80,7 +80,8 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 		}
 	}
 	recorded := st.outcomeResources(known)
-	document, err := st.document(append(slices.Clone(st.events), event), content, known, withdrawn)
+	st.history = append(slices.Clone(st.events), event)
+	document, err := st.document(st.history, content, known, withdrawn)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,14 @@ func (in *intake) compose(ctx context.Context, content *fhir.Node) (*Change, *Re
 			return nil, nil, err
 		}
 	}
+	held := in.keepFacts(ctx)
+	if r := change.Referral; r != nil && in.request != nil { // it was made of what the message says
+		for _, at := range held {
+			if at.Patient == r.Patient {
+				r.Registered = strings.TrimPrefix(at.Practice, r.Organisation)
+			}
+		}
+	}
 	change.Registered = in.registrations(ctx) // references lead to the message itself, until they are linked
 	in.link(in.root, fhir.NewIndex(in.root))
 	if err := in.labelled(ctx, change); err != nil {

@@ -13,10 +13,11 @@ import (
 // the new practice, and the old practice gets nothing; where a death or a restriction
 // was learned, by one that knows it. Where the sharing level has changed, it is superseded
 // by one that is rendered at the level that holds now, or by none when that level keeps
-// all of it (R13).
+// all of it (R13); where another NHS number took the place of the person's, by one that names
+// that (R22). The person is looked up first where Config.Demographics is set.
 //
-// Errors: those of the store; conflict when the row was superseded in the meantime; those
-// of the conversion.
+// Errors: those of the store, and of Demographics, which make the delivery wait; conflict when
+// the row was superseded in the meantime; those of the conversion.
 func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	if d.Kind == KindResponse {
 		return true, nil // to whoever asked, and nothing in it hangs on these facts
@@ -24,6 +25,9 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	everything := Scope{Role: auth.RoleOperator}
 	r, err := s.Store.Referral(ctx, everything, d.Referral)
 	if err != nil {
+		return false, err
+	}
+	if err := s.known(ctx, r.Patient); err != nil {
 		return false, err
 	}
 	v, err := s.Store.Read(ctx, everything, "Patient", r.Patient)
@@ -49,8 +53,8 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	a := Audit{Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
 	change := &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}}
-	if now.Sharing != d.Facts.Sharing || next.Route != d.Route || next.Route == "mesh" { // whose messages name themselves
-		body, err := s.retold(ctx, d, outlet, next.ID, r, patient)
+	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
+		body, err := s.retold(ctx, d, outlet, next.ID, next.Recipient, r, patient)
 		if err != nil {
 			return false, err
 		}
@@ -64,7 +68,7 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 // retold renders what a delivery tells of at the sharing level that holds now: the Task as
 // it was after its move, and the versions of resources that the move made. It is nil when
 // the level keeps all of it.
-func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identity string, r *Record, patient *fhir.Node) ([]byte, error) {
+func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identity, recipient string, r *Record, patient *fhir.Node) ([]byte, error) {
 	scope := Scope{Role: auth.RoleOperator}
 	st := &step{s: s, scope: scope, before: r, after: r, patient: patient, move: writing(d.Move)}
 	if st.move.Writes != WriteRetraction && (r.Sharing == SharingNone || !sharesAtLeast(r.Sharing, st.move.Least)) {
@@ -120,7 +124,7 @@ func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identit
 	if err != nil {
 		return nil, err
 	}
-	rendered, err := st.rendered(ctx, outlet, identity, tree, content, resources, level)
+	rendered, err := st.rendered(ctx, outlet, identity, recipient, number, tree, content, resources, level)
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +188,7 @@ func factsOf(r *Record, patient *fhir.Node, resolve func(reference string) *fhir
 	}
 	f.Restricted = restricted(patient)
 	f.Deceased = deceased(patient)
+	f.Numbers = formerNumbers(patient)
 	return f
 }
 

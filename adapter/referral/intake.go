@@ -111,6 +111,9 @@ type item struct {
 	found       bool     // the resource existed before
 	current     *Version // the existing resource
 	made        bool     // not sent: made from what the message says
+
+	held   *Held      // of a Patient that is known: the origin of facts, nil when there are none
+	before *fhir.Node // and what that Patient is
 }
 
 func (it *item) reference() string { return it.node.ResourceType() + "/" + it.id }

@@ -15,6 +15,9 @@ const (
 	KindResponse  = "response"   // to whoever sent the referral, in its own dialect
 )
 
+// RouteMESH is the route of what goes over MESH.
+const RouteMESH = "mesh"
+
 // Outlet is one way in which what became of a referral goes out: the form of the message, and
 // how it travels.
 type Outlet struct {
@@ -24,6 +27,7 @@ type Outlet struct {
 	ContentType string           //
 	Map         *mapping.Dialect // reads the report; one with a second source gets the message that the referral came in
 	Profile     string           // canonical of the profile that the message is held to, "" for none
+	Mailbox     string           // MESH mailbox that it goes from, "" when there is none
 }
 
 // outlet is how a recipient is written to about a referral. Where no way is known, it is the

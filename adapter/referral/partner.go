@@ -296,6 +296,19 @@ func endpointName(system, value string) string {
 // none, referrals wait in a pool that nobody sees.
 func (p *Partners) Services() int { return len(p.practices) }
 
+// Writing lists the services that are affiliated with a practice which gets GP Connect
+// letters, sorted.
+func (p *Partners) Writing() []string {
+	var list []string
+	for practice, services := range p.services {
+		if e, ok := p.Endpoint(practice); ok && e.overMESH() {
+			list = append(list, services...)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // Clients lists the registered clients in the order of the Bundle.
 func (p *Partners) Clients() []Client { return slices.Clone(p.clients) }
 

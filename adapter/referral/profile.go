@@ -36,6 +36,15 @@ func Profiles() []string {
 	return []string{ProfileRequest, ProfileObservation, ProfilePatient, ProfileOrganization, ProfileReferral, ProfileTask, ProfileActivity, ProfileQuestion, ProfileOutcome}
 }
 
+// ProfileLetter is the canonical of the profile that a GP Connect message is held to, by the
+// name of its outlet.
+func ProfileLetter(outlet string) string { return canonical + "/StructureDefinition/sp-" + outlet }
+
+// Letters lists the canonicals of the profiles of letters, which are of STU3.
+func Letters() []string {
+	return []string{ProfileLetter(ConnectionDocument), ProfileLetter(ConnectionRecord)}
+}
+
 // emits holds what this program made to a profile of its own: "the Task", "the
 // write-back". What it made wrong is its own mistake or that of a map that was put in,
 // never the caller's, so that nothing is stored or sent.

@@ -173,6 +173,7 @@ type Facts struct {
 	Practice   string `json:"practice"`
 	Restricted bool   `json:"restricted,omitempty"`
 	Deceased   bool   `json:"deceased,omitempty"`
+	Numbers    int    `json:"numbers,omitempty"` // how many NHS numbers the person had before this one
 }
 
 // Attempt is one try to send a delivery, and what became of it.

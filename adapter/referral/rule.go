@@ -85,10 +85,10 @@ func (in *intake) nhsNumber(identifier *fhir.Node) {
 }
 
 // nhsNumberOf gives the NHS number of a Patient or a logical reference's identifiers,
-// "" when there is none.
+// "" when there is none. One that was replaced by another is marked as old, and is none.
 func nhsNumberOf(identifiers []*fhir.Node) string {
 	for _, i := range identifiers {
-		if i.Text("system") == SystemNHSNumber {
+		if i.Text("system") == SystemNHSNumber && i.Text("use") != "old" {
 			return i.Text("value")
 		}
 	}

@@ -44,6 +44,12 @@ type Config struct {
 	Rules    Rules         // the numbers of the life cycle
 	RetryFor time.Duration // how long a delivery is tried, default 72 h
 
+	// Demographics is where persons are looked up: those of open referrals every AskEvery, and
+	// just before each send. nil for nowhere.
+	Demographics Demographics
+	AskEvery     time.Duration // default 24 h
+	TrustFor     time.Duration // how long an answer holds while Demographics is away, default 0: what is to be sent waits
+
 	// Reachable says why subscribers may not be told at an address, nil when they may; nil
 	// allows every address.
 	Reachable func(url string) *issue.Error
@@ -70,6 +76,9 @@ func NewService(c Config) *Service {
 	c.Rules = c.Rules.withDefaults()
 	if c.RetryFor == 0 {
 		c.RetryFor = 72 * time.Hour
+	}
+	if c.AskEvery <= 0 {
+		c.AskEvery = 24 * time.Hour
 	}
 	return &Service{Config: c, trees: newTrees(), room: make(chan struct{}, 1)}
 }

@@ -63,6 +63,15 @@ type Store interface {
 	// it makes no new version.
 	See(ctx context.Context, list []Record) error
 
+	// Held gives what is known of the origin of facts about a Patient, and when the person was
+	// looked up; never nil. It knows no scope.
+	Held(ctx context.Context, patient string) (*Held, error)
+	// Asked notes when a person was looked up: Asked, Answered, ETag and Problem of h.
+	Asked(ctx context.Context, organisation string, h Held) error
+	// Unasked gives the ids of at most n Patients with an open referral who were not looked up
+	// since a time, the longest waiting first. It knows no scope.
+	Unasked(ctx context.Context, since time.Time, n int) ([]string, error)
+
 	// ActivitiesOf gives the sub-Tasks of referrals, the oldest first. It knows no scope.
 	ActivitiesOf(ctx context.Context, referrals ...string) ([]Activity, error)
 	// Activity gives one sub-Task that its provider or the owner of its referral may see.
@@ -118,6 +127,7 @@ type Change struct {
 	Cancels      []Cancellation // deliveries that become superseded
 	Timer        *Timer         // a timer of a referral that moves nothing, nil when none
 	Registered   []Registration // of Patients that changed; holds for all their referrals
+	Held         *Held          // of a Patient: Number 1 or the next after the one that was read, with Facts and Said; nil for no change
 }
 
 // Registration is where a Patient is registered.

@@ -1,10 +1,12 @@
 package referral
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
 
+	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
 )
@@ -29,12 +31,44 @@ func (in *intake) knownPatient(ctx context.Context, scope Scope, index *fhir.Ind
 	}
 	it.id, it.current, it.found = v.ID, v, true
 	it.number = v.Number + 1
-	if old, err := parse(v.Body); err != nil {
+	old, err := parse(v.Body)
+	if err != nil {
 		return err
-	} else if sameContent(old, it.node) && (restricted(old) || !restricted(in.root)) && in.practice(ctx, scope, index, old) == in.practice(ctx, scope, index, it.node) {
+	}
+	held, err := in.s.Store.Held(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	says, practice := it.node, in.practice(ctx, scope, index, it.node)
+	if it.before = old; len(held.Facts) > 0 || old.Child("link") != nil {
+		it.held, says = held, it.node.Clone()
+		if other := held.keep(says, old); len(other) > 0 {
+			in.notices = append(in.notices, issue.New(issue.Informational, "fact-held", "newer facts are known of the person, from the Personal Demographics Service or an operator; what the message says of these is kept and does not count: "+strings.Join(other, ", ")).
+				Graded(issue.SeverityInformation).At(it.node.Path()).On(it.node.Position()))
+		}
+		if held.holds(FactPractice) {
+			practice = in.practice(ctx, scope, index, old)
+		}
+	}
+	if sameContent(old, says) && (restricted(old) || !restricted(in.root)) && in.practice(ctx, scope, index, old) == practice {
 		it.number = 0
 	}
 	return nil
+}
+
+// person is the Patient the message is about as it is stored, nil when nothing is.
+func (in *intake) person() *fhir.Node {
+	for _, it := range in.items {
+		if it.id == in.patient && it.before != nil {
+			return it.before
+		}
+	}
+	return in.fetched["Patient/"+in.patient]
+}
+
+// everything is the scope of what the sender has.
+func (in *intake) everything() Scope {
+	return Scope{Role: auth.RoleRequester, Organisations: []string{in.sender}}
 }
 
 // practice is the registered practice that a Patient names, of the message or stored.
@@ -56,7 +90,18 @@ func (in *intake) patientByNumber(ctx context.Context, scope Scope, number strin
 	if err != nil || known == nil {
 		return nil, err
 	}
-	return in.s.Store.Read(ctx, scope, "Patient", known.Key.Hash)
+	v, err := in.s.Store.Read(ctx, scope, "Patient", known.Key.Hash)
+	if err != nil || !bytes.Contains(v.Body, []byte(`"replaced-by"`)) {
+		return v, err
+	}
+	n, err := v.content()
+	if err != nil {
+		return nil, err
+	}
+	if to := linked(n, "replaced-by"); len(to) > 0 { // one person, who was known by two numbers
+		return in.s.Store.Read(ctx, scope, "Patient", to[0])
+	}
+	return v, nil
 }
 
 // subject finds the Patient the message is about and, for what comes without a
@@ -146,15 +191,19 @@ func (in *intake) sameSubject(index *fhir.Index) {
 	if in.patient == "" {
 		return
 	}
-	number := ""
+	number, numbers := "", []string(nil) // the person's, and those from before with it
 	for _, it := range in.items {
 		if it.id == in.patient {
-			number = nhsNumberOf(it.node.All("identifier"))
+			number, numbers = nhsNumberOf(it.node.All("identifier")), everyNumber(it.node)
+			if it.before != nil {
+				numbers = append(numbers, everyNumber(it.before)...)
+			}
 		}
 	}
 	if n := in.fetched["Patient/"+in.patient]; n != nil && number == "" {
-		number = nhsNumberOf(n.All("identifier"))
+		number, numbers = nhsNumberOf(n.All("identifier")), everyNumber(n)
 	}
+	known := func(named string) bool { return named != "" && slices.Contains(numbers, named) }
 	for _, it := range in.items {
 		element := aboutPatient[it.node.ResourceType()]
 		if element == "" {
@@ -162,13 +211,13 @@ func (in *intake) sameSubject(index *fhir.Index) {
 		}
 		ref := it.node.Child(element)
 		named := nhsNumberOf(ref.All("identifier"))
-		same := number != "" && named == number
+		same := known(named)
 		if target := in.resolve(index, ref); target != nil {
 			same = in.fetched["Patient/"+in.patient] == target
 			for _, other := range in.items {
 				same = same || other.node == target && other.id == in.patient
 			}
-			same = same && (named == "" || number == "" || named == number)
+			same = same && (named == "" || number == "" || known(named))
 		}
 		if !same {
 			in.fault(ref, issue.BusinessRule, "subject", "this is about another person than the ServiceRequest; one message is about one Patient")
@@ -182,7 +231,7 @@ func (in *intake) sameSubject(index *fhir.Index) {
 				return
 			}
 			about := stored.Child(element)
-			if named := nhsNumberOf(about.All("identifier")); about.Text("reference") != "Patient/"+in.patient && (named == "" || named != number) {
+			if named := nhsNumberOf(about.All("identifier")); about.Text("reference") != "Patient/"+in.patient && !known(named) {
 				in.fault(literal, issue.BusinessRule, "subject", "this leads to what was sent about another person than the one of the ServiceRequest; one message is about one Patient").With("got %q", literal.Value)
 			}
 		})
@@ -221,7 +270,7 @@ func (in *intake) findPatient(ctx context.Context, scope Scope, index *fhir.Inde
 		return nil
 	}
 	for _, it := range in.items {
-		if it.node.ResourceType() == "Patient" && nhsNumberOf(it.node.All("identifier")) == number {
+		if it.node.ResourceType() == "Patient" && (slices.Contains(everyNumber(it.node), number) || it.before != nil && slices.Contains(everyNumber(it.before), number)) {
 			in.patient = it.id
 			return nil
 		}
@@ -254,9 +303,17 @@ func (in *intake) findPatient(ctx context.Context, scope Scope, index *fhir.Inde
 
 // join finds the open referral that resources without a ServiceRequest belong to.
 func (in *intake) join(ctx context.Context, scope Scope, lone []*item) error {
-	list, _, err := in.s.Store.Referrals(ctx, scope, Filter{Patient: in.patient, Open: Yes, Page: Page{Count: 20}})
-	if err != nil {
-		return err
+	people := []string{in.patient}
+	if n := in.person(); n != nil {
+		people = append(people, linked(n, "replaces")...) // known by another number when they were made
+	}
+	var list []Record
+	for _, id := range people {
+		found, _, err := in.s.Store.Referrals(ctx, scope, Filter{Patient: id, Open: Yes, Page: Page{Count: 20}})
+		if err != nil {
+			return err
+		}
+		list = append(list, found...)
 	}
 	named, at := "", lone[0].node
 	for _, it := range lone {

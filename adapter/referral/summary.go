@@ -20,6 +20,7 @@ var titles = map[WriteBack]string{
 	WritePlan:       "Social prescribing: plan agreed",
 	WriteOutcome:    "Social prescribing: outcome",
 	WriteCorrection: "Social prescribing: corrected outcome",
+	WriteMessage:    "Social prescribing: message to the practice",
 	WriteClosure:    "Social prescribing: ended without an outcome",
 	WriteRetraction: "Social prescribing: entered in error",
 }
@@ -255,6 +256,8 @@ func (a *account) summary() *summary.Summary {
 	case t.kind == WriteRetraction:
 		page.Requested = []string{"Disregard what was filed for this referral: it was entered in error."}
 		page.Lead = append(page.Lead, "This takes the place of every summary of this referral.")
+	case t.kind == WriteMessage:
+		page.Requested = t.asks()
 	case t.kind == WriteCorrection && t.replaced != nil:
 		page.Requested = t.outcome.in.Outcome.RequestedActions
 		page.Lead = append(page.Lead, "This replaces the summary of the outcome recorded on "+minute(t.replaced.At)+".")
@@ -263,11 +266,17 @@ func (a *account) summary() *summary.Summary {
 	case t.question != "":
 		page.Requested = []string{"Answer the question of the service: " + t.question}
 	}
+	if a.letter && !sharesAtLeast(a.level, SharingSummary) {
+		return a.coded(page, t)
+	}
 	add("Person", labelled("Name", p.Name), labelled("Date of birth", day(p.BirthDate)), labelled("NHS number", spaced(number)))
 	add("Referral", a.referral()...)
 	if t.kind == WriteRetraction {
 		add("Entered in error", append([]string{a.reason(t.last)}, a.filed(t)...)...)
 		return page
+	}
+	if t.kind == WriteMessage && t.last.Reason != "" {
+		add("Message", a.reason(t.last))
 	}
 	add("Outcome", a.result(t)...)
 	add("Needs", a.needs(t)...)
@@ -282,6 +291,7 @@ func (a *account) summary() *summary.Summary {
 		add("Notes", a.notes(t)...)
 	}
 	add("Withheld", a.withheld(t)...)
+	add("Not in this message", a.leftOut()...)
 	if t.kind == WriteCorrection && t.replaced != nil {
 		add("Correction", a.correction(t)...)
 	}
@@ -325,7 +335,7 @@ func (a *account) result(t tale) []string {
 	default:
 		lines = append(lines, s.display(SystemBusinessStatus, a.record.BusinessStatus)+", since "+dayOf(a.record.Since))
 	}
-	return lines
+	return append(lines, a.response()...)
 }
 
 // reason is why an event happened, in words.

@@ -89,14 +89,14 @@ func (st *step) retract(ctx context.Context, change *Change, task, content *fhir
 func (st *step) writeBack(ctx context.Context, change *Change, task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts, level levels) error {
 	r := st.after
 	id, outlet := st.s.Store.NewID(), st.s.outlet(r.Organisation, recipient)
-	rendered, err := st.rendered(ctx, outlet, id, task, content, resources, level)
+	rendered, err := st.rendered(ctx, outlet, id, recipient, r.Version, task, content, resources, level)
 	if err != nil {
 		return err
 	}
 	if err := storable(rendered); err != nil {
 		return err
 	}
-	facts.Task = r.Version
+	facts.Task, facts.Numbers = r.Version, formerNumbers(st.patient)
 	change.Deliveries = append(change.Deliveries, Delivery{
 		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: outlet.Kind, Route: outlet.Route,
 		ContentType: outlet.ContentType, Body: fhir.Encode(rendered), Facts: facts, State: DeliveryQueued,
@@ -105,9 +105,13 @@ func (st *step) writeBack(ctx context.Context, change *Change, task, content *fh
 	return nil
 }
 
-// rendered is what a write-back says; identity makes its ids.
-func (st *step) rendered(ctx context.Context, outlet Outlet, identity string, task, content *fhir.Node, resources []*outcomeResource, level levels) (*fhir.Node, error) {
+// rendered is what a write-back says to a recipient of a version of the Task; identity makes
+// its ids.
+func (st *step) rendered(ctx context.Context, outlet Outlet, identity, recipient string, number int, task, content *fhir.Node, resources []*outcomeResource, level levels) (*fhir.Node, error) {
 	source, err := st.report(ctx, task, content, resources, level)
+	if err == nil && outlet.letter() {
+		source, err = st.letter(ctx, source, outlet, identity, recipient, number, content, level)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +173,11 @@ func (st *step) report(ctx context.Context, task, content *fhir.Node, recorded [
 	add(shared)
 	for _, entry := range content.All("entry") {
 		if n := entry.Child("resource"); n.ResourceType() == "Patient" && n.Text("id") == r.Patient {
-			add(n.Clone())
+			n = n.Clone()
+			if formerNumbers(st.patient) > 0 {
+				renumber(n, st.patient, false)
+			}
+			add(n)
 		}
 	}
 	original, err := st.s.Store.Read(ctx, Scope{Role: auth.RoleRequester, Organisations: []string{r.Organisation}}, "ServiceRequest", r.ServiceRequest)
@@ -210,6 +218,7 @@ func (st *step) report(ctx context.Context, task, content *fhir.Node, recorded [
 			ref.Remove("reference") // of an extension, which the map copies whole; its identifier holds there too
 		}
 	})
+	survive(b, st.patient)
 	return parse(fhir.Encode(b))
 }
 

@@ -25,6 +25,8 @@ type prepared struct {
 	cancels      []referral.Cancellation
 	timer        *referral.Timer
 	registered   []referral.Registration
+	held         *referral.Held // and as text
+	holding      string
 	endangers    bool
 	activities   []referral.Activity // new states of sub-Tasks that exist
 	rows         batch
@@ -74,6 +76,13 @@ func prepare(c *referral.Change, keys *DataKeys) (*prepared, error) {
 	}
 	if err := p.prepareDeliveries(c); err != nil {
 		return nil, err
+	}
+	if p.held != nil {
+		text, err := json.Marshal(holding{p.held.Facts, p.held.Said})
+		if err != nil {
+			return nil, issue.New(issue.Exception, "store-change", "the origin of facts cannot be written").Because(err)
+		}
+		p.holding = string(text)
 	}
 	return p, keys.seal(&p.rows)
 }
@@ -184,7 +193,7 @@ func (p *prepared) prepareVersions(c *referral.Change) error {
 }
 
 func (p *prepared) prepareReferral(c *referral.Change, message string) error {
-	p.cancels, p.timer, p.registered, p.endangers = c.Cancels, c.Timer, c.Registered, c.Endangers
+	p.cancels, p.timer, p.registered, p.endangers, p.held = c.Cancels, c.Timer, c.Registered, c.Endangers, c.Held
 	for i, r := range []*referral.Record{c.Referral, c.Successor} {
 		switch {
 		case r == nil:

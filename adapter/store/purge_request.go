@@ -293,5 +293,10 @@ func (b *purgeBatch) person(ctx context.Context, id, owner string) error {
 	if err := b.resources(ctx, map[string]string{"": owner}, where, args...); err != nil {
 		return err
 	}
+	if b.apply {
+		if _, err := b.tx.exec(ctx, "DELETE FROM person WHERE patient = ?", id); err != nil {
+			return err
+		}
+	}
 	return b.about(ctx, id)
 }

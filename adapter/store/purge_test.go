@@ -136,7 +136,7 @@ func sums(t *testing.T, url string) string {
 	db := planning(t, url)
 	defer db.Close()
 	var out strings.Builder
-	for _, table := range []string{"message", "response", "key", "resource", "term", "referral", "content", "need", "event", "audit", "delivery", "attempt", "activity", "gone", "hold", "feed", "waiting"} {
+	for _, table := range []string{"message", "response", "key", "resource", "term", "referral", "content", "need", "event", "audit", "delivery", "attempt", "activity", "gone", "hold", "feed", "waiting", "person"} {
 		rows, err := db.Query("SELECT * FROM " + table)
 		if err != nil {
 			t.Fatal(err)

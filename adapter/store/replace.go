@@ -65,6 +65,7 @@ func (g *group) replace(c *prepared) {
 		}
 		g.changes = append(g.changes, statement{text: updateRegistered, args: []any{practice, r.Patient, c.organisation, practice}})
 	}
+	g.hold(c)
 	g.takePlaces(c)
 }
 

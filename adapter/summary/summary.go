@@ -26,8 +26,8 @@ type Section struct {
 	Lines   []string
 }
 
-// requestedHeading begins every document.
-const requestedHeading = "Requested actions of the practice"
+// RequestedHeading begins every document.
+const RequestedHeading = "Requested actions of the practice"
 
 // NoActions is said where the practice is asked for nothing.
 const NoActions = "None. No actions are requested of the practice."
@@ -80,7 +80,7 @@ func (s *Summary) blocks() []block {
 	if len(requested) == 0 {
 		requested = []string{NoActions}
 	}
-	for _, section := range append([]Section{{requestedHeading, requested}}, s.Sections...) {
+	for _, section := range append([]Section{{RequestedHeading, requested}}, s.Sections...) {
 		if len(section.Lines) > 0 {
 			add(roleHeading, section.Heading)
 		}
