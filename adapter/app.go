@@ -289,17 +289,20 @@ func loadPartners(file string) (*referral.Partners, error) {
 	return partners, nil
 }
 
-// newWorker makes the delivery worker with its one route.
+// newWorker makes the delivery worker with its routes.
 func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh func(context.Context, referral.Delivery) (bool, error)) (*delivery.Worker, error) {
 	route := &delivery.FHIR{PlainHTTP: a.config.PlainPartners, Endpoint: func(ods string) (delivery.Endpoint, bool) {
 		e, ok := a.partners.Endpoint(ods)
 		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
 	}}
+	bars := &delivery.BaRS{PlainHTTP: a.config.PlainPartners, Endpoint: a.barsEndpoint, Version: a.config.BarsAnswerVersion,
+		Software: delivery.Software{System: productSystem, Value: "spadapter", Name: "spadapter", Version: version()}}
 	if a.authority.signer != nil {
 		route.Token = newTokens(a.authority.signer).get
+		bars.Token = route.Token
 	}
 	return delivery.New(delivery.Config{
-		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
+		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route, "bars": bars}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
 		Observe: observe, Drain: a.config.DrainFor,
 	})
 }

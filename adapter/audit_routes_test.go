@@ -155,6 +155,13 @@ func (r *rounds) request(method, route string) (path, body string, headers []str
 		return path, "_count=2", append(headers, "Content-Type", "application/x-www-form-urlencoded")
 	case route == "/fhir/R4" || route == "/fhir/R4/":
 		return path, string(someone(practiceA).message()), headers
+	case strings.HasPrefix(route, "/fhir/STU3"):
+		s := someone(practiceA)
+		record := record{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
+		if strings.HasSuffix(route, "/ReferralRequest") {
+			return path, record.alone(), headers
+		}
+		return path, string(record.body()), headers
 	case operation == "$validate":
 		if kind == "" {
 			kind = "Basic"

@@ -65,6 +65,9 @@ type Config struct {
 	DrainFor      time.Duration `help:"How long a stopping server waits for requests and deliveries under way." env:"ADAPTER_DRAIN_FOR" name:"drain-for" default:"20s"`
 	PlainPartners bool          `help:"Allow http to partners on other machines: for test networks only." env:"ADAPTER_PLAIN_PARTNERS" name:"plain-partners"`
 
+	BarsAnswerVersion string `help:"Version of BaRS to speak to a receiver whose Endpoint names none in payloadMimeType." env:"ADAPTER_BARS_ANSWER_VERSION" name:"bars-answer-version" default:"1.1.0"`
+	BarsDidNotAttend  bool   `help:"Tell whoever sent a referral by BaRS when the person did not attend." env:"ADAPTER_BARS_DID_NOT_ATTEND" name:"bars-did-not-attend"`
+
 	EventsFor          time.Duration `help:"How long events are kept for those who follow them." env:"ADAPTER_EVENTS_FOR" name:"events-for" default:"2160h"`
 	SubscriberNetworks []string      `help:"Networks, such as 127.0.0.0/8, in which webhooks and Subscriptions may be told besides the public internet; http is allowed to loopback addresses in them." env:"ADAPTER_SUBSCRIBER_NETWORKS" name:"subscriber-networks"`
 
@@ -199,7 +202,8 @@ func (c *Config) scheme() string {
 // rules are the numbers of the life cycle; what is not set has its default there.
 func (c *Config) rules() referral.Rules {
 	r := referral.Rules{MinAttempts: c.MinAttempts, TriageDays: c.TriageDays, AnswerDays: c.AnswerDays, ContactDays: c.ContactDays,
-		SupportDays: c.SupportDays, ConfirmDays: c.ConfirmDays, NudgeDays: c.NudgeDays, DeclineDays: c.DeclineDays, ReopenFor: c.ReopenFor}
+		SupportDays: c.SupportDays, ConfirmDays: c.ConfirmDays, NudgeDays: c.NudgeDays, DeclineDays: c.DeclineDays, ReopenFor: c.ReopenFor,
+		TellAbsence: c.BarsDidNotAttend}
 	r.Closed, _ = c.closed() // complete has read them
 	if r.ConfirmDays < 0 {
 		r.ConfirmDays, r.NoAutoCancel = 0, true

@@ -56,7 +56,8 @@ func caseTargets(t testing.TB, a *artefacts, dialect string) map[string]*fhir.No
 // program makes, and whatever goes out claims nothing that is not so.
 func TestWhatTheMapsMakeFits(t *testing.T) {
 	a := shipped(t)
-	for dialect, profile := range map[string]string{intakeDialect: referral.ProfileReferral, outletPrefix + usualDialect: referral.ProfileOutcome} {
+	for dialect, profile := range map[string]string{intakeDialect: referral.ProfileReferral, outletPrefix + usualDialect: referral.ProfileOutcome,
+		outletPrefix + referral.ConnectionBaRS: referral.ProfileBaRSResponse} {
 		targets := caseTargets(t, a, dialect)
 		if len(targets) < 3 {
 			t.Errorf("%s: %d cases have a target", dialect, len(targets))

@@ -114,6 +114,8 @@ type adapter struct {
 	child *exec.Cmd
 	ended chan error
 	stop  func() // asks the part of this process to end
+
+	service *referral.Service // of the part of this process
 }
 
 // start starts the program as a child process and returns once it serves.
@@ -238,7 +240,7 @@ func (w *world) run(log *slog.Logger) *adapter {
 		stop()
 		w.t.Fatal(err)
 	}
-	a := &adapter{w: w, url: running.url, ended: make(chan error, 1)}
+	a := &adapter{w: w, url: running.url, ended: make(chan error, 1), service: running.service}
 	if running.spine != nil {
 		scheme := map[bool]string{true: "https", false: "http"}[c.gpConnectTLS().on()]
 		a.spine = scheme + "://" + running.spine.listener.Addr().String()

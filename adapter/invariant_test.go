@@ -171,6 +171,28 @@ var plants = []struct {
 	{"sp-question-status", referral.ProfileQuestion, set("status", "in-progress")},
 	{"sp-question-reason", referral.ProfileQuestion, func(o object) { o["status"] = "cancelled"; delete(o, "output") }},
 	{"sp-question-answer", referral.ProfileQuestion, set("output", nil)},
+	{"sp-bars-reference", referral.ProfileBaRSResponse, in("ServiceRequest", set("basedOn", jsonOf(`[{"reference":"CarePlan/1"}]`)))},
+	{"sp-bars-instant", referral.ProfileBaRSResponse, in("Patient", func(r object) { at(r, "meta")["lastUpdated"] = "2026-03-02T09:30:01Z" })},
+	{"sp-bars-claim", referral.ProfileBaRSResponse, in("Patient", func(r object) { delete(at(r, "meta"), "profile") })},
+	{"sp-bars-header-first", referral.ProfileBaRSResponse, func(b object) { slices.Reverse(b["entry"].([]any)) }},
+	{"sp-bars-focus", referral.ProfileBaRSResponse, in("MessageHeader", func(r object) { at(r, "focus")["reference"] = at(r, "sender")["reference"] })},
+	{"sp-bars-parties", referral.ProfileBaRSResponse, in("MessageHeader", func(r object) { at(r, "sender")["reference"] = at(r, "focus")["reference"] })},
+	{"sp-bars-agree", referral.ProfileBaRSResponse, in("ServiceRequest", set("status", "completed"))},
+	{"sp-bars-professionals", referral.ProfileBaRSResponse, func(b object) {
+		b["entry"] = slices.DeleteFunc(b["entry"].([]any), func(e any) bool { return at(e, "resource")["resourceType"] == "Practitioner" })
+	}},
+	{"sp-bars-full-url", referral.ProfileBaRSResponse, func(b object) {
+		at(entriesOf(b, "HealthcareService")[0])["fullUrl"] = "https://adapter.example/HealthcareService/1"
+	}},
+	{"sp-bars-endpoint", referral.ProfileBaRSResponse, in("MessageHeader", func(r object) { at(r, "destination")["endpoint"] = "https://gp.example/fhir" })},
+	{"sp-bars-reason", referral.ProfileBaRSResponse, func(b object) {
+		for _, e := range entriesOf(b, "Encounter") {
+			if r := at(e, "resource"); r["status"] == "cancelled" {
+				delete(r, "reasonCode")
+			}
+		}
+	}},
+	{"sp-bars-codes", referral.ProfileBaRSResponse, in("Encounter", set("reasonCode", jsonOf(`[{"text":"She said no"}]`)))},
 	{"sp-outcome-full-url", referral.ProfileOutcome, func(b object) {
 		at(entriesOf(b, "Task")[0])["fullUrl"] = "https://adapter.example/fhir/R4/Task/1"
 	}},

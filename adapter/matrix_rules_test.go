@@ -12,13 +12,13 @@ import (
 
 // open reports whether a route needs no token.
 func open(r gateway.Route) bool {
-	return slices.Contains([]string{"/fhir/R4/metadata", "/fhir/R4/.well-known/smart-configuration", "/oauth2/token", "/jwks.json", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}, r.Path) || strings.HasPrefix(r.Path, "/docs/")
+	return slices.Contains([]string{"/fhir/R4/metadata", "/fhir/R4/.well-known/smart-configuration", "/fhir/STU3/metadata", "/oauth2/token", "/jwks.json", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}, r.Path) || strings.HasPrefix(r.Path, "/docs/")
 }
 
 // unscoped reports whether a route needs no scope of its own.
 func unscoped(r gateway.Route) bool {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/fhir/R4/"), "/")
-	return r.Path == "/fhir/R4" || r.Path == "/fhir/R4/" || strings.Contains(r.Path, "$") && !strings.Contains(r.Path, "/:id/$validate") && kind != "Subscription" ||
+	return r.Path == "/fhir/STU3" || r.Path == "/fhir/STU3/" || r.Path == "/fhir/R4" || r.Path == "/fhir/R4/" || strings.Contains(r.Path, "$") && !strings.Contains(r.Path, "/:id/$validate") && kind != "Subscription" ||
 		slices.Contains([]string{"StructureMap", "ConceptMap", "ValueSet", "CodeSystem", "OperationDefinition", "MessageDefinition"}, kind)
 }
 
@@ -66,6 +66,11 @@ var routeRules = map[string]func(m *matrix, kind, path string) []ask{
 	"POST /fhir/R4/$process-message": refusedMessages,
 	"POST /fhir/R4":                  refusedTransactions,
 	"POST /fhir/R4/":                 refusedTransactions,
+
+	"GET /fhir/STU3/metadata":         func(_ *matrix, _, path string) []ask { return gets(path, "", "_format=xml") },
+	"POST /fhir/STU3":                 refusedRecords,
+	"POST /fhir/STU3/":                refusedRecords,
+	"POST /fhir/STU3/ReferralRequest": refusedReferrals,
 
 	// a caller's own refusals name what it asked for, so that entity is not asked here
 	"GET /fhir/R4/AuditEvent": func(_ *matrix, _, path string) []ask {
@@ -485,6 +490,26 @@ func refusedTransactions(_ *matrix, _, path string) (list []ask) {
 		}
 	}
 	return list
+}
+
+// refusedRecords are Bundles of FHIR STU3 that refer to what the caller has not.
+func refusedRecords(_ *matrix, _, path string) (list []ask) {
+	for _, subject := range []string{`{"reference":"Patient/{Patient}"}`, `{"reference":"` + publicURL + `/fhir/R4/Patient/{Patient}"}`, `{"identifier":{"system":"` + referral.SystemNHSNumber + `","value":"{nhs}"},"reference":"Patient/{Patient}"}`} {
+		one := `{"resourceType":"ReferralRequest","status":"unknown","intent":"order","subject":` + subject + `,"basedOn":[{"reference":"ReferralRequest/{ServiceRequest}"}],"reasonCode":[{"coding":[` + readReferral + `]}]}`
+		for _, headers := range [][]string{nil, {"X-Request-ID", "{word}-request"}, {"Idempotency-Key", "{word}-key"}} {
+			list = append(list, ask{method: http.MethodPost, path: path, headers: headers, body: `{"resourceType":"Bundle","type":"collection","entry":[{"resource":` + one + `}]}`})
+		}
+		list = append(list, ask{method: http.MethodPost, path: path + "?identifier={identifier}", body: `{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"List"}},{"resource":` + one + `}]}`})
+	}
+	return append(list, ask{method: http.MethodPost, path: path, body: "{"})
+}
+
+// refusedReferrals are the same as single referrals.
+func refusedReferrals(_ *matrix, _, path string) []ask {
+	return []ask{
+		{method: http.MethodPost, path: path, body: `{"resourceType":"ReferralRequest","status":"unknown","intent":"order","subject":{"reference":"Patient/{Patient}"},"reasonCode":[{"coding":[` + readReferral + `]}]}`},
+		{method: http.MethodPost, path: path, body: `{"resourceType":"ReferralRequest","id":"{ServiceRequest}","nonsense":1}`},
+	}
 }
 
 func byNumberMember(number string) string {

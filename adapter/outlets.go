@@ -64,5 +64,6 @@ func (o outlets) toSender(organisation, dialect string) (referral.Outlet, bool) 
 		return referral.Outlet{}, false
 	}
 	d := o.library.Dialect(organisation, outletPrefix+dialect)
-	return referral.Outlet{Name: dialect, Kind: referral.KindResponse, Route: "bars", ContentType: "application/fhir+json; charset=utf-8", Map: d}, d != nil
+	return referral.Outlet{Name: dialect, Kind: referral.KindResponse, Route: "bars", ContentType: "application/fhir+json",
+		Map: d, Profile: referral.ProfileBaRSResponse}, d != nil
 }

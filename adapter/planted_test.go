@@ -49,6 +49,9 @@ func examples(t testing.TB, a *artefacts) map[string][]example {
 			}
 		}
 	}
+	for _, target := range caseTargets(t, a, outletPrefix+referral.ConnectionBaRS) {
+		out[referral.ProfileBaRSResponse] = append(out[referral.ProfileBaRSResponse], example{fhir.Encode(target), held(referral.ProfileBaRSResponse)})
+	}
 	for profile, text := range rare {
 		out[profile] = append(out[profile], example{[]byte(text), held(profile)})
 	}
@@ -173,6 +176,8 @@ func from(id string) string {
 		return "https://spadapter.example/fhir/StructureDefinition/" + id
 	case id == "sp-need" || id == "sp-referral-bundle":
 		return referral.ProfileReferral
+	case strings.HasPrefix(id, "sp-bars-"):
+		return referral.ProfileBaRSResponse
 	case strings.HasPrefix(id, "sp-"):
 		return referral.ProfileOutcome
 	}

@@ -14,5 +14,5 @@ import "embed"
 
 // FS holds every dialect folder.
 //
-//go:embed base bars-to-ukcore-r4 ukcore-r4-to-referral outcome-to-ukcore-r4 outcome-to-gpconnect-document outcome-to-gpconnect-record
+//go:embed base bars-to-ukcore-r4 gpconnect-stu3-to-ukcore-r4 ukcore-r4-to-referral outcome-to-ukcore-r4 outcome-to-bars outcome-to-gpconnect-document outcome-to-gpconnect-record
 var FS embed.FS

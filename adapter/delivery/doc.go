@@ -15,7 +15,8 @@
 // X-Request-ID, so that the receiver can tell. Retries last 72 hours; then the row is
 // dead, and says so in the log, in the row and in every attempt before.
 //
-// FHIR brings write-backs to the records of patients, Hook tells webhooks and FHIR
+// FHIR brings write-backs to the records of patients, BaRS answers messages in their own
+// dialect, Hook tells webhooks and FHIR
 // Subscriptions of events; each has a queue and a Worker of its own.
 //
 // The package has no way to change a referral. A failure of transport is an attempt

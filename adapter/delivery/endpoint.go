@@ -15,6 +15,7 @@ type Endpoint struct {
 	TokenURL string // token endpoint for private_key_jwt, "" when no token is demanded
 	ClientID string // our client id there
 	Scope    string // scopes to ask for, separated by a blank; "" for what the server gives
+	Version  string // of BaRS, that the endpoint answers in; "" for the usual one
 }
 
 // target checks the address of e. plain allows http to any host; otherwise http is for

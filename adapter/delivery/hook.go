@@ -127,7 +127,7 @@ func (h *Hook) post(ctx context.Context, d referral.Delivery, post *referral.Pos
 		return Receipt{}, hookNetwork(ctx, err)
 	}
 	defer resp.Body.Close()
-	r := Receipt{Status: resp.StatusCode, RetryAfter: (&FHIR{Now: h.Now}).retryAfter(resp.Header)}
+	r := Receipt{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, h.Now)}
 	// whatever the body is: the status has said it
 	enough := time.AfterFunc(hookBody, cancel)
 	_, _ = io.CopyN(io.Discard, resp.Body, hookAnswer)

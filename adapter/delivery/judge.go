@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -176,30 +175,4 @@ func location(told *fhir.Node) string {
 		}
 	}
 	return ""
-}
-
-// retryAfter reads the header: seconds, or a date seen from the answer's own Date, so
-// that the partner's clock need not agree with ours. 0 when absent, past or unreadable.
-// Source: RFC 9110 section 10.2.3.
-func (f *FHIR) retryAfter(h http.Header) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	date, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(h.Get("Date"))
-	switch {
-	case err == nil:
-	case f.Now != nil:
-		now = f.Now()
-	default:
-		now = time.Now()
-	}
-	return max(0, date.Sub(now))
 }

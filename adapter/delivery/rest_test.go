@@ -335,19 +335,19 @@ func TestFHIRRefusesUnsafeAddresses(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	f := &FHIR{Now: func() time.Time { return now }}
+	clock := func() time.Time { return now }
 	for value, want := range map[string]time.Duration{
 		"": 0, "120": 2 * time.Minute, " 5 ": 5 * time.Second, "-5": 0, "soon": 0, "1.5": 0,
 		"Sun, 01 Mar 2026 12:10:00 GMT": 10 * time.Minute, "Sun, 01 Mar 2026 11:00:00 GMT": 0,
 		"99999999999999999999": 0,
 	} {
-		if got := f.retryAfter(http.Header{"Retry-After": {value}}); got != want {
+		if got := retryAfter(http.Header{"Retry-After": {value}}, clock); got != want {
 			t.Errorf("%q gave %s, want %s", value, got, want)
 		}
 	}
 	// the partner's clock is a day ahead: its own Date is what counts
 	h := http.Header{"Retry-After": {"Mon, 02 Mar 2026 12:01:00 GMT"}, "Date": {"Mon, 02 Mar 2026 12:00:00 GMT"}}
-	if got := f.retryAfter(h); got != time.Minute {
+	if got := retryAfter(h, clock); got != time.Minute {
 		t.Errorf("got %s, want a minute", got)
 	}
 	r, _ := partner(t, answer(429, "", "Retry-After", "7")).Send(t.Context(), row)

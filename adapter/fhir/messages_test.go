@@ -182,7 +182,7 @@ func TestMessages(t *testing.T) {
 		t.Errorf("the words differ from %s; run with -update and read them:\n%s", golden, got)
 	}
 	for _, rule := range rulesInSource(t) {
-		if !said[rule] {
+		if !said[rule] && rule != "more-repairs" { // of Repair, which TestManyRepairs has
 			t.Errorf("no body here makes rule %s speak", rule)
 		}
 	}

@@ -50,19 +50,24 @@ type Node struct {
 	// order, and -1 in a tree that was built. It serves as an index for marks.
 	Order int32
 
+	// place is 1 and the index of the node in the sender's array, where one of that array was
+	// taken out of the tree; 0 otherwise.
+	place int32
+
 	resourceType string // as written, kept when Type is nil
 	doc          *document
 }
 
 // document is what the nodes of one parsed tree share.
 type document struct {
-	system *System
-	source string
-	nodes  int32
-	end    int32   // where the text of the root ends
-	xml    bool    // source is XML, not JSON
-	limits Limits  // it was read with
-	faults []fault // what the parser met and Check reports
+	system   *System
+	source   string
+	nodes    int32
+	end      int32   // where the text of the root ends
+	xml      bool    // source is XML, not JSON
+	limits   Limits  // it was read with
+	faults   []fault // what the parser met and Check reports
+	repaired bool    // Repair was here
 
 	marking sync.Once
 	marks   []mark // one for every markEvery bytes of source, made when a position is asked for
@@ -227,6 +232,9 @@ func (n *Node) Path() string {
 // index is the position of n among its siblings of the same name. In a parsed tree
 // these stand together, and all siblings in their Order.
 func (n *Node) index() int {
+	if n.place > 0 {
+		return int(n.place) - 1
+	}
 	siblings := n.Parent.Children
 	if n.Order >= 0 {
 		at := sort.Search(len(siblings), func(i int) bool { return siblings[i].Order >= n.Order })

@@ -63,18 +63,26 @@ func Read(system *System, body []byte, limits Limits) (*Node, error) {
 
 // Reread reads n, a resource, once more from the text that its tree was parsed from, in
 // the format and limits of then and with the types of system. It becomes the root of a
-// tree of its own, whose elements keep their lines and columns. Errors: those of Parse;
+// tree of its own, whose elements keep their lines and columns. What Repair
+// mended is mended again. Errors: those of Parse;
 // exception for a node that was not parsed.
 func (n *Node) Reread(system *System) (*Node, error) {
 	if n.doc == nil || n.Order < 0 {
 		return nil, issue.New(issue.Exception, "reread", "only a resource that was parsed can be read again")
 	}
 	doc := &document{system: system, source: n.doc.source, limits: n.doc.limits, xml: n.doc.xml}
+	var again *Node
+	var err error
 	if doc.xml {
-		return newXMLParser(doc).document(int(n.start))
+		again, err = newXMLParser(doc).document(int(n.start))
+	} else {
+		p := &parser{doc: doc, src: doc.source, limits: doc.limits, pos: int(n.start)}
+		again, err = p.alone()
 	}
-	p := &parser{doc: doc, src: doc.source, limits: doc.limits, pos: int(n.start)}
-	return p.alone()
+	if err == nil && n.doc.repaired {
+		Repair(again)
+	}
+	return again, err
 }
 
 // Source is the text that the root of a parsed tree was read from, without what stands

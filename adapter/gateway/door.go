@@ -37,7 +37,7 @@ type Proxy struct {
 // beyond reports whether the door does not lead to the route: there is nothing at its address,
 // whoever asks.
 func (x *exchange) beyond() bool {
-	return x.door.FHIR && (x.route.surface != surfaceFHIR || x.route.operation != nil)
+	return x.door.FHIR && (x.route.surface != surfaceFHIR && x.route.surface != surfaceSTU3 || x.route.operation != nil)
 }
 
 type doorKey struct{}

@@ -63,12 +63,14 @@ func (g *gateway) serveMissing(handle func(*exchange) error) gin.HandlerFunc {
 	row := func(s surface) gin.HandlerFunc {
 		return g.serve(&route{surface: s, interactions: []string{""}, open: true, handle: handle})
 	}
-	fhirHandler, apiHandler, plainHandler := row(surfaceFHIR), row(surfaceAPI), row(surfacePlain)
+	fhirHandler, stu3Handler, apiHandler, plainHandler := row(surfaceFHIR), row(surfaceSTU3), row(surfaceAPI), row(surfacePlain)
 	barsHandler := g.serve(&route{surface: surfaceFHIR, interactions: []string{""}, open: true, bars: true, handle: handle})
 	return func(c *gin.Context) {
 		switch path := c.Request.URL.Path; {
 		case path == barsPath && g.BaRS != nil:
 			barsHandler(c)
+		case path == stu3Base || strings.HasPrefix(path, stu3Base+"/"):
+			stu3Handler(c)
 		case path == "/fhir" || strings.HasPrefix(path, "/fhir/"):
 			fhirHandler(c)
 		case path == "/api" || strings.HasPrefix(path, "/api/"):
@@ -104,7 +106,7 @@ func (x *exchange) steps() error {
 		x.call.Address = x.address()
 		x.foreign()
 	}
-	if x.route.surface == surfaceFHIR || x.route.surface == surfaceAPI {
+	if x.route.surface == surfaceFHIR || x.route.surface == surfaceSTU3 || x.route.surface == surfaceAPI {
 		x.negotiate()
 	}
 	if !known {
@@ -187,7 +189,10 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 
 func unknownPath(x *exchange) error {
 	details := "there is nothing at this address"
-	if x.route.surface == surfaceFHIR {
+	switch x.route.surface {
+	case surfaceSTU3:
+		details = "there is nothing at this address; " + stu3Base + " takes a Bundle, and " + stu3Base + "/ReferralRequest one referral"
+	case surfaceFHIR:
 		details = "there is nothing at this address; " + fhirBase + "/metadata lists the resource types, and their names are case-sensitive"
 	}
 	return issue.New(issue.NotFound, "unknown-path", details)

@@ -77,22 +77,23 @@ type Config struct {
 // gateway is a Config with its defaults, and what is made once at start-up.
 type gateway struct {
 	Config
-	overTLS   bool   // BaseURL is https
-	base      string // BaseURL + "/fhir/R4/"
-	front     *Door  // for whom no other was opened
-	metrics   *metrics
-	scrape    http.Handler // GET /metrics
-	statement *fhir.Node   // the CapabilityStatement
-	routes    []*route
-	engine    *gin.Engine
-	anonymous *rate.Limiter      // for the records of refusals without principal
-	rates     *rates[string]     // by client id
-	addresses *rates[netip.Addr] // of who has no valid token
-	proven    *proven
-	turns     *turns
-	admission *admission
-	followers *followers
-	maps      sync.Map // *mapping.Map → its StructureMap, made when first asked for
+	overTLS        bool   // BaseURL is https
+	base           string // BaseURL + "/fhir/R4/"
+	front          *Door  // for whom no other was opened
+	metrics        *metrics
+	scrape         http.Handler // GET /metrics
+	statement      *fhir.Node   // the CapabilityStatement
+	routes         []*route
+	olderStatement *fhir.Node // the CapabilityStatement of FHIR STU3
+	engine         *gin.Engine
+	anonymous      *rate.Limiter      // for the records of refusals without principal
+	rates          *rates[string]     // by client id
+	addresses      *rates[netip.Addr] // of who has no valid token
+	proven         *proven
+	turns          *turns
+	admission      *admission
+	followers      *followers
+	maps           sync.Map // *mapping.Map → its StructureMap, made when first asked for
 }
 
 // New makes the handler. It is safe for concurrent use, and keeps nothing
@@ -115,6 +116,7 @@ func New(config Config) http.Handler {
 	g.scrape = promhttp.HandlerFor(g.Gatherer, scrapeOptions)
 	g.routes = g.table()
 	g.statement = g.capabilities()
+	g.olderStatement = g.stu3Capabilities()
 
 	gin.SetMode(gin.ReleaseMode)
 	g.engine = gin.New()

@@ -77,6 +77,7 @@ func addMove(n *fhir.Node, table string, m *referral.Move) {
 	setPart(n, "proposes", "valueCode", m.Proposes)
 	setPart(n, "writes", "valueCode", string(m.Writes))
 	setPart(n, "sharing-level", "valueCode", m.Least)
+	setPart(n, "tells", "valueCode", string(m.Tells))
 	setPart(n, "provenance", "valueBoolean", only(m.Proof))
 }
 

@@ -20,6 +20,7 @@ const (
 	mediaNone media = iota
 	mediaFHIR
 	mediaMessage // FHIR of any version that a map may take
+	mediaSTU3    // FHIR STU3
 	mediaJSON
 	mediaForm
 	mediaPatch // a JSON Patch, or FHIR with a FHIRPath Patch
@@ -28,7 +29,7 @@ const (
 // wanted names a media for people.
 func (m media) wanted() string {
 	switch m {
-	case mediaFHIR, mediaMessage:
+	case mediaFHIR, mediaMessage, mediaSTU3:
 		return "application/fhir+json or application/fhir+xml"
 	case mediaForm:
 		return "application/x-www-form-urlencoded"
@@ -43,7 +44,7 @@ func (m media) wanted() string {
 // Parameters that partners add, such as BaRS's version, do not matter.
 func (m media) takes(contentType string) bool {
 	if contentType == contentFHIR || contentType == "application/fhir+json" {
-		return m == mediaFHIR || m == mediaMessage || m == mediaPatch // by far the most, without parsing
+		return m == mediaFHIR || m == mediaMessage || m == mediaSTU3 || m == mediaPatch // by far the most, without parsing
 	}
 	name, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -57,6 +58,8 @@ func (m media) takes(contentType string) bool {
 		return isFHIR(name) && r4(params["fhirversion"])
 	case mediaMessage:
 		return isFHIR(name) && (r4(params["fhirversion"]) || stu3(params["fhirversion"]))
+	case mediaSTU3:
+		return isFHIR(name) && (params["fhirversion"] == "" || stu3(params["fhirversion"]))
 	case mediaPatch:
 		return name == "application/json-patch+json" || isFHIR(name) && r4(params["fhirversion"])
 	case mediaJSON:

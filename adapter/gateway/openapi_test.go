@@ -95,7 +95,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	g := complete(t)
 	routes, described := map[string]bool{}, map[string]bool{}
 	for _, r := range g.routes {
-		if r.surface != surfaceFHIR && !slices.ContainsFunc(pages, func(p string) bool { return r.path == p || strings.HasPrefix(r.path, p+"/") }) {
+		if r.surface != surfaceFHIR && r.surface != surfaceSTU3 && !slices.ContainsFunc(pages, func(p string) bool { return r.path == p || strings.HasPrefix(r.path, p+"/") }) {
 			routes[r.method+" "+r.path] = true
 		}
 	}

@@ -63,6 +63,9 @@ func (x *exchange) refuse(err error) {
 	case x.route.surface == surfaceFHIR:
 		x.sendResource(status, outcome(issues))
 		return
+	case x.route.surface == surfaceSTU3:
+		x.sendResource(status, spineOutcome(issues))
+		return
 	case x.route.surface == surfaceToken:
 		x.sendToken(status, tokenError(status, issues[0]))
 		return

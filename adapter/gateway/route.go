@@ -20,6 +20,7 @@ const (
 	surfaceFHIR  surface = iota // FHIR resources and OperationOutcome
 	surfaceAPI                  // plain JSON and RFC 9457 problems
 	surfacePlain                // operations: health, readiness, metrics
+	surfaceSTU3                 // FHIR STU3 as GP Connect speaks it: its OperationOutcome has Spine codes
 	surfaceToken                // the token endpoint: JSON, and errors as RFC 6749 has them
 )
 
@@ -82,6 +83,7 @@ func (g *gateway) table() []*route {
 			&route{method: http.MethodGet, path: ofServices, surface: surfaceAPI, resource: directory.TypeService, letter: 's', interactions: []string{"search-type"}, handle: services},
 			&route{method: http.MethodGet, path: ofServices + "/:id", surface: surfaceAPI, resource: directory.TypeService, letter: 'r', interactions: []string{"read"}, handle: oneService})
 	}
+	list = append(list, g.stu3Routes()...)
 	if g.OpenAPI != nil {
 		list = append(list, g.openapiRoutes()...)
 	}

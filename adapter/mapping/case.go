@@ -16,8 +16,9 @@ import (
 )
 
 // Case is one story that a dialect must tell: a txtar file with the reason as its comment
-// and the sections source.json, target.json (none when the map refuses the source),
-// issues (one a line: type, rule, FHIRPath) and, if it is to be compared, trace.
+// and the sections source.json, message.json (for a map with a second source), target.json
+// (none when the map refuses the source), issues (one a line: type, rule, FHIRPath) and, if
+// it is to be compared, trace.
 type Case struct {
 	Name     string
 	Reason   string
@@ -25,7 +26,10 @@ type Case struct {
 }
 
 // sections in the order in which a case is written.
-var sections = []string{"source.json", "target.json", "issues", "trace"}
+var sections = []string{"source.json", "message.json", "target.json", "issues", "trace"}
+
+// inputs is how many of the sections go in.
+const inputs = 2
 
 // leastReason is the length of a comment that can say why a case exists.
 const leastReason = 40
@@ -92,10 +96,28 @@ func (c *Case) Run(ctx context.Context, d *Dialect) (*Verdict, error) {
 	if err != nil {
 		return nil, named(c.Name+", source.json", err)
 	}
-	v := &Verdict{Name: c.Name, got: map[string]string{}}
-	v.Faults = issue.All(issue.Failures(fhir.Check(root)))
-	before := fhir.Encode(root)
 	in := Input{Source: root, Identity: c.Name, Now: caseTime, Trace: true}
+	if text := c.Sections["message.json"]; text != "" {
+		if types := d.Map.Sources(); len(types) > 1 && types[1] != nil {
+			system = types[1].System()
+		}
+		message, err := fhir.Parse(system, []byte(text), fhir.Limits{})
+		if err != nil {
+			return nil, named(c.Name+", message.json", err)
+		}
+		in.More = []*fhir.Node{message}
+	}
+	v := &Verdict{Name: c.Name, got: map[string]string{}}
+	given := func() (encoded []byte) {
+		for _, n := range append([]*fhir.Node{root}, in.More...) {
+			encoded = append(encoded, fhir.Encode(n)...)
+		}
+		return encoded
+	}
+	for _, n := range append([]*fhir.Node{root}, in.More...) {
+		v.Faults = append(v.Faults, issue.All(issue.Failures(fhir.Check(n)))...)
+	}
+	before := given()
 	result, err := d.Convert(ctx, in)
 	if ctx.Err() != nil {
 		return nil, issue.New(issue.Timeout, "case-timeout", "the case was not finished").Because(ctx.Err())
@@ -121,7 +143,7 @@ func (c *Case) Run(ctx context.Context, d *Dialect) (*Verdict, error) {
 			fault("case-target", "the target is read otherwise than it was written")
 		}
 	}
-	if !bytes.Equal(before, fhir.Encode(root)) {
+	if !bytes.Equal(before, given()) {
 		fault("case-source-changed", "the map changed its source")
 	}
 	for _, e := range issues {
@@ -132,7 +154,7 @@ func (c *Case) Run(ctx context.Context, d *Dialect) (*Verdict, error) {
 }
 
 func (v *Verdict) compare(c *Case) {
-	for _, name := range sections[1:] {
+	for _, name := range sections[inputs:] {
 		want, has := c.Sections[name]
 		got := v.got[name]
 		if want == got || name == "trace" && !has {
@@ -154,7 +176,7 @@ func (c *Case) Updated(v *Verdict) []byte {
 	out := &txtar.Archive{Comment: []byte(c.Reason)}
 	for _, name := range sections {
 		text, has := c.Sections[name]
-		if name != "source.json" {
+		if !slices.Contains(sections[:inputs], name) {
 			text = v.got[name]
 		}
 		if text != "" && name != "trace" || name == "issues" || name == "trace" && has {

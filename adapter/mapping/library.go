@@ -199,7 +199,7 @@ func (b *builder) dialect(organisation, name string, shared, own []folder) *Dial
 	}
 	for _, p := range stacks[0].pieces {
 		if !p.isMap && p.resource.ResourceType() == "PlanDefinition" {
-			if d.Recognition, err = newRecognition(p.resource); err != nil {
+			if d.Recognition, err = newRecognition(p.resource, d.Codes); err != nil {
 				b.fail(named(p.place(), err))
 				return nil
 			}

@@ -8,6 +8,7 @@ import (
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/fhirpath"
 	"spadapter/adapter/issue"
+	"spadapter/adapter/terminology"
 )
 
 // Arrival is a message with what the way it came says of it.
@@ -23,12 +24,13 @@ type Arrival struct {
 // It is written as a PlanDefinition in the dialect's folder: each action with a condition of
 // kind applicability is a mark, its title says the mark in words, and its expression is
 // FHIRPath over the message that knows %version, %operation and %headers of the Arrival. The
-// dynamicValue with the path "focus" finds what the message is about.
+// dynamicValue with the path "focus" finds what the message is about; Excerpt reads further
+// ones. memberOf() knows the value sets of the dialect.
 // Source: http://hl7.org/fhir/R4/plandefinition.html.
 type Recognition struct {
 	Name  string // of the dialect, as people say it: PlanDefinition.name
 	Marks []Mark
-	focus map[*fhir.System]*fhirpath.Expression // nil when it does not say
+	found map[string]map[*fhir.System]*fhirpath.Expression // by the path of the dynamicValue
 }
 
 // Mark is one thing by which a message is known.
@@ -41,8 +43,9 @@ var recognitionVariables = []string{"version", "operation", "headers"}
 
 // newRecognition compiles one. Errors: required, value and those of fhirpath.Compile, which
 // an expression has in every type system, each with the element.
-func newRecognition(plan *fhir.Node) (*Recognition, error) {
-	r := &Recognition{Name: plan.Text("name")}
+func newRecognition(plan *fhir.Node, codes *terminology.Registry) (*Recognition, error) {
+	r := &Recognition{Name: plan.Text("name"), found: map[string]map[*fhir.System]*fhirpath.Expression{}}
+	member := fhirpath.MemberOf((&compiler{codes: codes}).memberOf)
 	var faults []*issue.Error
 	fault := func(n *fhir.Node, text string) {
 		faults = append(faults, issue.New(issue.Required, "dialect-recognition", text).At(n.Path()).On(n.Position()))
@@ -56,7 +59,7 @@ func newRecognition(plan *fhir.Node) (*Recognition, error) {
 		var first error
 		for _, version := range []fhir.Version{fhir.R4, fhir.STU3} {
 			system := fhir.Types(version)
-			e, err := fhirpath.Compile(n.Text("expression"), fhirpath.Types(system), fhirpath.Variables(recognitionVariables...))
+			e, err := fhirpath.Compile(n.Text("expression"), fhirpath.Types(system), fhirpath.Variables(recognitionVariables...), member)
 			if err == nil {
 				out[system] = e
 			} else if first == nil {
@@ -73,9 +76,7 @@ func newRecognition(plan *fhir.Node) (*Recognition, error) {
 	}
 	for _, action := range plan.All("action") {
 		for _, v := range action.All("dynamicValue") {
-			if v.Text("path") == "focus" {
-				r.focus = compiled(v.Child("expression"))
-			}
+			r.found[v.Text("path")] = compiled(v.Child("expression"))
 		}
 		for _, c := range action.All("condition") {
 			if c.Text("kind") != "applicability" {
@@ -125,12 +126,11 @@ func (r *Recognition) seen(a Arrival) (has, lacks []string) {
 
 // Focus finds what a message is about, in document order; nil when the dialect does not say.
 // Errors: those of the expression.
-func (r *Recognition) Focus(a Arrival) ([]*fhir.Node, error) {
-	e := r.focus[a.Root.System()]
-	if e == nil {
-		return nil, nil
-	}
-	found, err := e.Eval(a.context(), a.Root)
+func (r *Recognition) Focus(a Arrival) ([]*fhir.Node, error) { return r.find("focus", a) }
+
+// find gives the elements that a dynamicValue finds, nil when the dialect has none.
+func (r *Recognition) find(path string, a Arrival) ([]*fhir.Node, error) {
+	found, err := r.eval(path, a)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +141,14 @@ func (r *Recognition) Focus(a Arrival) ([]*fhir.Node, error) {
 		}
 	}
 	return list, nil
+}
+
+func (r *Recognition) eval(path string, a Arrival) (fhirpath.Collection, error) {
+	e := r.found[path][a.Root.System()]
+	if e == nil {
+		return nil, nil
+	}
+	return e.Eval(a.context(), a.Root)
 }
 
 // Recognise finds the dialect of a message among those that hold for a sending organisation

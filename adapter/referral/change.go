@@ -145,6 +145,9 @@ func (st *step) advance(ctx context.Context, change *Change, task *fhir.Task, co
 	if err != nil {
 		return err
 	}
+	if err := st.answer(ctx, change, next, content); err != nil {
+		return err
+	}
 	return st.send(ctx, change, next, content, slices.Concat(recorded, withdrawn, before))
 }
 

@@ -205,8 +205,8 @@ func (in *intake) refer(change *Change, content *fhir.Node) error {
 		if m.By(ActorRequester) {
 			e.Actor, e.Role = in.sender, auth.RoleRequester
 		}
-		if id == "T02" && len(in.notices) > 0 {
-			e.Data = mustJSON(map[string]Received{"received": in.received()})
+		if id == "T02" {
+			e.Data = in.begun()
 		}
 		change.Events = append(change.Events, e)
 	}

@@ -36,7 +36,7 @@ func (s *Service) convert(ctx context.Context, c Call, organisation string, d *m
 	if err == nil {
 		err = issue.Failures(issue.Join(result.Issues))
 	}
-	if s.Converted != nil {
+	if s.Converted != nil && len(in.More) == 0 { // a second source is not part of what is told
 		done := Conversion{Organisation: organisation, Dialect: d.Name, Request: c.RequestID, Source: fhir.Encode(in.Source), Identity: in.Identity, Now: in.Now, Err: err}
 		if err == nil {
 			done.Target = fhir.Encode(result.Target)

@@ -20,7 +20,7 @@ func Document() string {
 		table []Move
 	}{{"A referral", Table}, {"An activity, as a sub-Task of the referral", Activities}} {
 		b.WriteString("\n## " + part.title + "\n\n```mermaid\n" + Diagram(part.table) + "```\n\n")
-		b.WriteString("| row | action | from | to | who | business status | reason | needs | guards | proposes | written back, from level |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+		b.WriteString("| row | action | from | to | who | business status | reason | needs | guards | proposes | written back, from level | tells the sender |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 		for i := range part.table {
 			b.WriteString(part.table[i].line())
 		}
@@ -118,11 +118,15 @@ func (m *Move) line() string {
 	if writes != "" {
 		writes += ", " + m.Least
 	}
+	tells := string(m.Tells)
+	if m.Tells == TellsAbsence {
+		tells = "of " + tells + " where the deployment says so"
+	}
 	if m.Proof {
 		writes += "; Provenance"
 	}
 	return "| " + strings.Join([]string{m.ID, action, from, to, strings.Join(who, ", "), business, reason, strings.Join(m.Requires, ", "),
-		strings.Join(guards, ", "), m.Proposes, writes}, " | ") + " |\n"
+		strings.Join(guards, ", "), m.Proposes, writes, tells}, " | ") + " |\n"
 }
 
 // Diagram is a table as a state diagram in the language of Mermaid.

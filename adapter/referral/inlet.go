@@ -114,11 +114,33 @@ func (in *intake) received() Received {
 	return r
 }
 
+// beginning is what is kept with the event that a referral began with.
+type beginning struct {
+	Received    *Received `json:"received,omitempty"`    // nil when nothing was noticed
+	Correlation string    `json:"correlation,omitempty"` // X-Correlation-ID of a message of another dialect: answers carry it on
+}
+
+// begun is that, as JSON; nil when there is nothing to keep.
+func (in *intake) begun() []byte {
+	var b beginning
+	if len(in.notices) > 0 {
+		received := in.received()
+		b.Received = &received
+	}
+	if in.from != nil {
+		b.Correlation = in.c.CorrelationID
+	}
+	if b == (beginning{}) {
+		return nil
+	}
+	return mustJSON(b)
+}
+
 // receivedOf reads it back; of a referral that keeps none the dialect alone is known.
 func receivedOf(r *Record, events []Event) Received {
 	out := Received{Dialect: r.Dialect}
 	for i := range events {
-		var data struct{ Received *Received }
+		var data beginning
 		if events[i].Move == "T02" && len(events[i].Data) > 0 && json.Unmarshal(events[i].Data, &data) == nil && data.Received != nil {
 			out.Issues = data.Received.Issues
 		}

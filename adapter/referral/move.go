@@ -69,6 +69,17 @@ const (
 	WriteRetraction WriteBack = "retraction" // everything that was filed, marked as entered in error
 )
 
+// Telling says of a move whether whoever sent the request is told by a message in the
+// dialect that it came in, where that dialect has answers.
+type Telling string
+
+// The kinds of telling.
+const (
+	TellsNobody  Telling = ""
+	TellsSender  Telling = "sender"
+	TellsAbsence Telling = "did-not-attend" // only of that business status, and where Rules.TellAbsence says so
+)
+
 // The times of a referral at which a row holds, by the cancellation that its requester
 // may have asked for (T13).
 const (
@@ -99,6 +110,7 @@ type Move struct {
 	Proposes string    // ServiceRequest.status proposed to the GP system; "" proposes nothing new
 	Writes   WriteBack // what goes to the record
 	Least    string    // least sharing level at which it goes there
+	Tells    Telling   // whether whoever sent the request is answered in its own dialect
 	Proof    bool      // a Provenance says who did it and why
 }
 

@@ -1,6 +1,7 @@
 package referral
 
 import (
+	"mime"
 	"slices"
 	"strings"
 
@@ -37,6 +38,7 @@ type Endpoint struct {
 	Address     string   // base URL, without a slash at the end; of a connection over MESH "mesh:" and a mailbox, or none
 	TokenURL    string   // OAuth2 token endpoint, "" when the endpoint asks for no token
 	ClientID    string   // who the adapter is there
+	Version     string   // of the dialect, from Endpoint.payloadMimeType: "1.2.0" of "application/fhir+json; version=1.2.0"; "" when it says none
 }
 
 // The connections. The first is of http://terminology.hl7.org/CodeSystem/endpoint-connection-type
@@ -145,6 +147,11 @@ func LoadPartners(bundle *fhir.Node) (*Partners, error) {
 			case !e.overMESH() && !web:
 				fault(r, issue.Value, "Endpoint.address must be an http or https URL")
 				continue
+			}
+			for _, m := range r.All("payloadMimeType") {
+				if _, parameters, err := mime.ParseMediaType(m.Value); err == nil && parameters["version"] != "" {
+					e.Version = parameters["version"]
+				}
 			}
 			for _, i := range r.All("identifier") {
 				e.Identifiers = append(e.Identifiers, endpointName(i.Text("system"), i.Text("value")))

@@ -19,6 +19,7 @@ const (
 	ProfileQuestion     = canonical + "/StructureDefinition/sp-question"
 	ProfileTask         = canonical + "/StructureDefinition/sp-task"
 	ProfileOutcome      = canonical + "/StructureDefinition/sp-outcome-bundle"
+	ProfileBaRSResponse = canonical + "/StructureDefinition/sp-bars-response"
 )
 
 // received are the profiles of what a sender may send. A type without one is held to
@@ -33,7 +34,7 @@ func ProfileOf(resourceType string) string { return received[resourceType] }
 
 // Profiles lists the canonicals of all profiles that a Service asks for.
 func Profiles() []string {
-	return []string{ProfileRequest, ProfileObservation, ProfilePatient, ProfileOrganization, ProfileReferral, ProfileTask, ProfileActivity, ProfileQuestion, ProfileOutcome}
+	return []string{ProfileRequest, ProfileObservation, ProfilePatient, ProfileOrganization, ProfileReferral, ProfileTask, ProfileActivity, ProfileQuestion, ProfileOutcome, ProfileBaRSResponse}
 }
 
 // ProfileLetter is the canonical of the profile that a GP Connect message is held to, by the

@@ -168,12 +168,17 @@ type Delivery struct {
 // Facts is what a delivery was decided on.
 // They are compared again just before each send.
 type Facts struct {
-	Sharing    string `json:"sharing"`        // the level that it was rendered at
-	Task       int    `json:"task,omitempty"` // the version of the Task that it tells of
-	Practice   string `json:"practice"`
-	Restricted bool   `json:"restricted,omitempty"`
-	Deceased   bool   `json:"deceased,omitempty"`
-	Numbers    int    `json:"numbers,omitempty"` // how many NHS numbers the person had before this one
+	Sharing  string `json:"sharing"`        // the level that it was rendered at
+	Task     int    `json:"task,omitempty"` // the version of the Task that it tells of
+	Practice string `json:"practice"`
+
+	// Correlation is the X-Correlation-Id of the message that a response answers, "" when
+	// it had none, and for a write-back.
+	Correlation string `json:"correlation,omitempty"`
+
+	Restricted bool `json:"restricted,omitempty"`
+	Deceased   bool `json:"deceased,omitempty"`
+	Numbers    int  `json:"numbers,omitempty"` // how many NHS numbers the person had before this one
 }
 
 // Attempt is one try to send a delivery, and what became of it.

@@ -16,6 +16,7 @@ type Rules struct {
 	Closed       []time.Time   // days without work beside weekends and bank holidays, at midnight UTC
 	ReopenFor    time.Duration // how long after its end a referral can be opened again; default 90 days
 	NoAutoCancel bool          // a cancellation that is asked for waits for an answer, however long
+	TellAbsence  bool          // whoever sent a request in a dialect with answers is told that the person did not attend
 }
 
 // withDefaults fills in what is not set.

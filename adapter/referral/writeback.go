@@ -66,7 +66,7 @@ func (st *step) retract(ctx context.Context, change *Change, task, content *fhir
 		if d.State == DeliveryQueued {
 			change.Cancels = append(change.Cancels, Cancellation{Delivery: d.ID, Attempts: d.Attempts})
 		}
-		if d.reached() && !slices.Contains(told, d.Recipient) {
+		if d.Kind == KindWriteBack && d.reached() && !slices.Contains(told, d.Recipient) {
 			told = append(told, d.Recipient)
 		}
 	}

@@ -30,7 +30,8 @@ func (db *database) scanDelivery(rows *sql.Rows) (d referral.Delivery, err error
 }
 
 // A row may be claimed when its time has come and no earlier row of the same referral
-// to the same recipient still has to go.
+// to the same recipient still has to go. What answers a message and what goes to the record
+// of the patient do not wait for each other: they may go different ways.
 const selectClaimable = `
 SELECT ` + deliveryColumns + `
 FROM delivery d
@@ -39,6 +40,7 @@ WHERE d.open = 1 AND d.wake <= ?
   AND NOT EXISTS (
     SELECT 1 FROM delivery e
     WHERE e.referral = d.referral AND e.recipient = d.recipient AND e.open = 1
+      AND (e.kind = 'response') = (d.kind = 'response')
       AND (e.place, e.id) < (d.place, d.id))
 ORDER BY d.wake
 LIMIT CAST(? AS BIGINT)`

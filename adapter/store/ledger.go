@@ -58,7 +58,7 @@ SELECT u.id, u.referral, u.patient, u.organisation, u.status, u.move, u.recipien
 FROM (
     SELECT d.id, d.referral, f.patient, f.organisation, f.status, d.move, d.recipient, d.state, d.attempts, d.created, d.problem
     FROM delivery d JOIN referral f ON f.id = d.referral
-    WHERE d.referral <> '' AND d.kind = 'write-back' AND (d.open = 1 OR d.state = 'dead') AND %s
+    WHERE d.referral <> '' AND d.kind IN ('write-back', 'response') AND (d.open = 1 OR d.state = 'dead') AND %s
     UNION ALL
     SELECT f.id, f.id, f.patient, f.organisation, f.status, '', '', 'unfiled', 0, f.since, f.unfiled
     FROM referral f WHERE f.unfiled <> '' AND %s
