@@ -30,6 +30,7 @@ type app struct {
 	partners  *referral.Partners
 	authority *authority
 	worker    *delivery.Worker
+	inbox     *delivery.Inbox // of MESH, nil when not configured
 	events    *events
 	stopping  chan struct{} // closed when the server is to stop
 	shadow    *shadow       // nil without shadow maps
@@ -110,7 +111,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if len(c.Packages) > 0 {
 		invariants = validator.sets[fhir.Types(fhir.R4)].Validate // the claims of a message too
 	}
-	ways := outlets{library: compiled.library, partners: a.partners, record: c.UpdateRecord}
+	ways := outlets{library: compiled.library, partners: a.partners, mesh: c.meshOn(), record: c.UpdateRecord}
 	for _, note := range ways.notes() {
 		log.Warn("a letter to a practice will not be whole", "details", note)
 	}
@@ -136,7 +137,12 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		log.Info("deliveries_released", "deliveries", n)
 	}
 	observe := observeDeliveries(registry)
-	if a.worker, err = a.newWorker(observe, service.Fresh); err != nil {
+	overMESH, inbox, err := a.newMESH(registry)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
+	}
+	a.inbox = inbox
+	if a.worker, err = a.newWorker(observe, service.Fresh, overMESH); err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}
 	if a.events, err = newEvents(a.store, service, c, observe, log); err != nil {
@@ -185,9 +191,12 @@ func (a *app) run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var group sync.WaitGroup
-	var workerErr, eventsErr error
+	var workerErr, eventsErr, inboxErr error
 	group.Go(func() { workerErr = a.worker.Run(working) })
 	group.Go(func() { eventsErr = a.events.run(working) })
+	if a.inbox != nil {
+		group.Go(func() { inboxErr = a.inbox.Run(working) })
+	}
 	if a.shadow != nil {
 		group.Go(func() { a.shadow.run(working) })
 	}
@@ -224,7 +233,7 @@ func (a *app) run(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, stopped, workerErr, eventsErr, a.store.Close(drain))
+	return errors.Join(err, stopped, workerErr, eventsErr, inboxErr, a.store.Close(drain))
 }
 
 // shutDown ends the servers at the same time: requests under way are answered until ctx ends.
@@ -290,7 +299,7 @@ func loadPartners(file string) (*referral.Partners, error) {
 }
 
 // newWorker makes the delivery worker with its routes.
-func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh func(context.Context, referral.Delivery) (bool, error)) (*delivery.Worker, error) {
+func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh func(context.Context, referral.Delivery) (bool, error), overMESH *delivery.MESH) (*delivery.Worker, error) {
 	route := &delivery.FHIR{PlainHTTP: a.config.PlainPartners, Endpoint: func(ods string) (delivery.Endpoint, bool) {
 		e, ok := a.partners.Endpoint(ods)
 		return delivery.Endpoint{ODS: ods, Address: e.Address, TokenURL: e.TokenURL, ClientID: e.ClientID}, ok
@@ -301,8 +310,12 @@ func (a *app) newWorker(observe func(referral.Delivery, referral.Attempt), fresh
 		route.Token = newTokens(a.authority.signer).get
 		bars.Token = route.Token
 	}
+	routes := map[string]delivery.Route{"fhir-rest": route, "bars": bars}
+	if overMESH != nil {
+		routes["mesh"] = overMESH
+	}
 	return delivery.New(delivery.Config{
-		Queue: a.store, Routes: map[string]delivery.Route{"fhir-rest": route, "bars": bars}, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
+		Queue: a.store, Routes: routes, Wake: a.store.Wake(), Fresh: fresh, Log: a.log,
 		Observe: observe, Drain: a.config.DrainFor,
 	})
 }

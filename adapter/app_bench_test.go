@@ -16,7 +16,7 @@ import (
 // benchApp is the program on a new SQLite file with the partners of the demo, without the
 // network and with nothing that sends; token makes the token of a client for a role and an
 // organisation.
-func benchApp(b *testing.B) (a *app, token func(role auth.Role, organisation string) string) {
+func benchApp(b *testing.B, set ...func(*Config)) (a *app, token func(role auth.Role, organisation string) string) {
 	b.Helper()
 	dir := b.TempDir()
 	private, public, err := auth.GenerateKeys(auth.ES384)
@@ -33,6 +33,9 @@ func benchApp(b *testing.B) (a *app, token func(role auth.Role, organisation str
 		if err := os.WriteFile(file, body, 0o600); err != nil {
 			b.Fatal(err)
 		}
+	}
+	for _, s := range set {
+		s(&c)
 	}
 	if err := c.complete(); err != nil {
 		b.Fatal(err)

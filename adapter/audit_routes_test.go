@@ -157,7 +157,7 @@ func (r *rounds) request(method, route string) (path, body string, headers []str
 		return path, string(someone(practiceA).message()), headers
 	case strings.HasPrefix(route, "/fhir/STU3"):
 		s := someone(practiceA)
-		record := record{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
+		record := structuredRecord{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
 		if strings.HasSuffix(route, "/ReferralRequest") {
 			return path, record.alone(), headers
 		}

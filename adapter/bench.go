@@ -19,6 +19,7 @@ import (
 // asked for what it stored: a fast server that loses or invents something does not pass.
 type benchCmd struct {
 	Actions     bool   `help:"Measure what link workers do: each referral is accepted, contacted, planned, progressed and completed."`
+	Dialect     string `help:"What the referrals are sent as: transactions in UK Core R4, or messages of BaRS at $process-message." enum:"ukcore-r4,bars" default:"ukcore-r4"`
 	Referrals   int    `short:"n" help:"Number of referrals to send." default:"2000"`
 	Concurrency int    `short:"c" help:"Number of connections; each sends its next referral when the last one is answered." default:"8"`
 	Rate        int    `help:"Requests a second at an even pace, each measured from when it was due. Without it every connection sends as fast as it is answered."`
@@ -38,7 +39,8 @@ type benchCmd struct {
 func (*benchCmd) Help() string {
 	return `Each referral is a transaction of 8 entries about another synthetic person, with its own NHS number from
 the test range 999 and its own identifiers, sent as POST /fhir/R4. All checks, the conversion, the audit and the
-durable commit are on. CPU and memory are those of the adapter alone: not of this command, nor of a PostgreSQL server.
+durable commit are on. With -dialect bars it is a message of BaRS with 12 entries, sent as POST /fhir/R4/$process-message; with -url the
+adapter must take messages for the made-up DoS service id 2000099991. CPU and memory are those of the adapter alone: not of this command, nor of a PostgreSQL server.
 
 With -actions the referrals are taken in first, and then every action is made on all of them over the JSON API, each with
 its If-Match, before the next one begins. What it queues for the GP record is sent to one that bench plays, and its CPU counts.
@@ -49,6 +51,7 @@ The exit code is 1 when any referral failed, or when the adapter does not have w
 Examples:
   adapter bench
   adapter bench -n 10000 -c 32 -json
+  adapter bench -dialect bars -c 8
   adapter bench -actions -n 1000 -c 16
   adapter bench -actions -n 1000 -c 16 -rate 100
   adapter bench -database postgres://user@127.0.0.1/bench
@@ -62,6 +65,8 @@ func (c *benchCmd) Validate() error {
 		return fmt.Errorf("-n and -c must be at least 1, -warmup at least 0, and -rate from 1 to %d", maxRate)
 	case c.Referrals+c.Warmup > maxSeries:
 		return fmt.Errorf("at most %d referrals in one run: the test range has no more NHS numbers", maxSeries)
+	case c.Dialect == barsDialect && c.Actions:
+		return errors.New("-actions are made on referrals that are sent as transactions: leave -dialect out")
 	case c.URL != "" && c.Token == "":
 		return errors.New("-url needs -token: the bearer token of a requester")
 	case c.URL != "" && c.Actions && c.OwnerToken == "":
@@ -71,6 +76,9 @@ func (c *benchCmd) Validate() error {
 	}
 	return nil
 }
+
+// barsDialect is the dialect of messages.
+const barsDialect = "bars"
 
 // maxRate is far above what one machine takes, and leaves a pause above zero.
 const maxRate = 1_000_000
@@ -100,7 +108,14 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	l := newLoad(server, newSeries(c.Practice, uint64(time.Now().UnixMicro())&0xffffffff), c.Concurrency)
+	series := newSeries
+	if c.Dialect == barsDialect {
+		series = newMessageSeries
+	}
+	l := newLoad(server, series(c.Practice, uint64(time.Now().UnixMicro())&0xffffffff), c.Concurrency)
+	if c.Dialect == barsDialect {
+		l.messages(c.Practice)
+	}
 	measure := c.intake
 	if c.Actions {
 		measure = c.actions

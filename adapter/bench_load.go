@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +24,7 @@ type load struct {
 	server   *benchServer
 	series   *series
 	workers  int
+	headers  http.Header   // of messages, nil for transactions
 	every    time.Duration // from one request to the next; 0 as soon as a worker is free
 	client   *http.Client
 	target   *url.URL
@@ -143,6 +146,10 @@ func (s *sender) send(ctx context.Context, due time.Time) (time.Duration, error)
 			"X-Request-Id": {s.message.requestID},
 		},
 	}).WithContext(ctx)
+	if s.headers != nil {
+		maps.Copy(request.Header, s.headers)
+		request.Header["X-Correlation-Id"] = []string{s.message.requestID}
+	}
 	s.answer.Reset()
 	due = due.Add(time.Since(making))
 	response, err := s.client.Do(request)
@@ -164,6 +171,9 @@ func (s *sender) send(ctx context.Context, due time.Time) (time.Duration, error)
 // each entry. Every answer is searched for them; one in a hundred is parsed and checked.
 func (s *sender) acknowledged() error {
 	answer := s.answer.Bytes()
+	if s.headers != nil {
+		return s.processed(answer)
+	}
 	if !bytes.Contains(answer, []byte(`"transaction-response"`)) || bytes.Count(answer, []byte(`"location":`)) != s.message.entries {
 		return fmt.Errorf("status 200, but no transaction-response with %d locations", s.message.entries)
 	}
@@ -197,6 +207,44 @@ func (s *sender) acknowledged() error {
 		s.samples = append(s.samples, sample{entries[requestEntry].Text("response", "location"), s.message.identifier})
 	}
 	return nil
+}
+
+// messages lets the load send messages of BaRS.
+func (l *load) messages(practice string) {
+	l.target = l.target.JoinPath("$process-message")
+	l.headers = http.Header{}
+	for list := barsHeaders(practice); len(list) > 1; list = list[2:] {
+		l.headers.Set(list[0], list[1])
+	}
+}
+
+// processed checks that the answer to a message is a message that says that the referral is
+// received. One in a hundred is parsed and checked.
+func (s *sender) processed(answer []byte) error {
+	if !bytes.Contains(answer, []byte(`"The referral is received;`)) {
+		return errors.New("status 200, but no receipt of a referral")
+	}
+	if s.answered.Load()%sampleEvery != 0 {
+		return nil
+	}
+	root, err := fhir.Parse(fhir.Types(fhir.R4), answer, fhir.Limits{})
+	if err == nil {
+		err = fhir.Check(root)
+	}
+	if err != nil {
+		return fmt.Errorf("the answer is no FHIR: %w", err)
+	}
+	for _, entry := range root.All("entry") {
+		if n := entry.Child("resource"); n.ResourceType() == "ServiceRequest" {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.samples) < maxSamples {
+				s.samples = append(s.samples, sample{"ServiceRequest/" + n.Text("id") + "/_history/" + n.Text("meta", "versionId"), s.message.identifier})
+			}
+			return nil
+		}
+	}
+	return errors.New("the answer gives the ServiceRequest no id")
 }
 
 // refusal makes an error of an answer that is none we want, with what it says.

@@ -22,8 +22,8 @@ type benchReport struct {
 	Peak      *int64   `json:"server_peak_bytes"`
 	Database  string   `json:"database"`
 
-	acknowledged, connections, messageBytes int
-	took                                    time.Duration
+	acknowledged, connections, messageBytes, entries int
+	took                                             time.Duration
 }
 
 func newBenchReport(c *benchCmd, l *load, latencies []time.Duration, took time.Duration, used usage) *benchReport {
@@ -31,7 +31,7 @@ func newBenchReport(c *benchCmd, l *load, latencies []time.Duration, took time.D
 	ms := func(p float64) float64 { return inMilliseconds(percentile(latencies, p)) }
 	r := &benchReport{
 		P50: ms(0.50), P95: ms(0.95), P99: ms(0.99), Errors: l.failures.count(), Rate: c.Rate, Database: l.server.database,
-		acknowledged: len(latencies), connections: c.Concurrency, messageBytes: len(l.series.text), took: took,
+		acknowledged: len(latencies), connections: c.Concurrency, messageBytes: len(l.series.text), entries: l.series.entries, took: took,
 	}
 	r.PerSecond = rate(len(latencies), took)
 	r.CPU, r.Peak = used.told()
@@ -61,7 +61,7 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 
 func (r *benchReport) writeTable(w io.Writer) error {
 	var t benchTable
-	t.row("Referrals", strconv.Itoa(r.acknowledged), fmt.Sprintf("acknowledged, each %d entries and %.1f kB, over %d connections", seriesEntries, float64(r.messageBytes)/1e3, r.connections))
+	t.row("Referrals", strconv.Itoa(r.acknowledged), fmt.Sprintf("acknowledged, each %d entries and %.1f kB, over %d connections", r.entries, float64(r.messageBytes)/1e3, r.connections))
 	t.row("Database", r.Database, "")
 	t.row("Time", fmt.Sprintf("%.2f", r.took.Seconds()), "s")
 	t.row("Throughput", fmt.Sprintf("%.1f", r.PerSecond), "referrals/s")

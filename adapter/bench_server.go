@@ -103,6 +103,9 @@ func (s *benchServer) start(ctx context.Context, c *benchCmd) error {
 		"ADAPTER_JWKS_FILE="+file("jwks.json"), "ADAPTER_KEYS_FILE="+file("keys.json"),
 		// one client of the bench stands for many
 		"ADAPTER_RATE=1000000", "ADAPTER_RATE_BURST=1000000", "ADAPTER_REQUESTS_AT_ONCE=10000", "ADAPTER_CLIENT_REQUESTS_AT_ONCE=10000")
+	if c.Dialect == barsDialect {
+		s.child.Env = append(s.child.Env, "ADAPTER_BARS_SERVICES="+barsService)
+	}
 	// the log goes to a file and not through us: reading it would cost us time
 	log, err := os.Create(file("log"))
 	if err != nil {

@@ -113,7 +113,7 @@ func TestBenchActionsFindServersOut(t *testing.T) {
 				switch {
 				case r.URL.Path == "/fhir/R4":
 					const created = `{"response":{"status":"201 Created","location":"ServiceRequest/1/_history/1"}},`
-					fmt.Fprint(w, `{"resourceType":"Bundle","type":"transaction-response","entry":[`+strings.Repeat(created, seriesEntries-1)+
+					fmt.Fprint(w, `{"resourceType":"Bundle","type":"transaction-response","entry":[`+strings.Repeat(created, newSeries("Y99001", 1).entries-1)+
 						`{"response":{"status":"201 Created","location":"ServiceRequest/1/_history/1","outcome":{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational","diagnostics":"Task/1"}]}}}]}`)
 				case r.Method == http.MethodPost:
 					tag := c.etag
@@ -143,7 +143,7 @@ func TestBenchActionsFindServersOut(t *testing.T) {
 // A server that answers fast and stores nothing is found out.
 func TestBenchFindsServersOut(t *testing.T) {
 	const created = `{"response":{"status":"201 Created","location":"ServiceRequest/1/_history/1"}},`
-	answer := `{"resourceType":"Bundle","type":"transaction-response","entry":[` + strings.TrimSuffix(strings.Repeat(created, seriesEntries), ",") + `]}`
+	answer := `{"resourceType":"Bundle","type":"transaction-response","entry":[` + strings.TrimSuffix(strings.Repeat(created, newSeries("Y99001", 1).entries), ",") + `]}`
 	for name, c := range map[string]struct {
 		status int
 		body   string
@@ -256,7 +256,7 @@ func TestPercentile(t *testing.T) {
 func TestBenchTable(t *testing.T) {
 	cpu, peak := 1.5, int64(64<<20)
 	r := benchReport{PerSecond: 1234.5, P50: 1.25, P95: 10, P99: 100, Database: "sqlite", CPU: &cpu, Peak: &peak,
-		acknowledged: 1000, connections: 8, messageBytes: 6100, took: 810 * time.Millisecond}
+		acknowledged: 1000, connections: 8, messageBytes: 6100, entries: 8, took: 810 * time.Millisecond}
 	var out strings.Builder
 	if err := r.writeTable(&out); err != nil {
 		t.Fatal(err)

@@ -103,21 +103,34 @@ type Config struct {
 	GPConnectTLSClientCA string   `help:"Authorities in PEM that the Spine proxy's certificate must be from; then nobody connects without one." env:"ADAPTER_GPCONNECT_TLS_CLIENT_CA_FILE" name:"gpconnect-tls-client-ca"`
 	GPConnectPlain       bool     `help:"Allow that listener on an address that other machines reach without mutual TLS of its own: only where something in front lets nobody but Spine through." env:"ADAPTER_GPCONNECT_PLAIN" name:"gpconnect-plain"`
 
-	BarsServices       []string      `help:"DoS service ids that BaRS messages may be for; with one or more, $process-message is open. Social prescribing is no nationally assured use case of BaRS: agree it with each partner." env:"ADAPTER_BARS_SERVICES" name:"bars-services"`
-	BarsUseCases       []string      `help:"Codes of BaRS use cases that referrals are taken for, in any case." env:"ADAPTER_BARS_USE_CASES" name:"bars-use-cases" default:"a5t1"`
-	BarsVersions       []string      `help:"Versions of BaRS messages that are taken: 1 is every 1.x, 1.1 every 1.1.x." env:"ADAPTER_BARS_VERSIONS" name:"bars-versions" default:"1"`
-	BarsNumberRequired bool          `help:"Refuse a BaRS referral of a person without NHS number; its outcome could not be filed." env:"ADAPTER_BARS_NHS_NUMBER_REQUIRED" name:"bars-nhs-number-required"`
-	BarsUpdateActive   bool          `help:"Let a BaRS message with reason update and an active ServiceRequest withdraw a cancellation that was asked for; else it is refused." env:"ADAPTER_BARS_UPDATE_ACTIVE" name:"bars-update-active"`
-	UpdateRecord       bool          `help:"Send coded entries (GP Connect Update Record) to practices whose Endpoint asks for them, and not a document. Only pharmacy services may today: it needs the approval of NHS England." env:"ADAPTER_UPDATE_RECORD" name:"update-record"`
-	PDS                string        `help:"FHIR base address of the Personal Demographics Service: persons are then looked up there, and before each sending; off without one." env:"ADAPTER_PDS_URL" name:"pds-url"`
-	PDSToken           string        `help:"Token endpoint of the NHS England API platform; without one no token is sent, as to the sandbox." env:"ADAPTER_PDS_TOKEN_URL" name:"pds-token-url"`
-	PDSClient          string        `help:"API key of the application that is registered there." env:"ADAPTER_PDS_CLIENT_ID" name:"pds-client-id"`
-	PDSKeys            string        `help:"Private JWK set with the RSA key of the application, which signs with RS512. Read at the start." env:"ADAPTER_PDS_KEYS_FILE" name:"pds-keys"`
-	PDSOrganisation    string        `help:"ODS code of the organisation on whose behalf it is asked, for NHSD-End-User-Organisation-ODS." env:"ADAPTER_PDS_ORGANISATION" name:"pds-organisation"`
-	PDSInterval        time.Duration `help:"How often the person of an open referral is looked up, besides before each sending." env:"ADAPTER_PDS_INTERVAL" name:"pds-interval" default:"24h"`
-	PDSTrustFor        time.Duration `help:"How long an answer holds while the PDS is away; what is to be sent about persons without such an answer waits. -1s: everything waits." env:"ADAPTER_PDS_TRUST_FOR" name:"pds-trust-for" default:"24h"`
-	PDSRate            int           `help:"Persons a second that are looked up at most, by one process." env:"ADAPTER_PDS_RATE" name:"pds-rate" default:"5"`
-	PDSPlain           bool          `help:"Allow http to a PDS on another machine: for test networks only." env:"ADAPTER_PDS_PLAIN" name:"pds-plain"`
+	BarsServices           []string      `help:"DoS service ids that BaRS messages may be for; with one or more, $process-message is open. Social prescribing is no nationally assured use case of BaRS: agree it with each partner." env:"ADAPTER_BARS_SERVICES" name:"bars-services"`
+	BarsUseCases           []string      `help:"Codes of BaRS use cases that referrals are taken for, in any case." env:"ADAPTER_BARS_USE_CASES" name:"bars-use-cases" default:"a5t1"`
+	BarsVersions           []string      `help:"Versions of BaRS messages that are taken: 1 is every 1.x, 1.1 every 1.1.x." env:"ADAPTER_BARS_VERSIONS" name:"bars-versions" default:"1"`
+	BarsNumberRequired     bool          `help:"Refuse a BaRS referral of a person without NHS number; its outcome could not be filed." env:"ADAPTER_BARS_NHS_NUMBER_REQUIRED" name:"bars-nhs-number-required"`
+	BarsUpdateActive       bool          `help:"Let a BaRS message with reason update and an active ServiceRequest withdraw a cancellation that was asked for; else it is refused." env:"ADAPTER_BARS_UPDATE_ACTIVE" name:"bars-update-active"`
+	UpdateRecord           bool          `help:"Send coded entries (GP Connect Update Record) to practices whose Endpoint asks for them, and not a document. Only pharmacy services may today: it needs the approval of NHS England." env:"ADAPTER_UPDATE_RECORD" name:"update-record"`
+	PDS                    string        `help:"FHIR base address of the Personal Demographics Service: persons are then looked up there, and before each sending; off without one." env:"ADAPTER_PDS_URL" name:"pds-url"`
+	PDSToken               string        `help:"Token endpoint of the NHS England API platform; without one no token is sent, as to the sandbox." env:"ADAPTER_PDS_TOKEN_URL" name:"pds-token-url"`
+	PDSClient              string        `help:"API key of the application that is registered there." env:"ADAPTER_PDS_CLIENT_ID" name:"pds-client-id"`
+	PDSKeys                string        `help:"Private JWK set with the RSA key of the application, which signs with RS512. Read at the start." env:"ADAPTER_PDS_KEYS_FILE" name:"pds-keys"`
+	PDSOrganisation        string        `help:"ODS code of the organisation on whose behalf it is asked, for NHSD-End-User-Organisation-ODS." env:"ADAPTER_PDS_ORGANISATION" name:"pds-organisation"`
+	PDSInterval            time.Duration `help:"How often the person of an open referral is looked up, besides before each sending." env:"ADAPTER_PDS_INTERVAL" name:"pds-interval" default:"24h"`
+	PDSTrustFor            time.Duration `help:"How long an answer holds while the PDS is away; what is to be sent about persons without such an answer waits. -1s: everything waits." env:"ADAPTER_PDS_TRUST_FOR" name:"pds-trust-for" default:"24h"`
+	PDSRate                int           `help:"Persons a second that are looked up at most, by one process." env:"ADAPTER_PDS_RATE" name:"pds-rate" default:"5"`
+	PDSPlain               bool          `help:"Allow http to a PDS on another machine: for test networks only." env:"ADAPTER_PDS_PLAIN" name:"pds-plain"`
+	MeshURL                string        `help:"URL of MESH, such as https://mesh-sync.spineservices.nhs.uk; without one nothing goes over MESH." env:"ADAPTER_MESH_URL" name:"mesh-url"`
+	MeshMailbox            string        `help:"Our mailbox there." env:"ADAPTER_MESH_MAILBOX" name:"mesh-mailbox"`
+	MeshPassword           string        `help:"File with the password of the mailbox." env:"ADAPTER_MESH_PASSWORD_FILE" name:"mesh-password"`
+	MeshSharedKey          string        `help:"File with the shared key of the environment." env:"ADAPTER_MESH_SHARED_KEY_FILE" name:"mesh-shared-key"`
+	MeshCert               string        `help:"Client certificate chain for MESH, in PEM. It is read again for each connection." env:"ADAPTER_MESH_CERT_FILE" name:"mesh-cert"`
+	MeshKey                string        `help:"Private key of that certificate, in PEM." env:"ADAPTER_MESH_KEY_FILE" name:"mesh-key"`
+	MeshCA                 string        `help:"Authorities in PEM that the certificate of MESH must be from; default those of the machine." env:"ADAPTER_MESH_CA_FILE" name:"mesh-ca"`
+	MeshPoll               time.Duration `help:"How often the inbox is read." env:"ADAPTER_MESH_POLL" name:"mesh-poll" default:"1m"`
+	MeshWorkflows          []string      `help:"Workflows whose messages in the inbox are ours, with commas between; others stay there. Default those of GP Connect." env:"ADAPTER_MESH_WORKFLOWS" name:"mesh-workflows"`
+	MeshOldPractices       []string      `help:"ODS codes of practices that take documents under the old workflow GPFED_CONSULT_REPORT." env:"ADAPTER_MESH_OLD_PRACTICES" name:"mesh-old-practices"`
+	MeshInfrastructureWait time.Duration `help:"How long the infrastructure acknowledgement of a message may take before the delivery is dead." env:"ADAPTER_MESH_INFRASTRUCTURE_WAIT" name:"mesh-infrastructure-wait" default:"24h"`
+	MeshBusinessWait       time.Duration `help:"How long the business acknowledgement may take after that." env:"ADAPTER_MESH_BUSINESS_WAIT" name:"mesh-business-wait" default:"120h"`
+	MeshChunkBytes         int           `help:"Bytes of one chunk, before it is compressed." env:"ADAPTER_MESH_CHUNK_BYTES" name:"mesh-chunk-bytes" default:"20971520"`
 
 	DataKeys        string        `help:"Key set that documents about people in the database are sealed with; none, and they are stored as they are." env:"ADAPTER_DATA_KEYS_FILE" name:"data-keys"`
 	DataKeysCommand string        `help:"Command that prints that key set: a program and its arguments, run once at the start, without a shell." env:"ADAPTER_DATA_KEYS_COMMAND" name:"data-keys-command"`
@@ -189,6 +202,7 @@ func (c *Config) complete() error {
 		return err
 	}
 	return errors.Join(c.guard(), c.checkCallers(), c.checkPDS())
+	return errors.Join(c.guard(), c.checkCallers(), c.completeMESH())
 }
 
 // scheme is how the listener is spoken to.

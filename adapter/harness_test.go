@@ -57,6 +57,7 @@ type world struct {
 	gp       *standIn
 	signer   *auth.Signer
 	config   Config
+	extra    []string // further variables of the next child process
 }
 
 // newWorld makes the surroundings; database "" is a new SQLite file.
@@ -147,6 +148,7 @@ func (w *world) start() *adapter {
 			a.child.Env = append(a.child.Env, "ADAPTER_"+name+"="+value)
 		}
 	}
+	a.child.Env = append(a.child.Env, w.extra...)
 	if err := a.child.Start(); err != nil {
 		w.t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 var layers = map[string]int{
 	"adapter/issue": 0, "adapter/internet": 0,
 
-	"adapter/fhir": 1, "adapter/auth": 1, "adapter/summary": 1,
+	"adapter/fhir": 1, "adapter/auth": 1, "adapter/mesh": 1, "adapter/summary": 1,
 
 	"adapter/fhirpath": 2, "adapter/pds": 2,
 
@@ -35,7 +35,7 @@ var layers = map[string]int{
 }
 
 // testOnly holds the packages that only tests may import.
-var testOnly = []string{"adapter/store/storetest", "adapter/gateway/apitest", "conformance/peer/pds"}
+var testOnly = []string{"adapter/store/storetest", "adapter/gateway/apitest", "conformance/peer/mesh", "conformance/peer/pds"}
 
 // data holds the packages that are files in the first place. A test of any package may
 // read them, whatever its layer.
@@ -78,7 +78,7 @@ var homes = map[string][]string{
 	"golang.org/x/sync":                                       {},
 	"golang.org/x/text":                                       {},
 	"golang.org/x/term":                                       {"adapter"},
-	"net/http":                                                {"adapter/auth", "adapter/delivery", "adapter/feed", "adapter/pds", "adapter/gateway", "adapter/console", "conformance", "adapter"},
+	"net/http":                                                {"adapter/auth", "adapter/mesh", "adapter/delivery", "adapter/feed", "adapter/pds", "adapter/gateway", "adapter/console", "conformance", "adapter"},
 	"html/template":                                           {"adapter/gateway", "adapter/console", "adapter"},
 	"net/http/httptest":                                       oracles,
 	"testing":                                                 oracles,

@@ -31,6 +31,7 @@ type commands struct {
 	Token     tokenCmd     `cmd:"" help:"Make a bearer token for development."`
 	Assertion assertionCmd `cmd:"" help:"Make a client assertion, to get a token at the token endpoint."`
 	Replay    replayCmd    `cmd:"" help:"List dead deliveries, or send some of them again."`
+	Mesh      meshCmd      `cmd:"" help:"Look at the MESH mailbox: handshake, inbox, what became of a delivery."`
 	Ledger    ledgerCmd    `cmd:"" help:"Show the loops that are open for too long: overdue referrals, outcomes not in a record."`
 	Audit     auditCmd     `cmd:"" help:"Verify the audit: that nobody changed, removed or moved a record."`
 	Services  servicesCmd  `cmd:"" help:"Import, list and locate the services that can be prescribed."`

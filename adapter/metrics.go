@@ -73,7 +73,7 @@ func (o outbox) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return // a database that is away shows as missing series, and as not ready
 	}
-	for state, n := range map[string]int{"queued": backlog.Queued, "sending": backlog.Sending, "dead": backlog.Dead} {
+	for state, n := range map[string]int{"queued": backlog.Queued, "sending": backlog.Sending, "awaiting": backlog.Awaiting, "dead": backlog.Dead} {
 		ch <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(n), state)
 	}
 	if events, err := o.store.PendingEvents(ctx); err == nil {

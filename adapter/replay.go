@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // replayCmd lists dead deliveries, or queues them again as new rows that name the old.
 type replayCmd struct {
 	databaseFlags
-	State string   `help:"Which deliveries to list." enum:"dead,queued,sending,delivered,superseded" default:"dead"`
+	State string   `help:"Which deliveries to list." enum:"dead,queued,sending,awaiting,delivered,superseded" default:"dead"`
 	All   bool     `help:"Replay every dead delivery."`
 	Force bool     `help:"Replay also what was delivered, and what a later delivery has overtaken."`
 	ID    []string `arg:"" optional:"" help:"Deliveries to send again."`
@@ -94,7 +95,9 @@ func (c *replayCmd) print(ctx context.Context, s *store.Store, list []referral.D
 	fmt.Fprintln(tab, "DELIVERY\tREFERRAL\tMOVE\tRECIPIENT\tATTEMPTS\tCREATED\tPROBLEM")
 	for _, d := range list {
 		problem := d.Problem
-		if _, attempts, err := s.Delivery(ctx, d.ID); err == nil && len(attempts) > 0 && attempts[len(attempts)-1].Details != "" {
+		if d.Said != "" {
+			problem = strings.TrimPrefix(problem+": "+d.Said, ": ")
+		} else if _, attempts, err := s.Delivery(ctx, d.ID); err == nil && len(attempts) > 0 && attempts[len(attempts)-1].Details != "" {
 			problem += ": " + attempts[len(attempts)-1].Details
 		}
 		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, d.Referral, d.Move, d.Recipient, d.Attempts, d.Created.UTC().Format(time.RFC3339), problem)

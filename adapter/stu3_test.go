@@ -13,9 +13,9 @@ import (
 	"spadapter/adapter/store/storetest"
 )
 
-// record is a synthetic structured record of GP Connect. ballast is how many entries of the
+// structuredRecord is a synthetic structured record of GP Connect. ballast is how many entries of the
 // record have nothing to do with the referral.
-type record struct {
+type structuredRecord struct {
 	practice, nhsNumber, number string
 	ballast                     int
 	referral                    string // members that replace the usual ones of the ReferralRequest, "" for none
@@ -26,7 +26,7 @@ const readReferral = `{"system":"http://read.info/readv2","code":"8T09.00","disp
 	`{"extension":[{"url":"https://fhir.nhs.uk/STU3/StructureDefinition/Extension-coding-sctdescid","extension":[{"url":"descriptionId","valueId":"1975111000000114"}]}],"system":"http://snomed.info/sct","code":"871731000000106","display":"Referral to social prescribing service"}`
 
 // request is the ReferralRequest, as a member "resource" holds it.
-func (r record) request() string {
+func (r structuredRecord) request() string {
 	usual := r.referral
 	if usual == "" {
 		usual = `"reasonCode":[{"coding":[` + readReferral + `]}]`
@@ -37,12 +37,12 @@ func (r record) request() string {
 }
 
 // alone is the ReferralRequest as it is posted without a Bundle.
-func (r record) alone() string {
+func (r structuredRecord) alone() string {
 	return fmt.Sprintf(`{"resourceType":"ReferralRequest","identifier":[{"system":"https://EMISWeb/%s","value":%q}],"status":"unknown","intent":"order","subject":{"identifier":{"system":%q,"value":%q}},"reasonCode":{"coding":[%s]}}`,
 		r.practice, r.number, referral.SystemNHSNumber, r.nhsNumber, readReferral)
 }
 
-func (r record) body() []byte {
+func (r structuredRecord) body() []byte {
 	entries := []string{
 		`{"resourceType":"List","status":"current","mode":"snapshot","code":{"coding":[{"system":"http://snomed.info/sct","code":"886721000000107"}]},"entry":[{"item":{"reference":"ReferralRequest/RR1"}}]}`,
 		`{"resourceType":"Patient","id":"P1","identifier":[{"system":"` + referral.SystemNHSNumber + `","value":"` + r.nhsNumber + `"}],"name":[{"use":"official","family":"Quillfeather","given":["Dorothy"]}],"gender":"female","birthDate":"1951-03-09","managingOrganization":{"reference":"Organization/O1"}}`,
@@ -70,7 +70,7 @@ func TestStructuredRecordIsWorked(t *testing.T) {
 		a := w.run(quiet())
 		gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
 		s := someone(practiceA)
-		r := record{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier, ballast: 300}
+		r := structuredRecord{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier, ballast: 300}
 		sent := gp.do(http.MethodPost, "/fhir/STU3", r.body(), stu3Content...).want(http.StatusOK)
 		if got := sent.header.Get("X-Referral-Dialect"); got != "gpconnect-stu3" {
 			t.Errorf("the dialect is %q", got)
@@ -122,7 +122,7 @@ func TestReferralRequestAlone(t *testing.T) {
 	a := w.run(quiet())
 	gp, worker := a.as(auth.RoleRequester, practiceA), a.as(auth.RoleOwner, service1)
 	s := someone(practiceA)
-	r := record{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
+	r := structuredRecord{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
 	made := gp.do(http.MethodPost, "/fhir/STU3/ReferralRequest", []byte(r.alone()), stu3Content...).want(http.StatusCreated)
 	v := theOne(t, worker, s.nhsNumber)
 	if made.located() != v.Links.ServiceRequest || made.header.Get("ETag") != `W/"1"` {
@@ -148,7 +148,7 @@ func TestRefusedInSTU3(t *testing.T) {
 	a := w.run(quiet())
 	gp := a.as(auth.RoleRequester, practiceA)
 	s := someone(practiceA)
-	sound := record{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
+	sound := structuredRecord{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
 	second := strings.NewReplacer(`"id":"RR1"`, `"id":"RR2"`, s.identifier, s.identifier+"-2").Replace(sound.request())
 	several, other, odd, stranger := sound, sound, sound, sound
 	several.more = []string{second}

@@ -18,8 +18,9 @@ const maxSeries = 900_000
 // is safe for concurrent use. Making one costs a copy and some forty small patches, since the
 // load shares the machine with the server that it measures.
 type series struct {
-	text  []byte
-	marks [markCount][]int // where in text each part begins
+	text    []byte
+	entries int              // of each referral
+	marks   [markCount][]int // where in text each part begins
 
 	mu      sync.Mutex
 	seed    uint64
@@ -51,9 +52,6 @@ var markText = [markCount]string{
 	"9NNNNNNNNN", "Ffffff", "YYYY-MM-DD", "TTT", "SP-IIIIIIIIIIIIIIII", "UUUUUUUU-UUUU-4UUU-8UUU-UUUUUUUUUU",
 }
 
-// seriesEntries is the number of entries of each referral of a series.
-const seriesEntries = 8
-
 // surnames have six letters, so that they fit the mark. They are varied because an index on one
 // and the same name would be cheaper to write than a real one.
 var surnames = strings.Fields(`Abbott Archer Atkins Bailey Barker Barnes Barton Benson Bishop Bolton Bowers Briggs
@@ -65,15 +63,25 @@ var surnames = strings.Fields(`Abbott Archer Atkins Bailey Barker Barnes Barton 
 // newSeries starts a series sent by practice. Two series with the same seed are the
 // same; with different ones the identifiers differ, and the NHS numbers mostly do.
 func newSeries(practice string, seed uint64) *series {
+	return seriesFrom(practice, seed, (*synthetic).bundle)
+}
+
+// newMessageSeries is newSeries for messages of BaRS to the service of the demo.
+func newMessageSeries(practice string, seed uint64) *series {
+	return seriesFrom(practice, seed, func(s *synthetic) *fhir.Node { return s.barsMessage(demoService) })
+}
+
+func seriesFrom(practice string, seed uint64, template func(*synthetic) *fhir.Node) *series {
 	o := syntheticObservations
-	template := synthetic{
+	person := synthetic{
 		practice: practice, practiceName: "Synthetic practice " + practice,
 		nhsNumber: markText[markNumber], family: markText[markFamily], birthDate: markText[markBirth], telephone: markText[markTelephone],
 		identifier:   markText[markIdentifier],
 		uuid:         func(entry int) string { return fmt.Sprintf("%s%02x", markText[markUUID], entry) },
 		observations: []syntheticObservation{o[0], o[4], o[5]},
 	}
-	s := &series{text: fhir.Encode(template.bundle()), seed: seed, numbers: nhsNumbers{at: mix(seed) % nhsRange}}
+	bundle := template(&person)
+	s := &series{text: fhir.Encode(bundle), entries: len(bundle.All("entry")), seed: seed, numbers: nhsNumbers{at: mix(seed) % nhsRange}}
 	for i, mark := range markText {
 		for at := 0; ; {
 			found := bytes.Index(s.text[at:], []byte(mark))
@@ -98,7 +106,7 @@ func (s *series) next(m *message) {
 	// the low half counts, so that no two of a series are the same; mix is one to one
 	a, b := mix(s.seed<<32|n), mix(^(s.seed<<32 | n))
 	m.body = append(m.body[:0], s.text...)
-	m.entries = seriesEntries
+	m.entries = s.entries
 	m.identifier = fmt.Sprintf("SP-%016x", a)
 	digits := fmt.Sprintf("%016x%016x", a, b)
 	uuid := digits[:8] + "-" + digits[8:12] + "-4" + digits[12:15] + "-8" + digits[15:18] + "-" + digits[18:28]

@@ -64,9 +64,12 @@ func (w *Worker) record(d referral.Delivery, start time.Time, r Receipt, err err
 	now := w.config.Now()
 	a := referral.Attempt{
 		Delivery: d.ID, Number: d.Attempts + 1, At: start, Duration: now.Sub(start),
-		State: referral.DeliveryDelivered, Status: r.Status,
+		State: referral.DeliveryDelivered, Status: r.Status, Message: r.Message,
 	}
 	if err == nil {
+		if !r.Awaits.IsZero() {
+			a.State, a.Due = referral.DeliveryAwaiting, r.Awaits
+		}
 		return a
 	}
 	problem := failure(err)

@@ -10,13 +10,14 @@
 //	err = w.Run(ctx) // until ctx ends; then what is being sent is finished first
 //
 // A row goes queued → sending → delivered, back to queued until a later time, or
-// dead. A claim is a lease: a row that was sent and never finished, because the
+// dead; one that others carry waits as awaiting until its recipient has acknowledged it.
+// A claim is a lease: a row that was sent and never finished, because the
 // process was killed in between, is claimed again and sent again with the same
 // X-Request-ID, so that the receiver can tell. Retries last 72 hours; then the row is
 // dead, and says so in the log, in the row and in every attempt before.
 //
-// FHIR brings write-backs to the records of patients, BaRS answers messages in their own
-// dialect, Hook tells webhooks and FHIR
+// FHIR brings write-backs to the records of patients, MESH puts them into a mailbox whose
+// Inbox brings back what became of them, and BaRS answers messages in their own dialect. Hook tells webhooks and FHIR
 // Subscriptions of events; each has a queue and a Worker of its own.
 //
 // The package has no way to change a referral. A failure of transport is an attempt

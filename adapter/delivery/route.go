@@ -12,8 +12,9 @@ import (
 // Route is one way to reach a recipient.
 type Route interface {
 	// Send tries once to deliver d, and must return soon after ctx ends. A nil error
-	// means that the recipient said it has the message; anything short of that is an
-	// error, even after an HTTP status of 200. The Receipt holds in both cases.
+	// means that the recipient said it has the message, or with Receipt.Awaits that whoever
+	// carries it there has it; anything short of that is an error, even after an HTTP status
+	// of 200. The Receipt holds in both cases.
 	//
 	// Errors: one *issue.Error whose Details are our own words; see FHIR for its types.
 	// It is called by many goroutines at once.
@@ -25,6 +26,8 @@ type Receipt struct {
 	Status     int           // HTTP status, 0 when there was no answer
 	RetryAfter time.Duration // the least wait the recipient asked for, 0 when it asked for none
 	Refused    bool          // the message itself was refused: sending the same bytes again cannot help
+	Awaits     time.Time     // until when the recipient must have acknowledged it; zero when it has already
+	Message    string        // id that the message has on its way, "" where it has none
 }
 
 // failure makes one issue of whatever a Route returned: the first that is not a warning.

@@ -345,7 +345,17 @@ func TestTransportFailureNeverChangesAClinicalStatus(t *testing.T) {
 	if !slices.Equal(calls, []string{"Claim", "Finish"}) {
 		t.Errorf("the queue has the calls %v", calls)
 	}
-	allowed := []string{"Delivery", "Attempt", "DeliveryQueued", "DeliverySending", "DeliveryDelivered", "DeliveryDead",
+	desk := reflect.TypeFor[Desk]()
+	calls = nil
+	for i := range desk.NumMethod() {
+		calls = append(calls, desk.Method(i).Name)
+	}
+	if !slices.Equal(calls, []string{"Acknowledge", "Alone", "Overdue"}) {
+		t.Errorf("the desk has the calls %v", calls)
+	}
+	allowed := []string{"Delivery", "Attempt", "DeliveryQueued", "DeliverySending", "DeliveryAwaiting", "DeliveryDelivered", "DeliveryDead",
+		"Dispatch", "Acknowledgement", "Settled", "KindOfResponse", // what came back about a delivery, and the delivery that it settled
+		"AcknowledgesUnknown", "AcknowledgesNothing",
 		"Post", "PostOutcome", "PostDelivered", "PostFailed", "PostGone"} // messages to subscribers, who have no status in a referral
 	files, err := os.ReadDir(".")
 	if err != nil {
@@ -387,5 +397,9 @@ func TestTransportFailureNeverChangesAClinicalStatus(t *testing.T) {
 				t.Errorf("%v, refused %v: %+v", err, refused, a)
 			}
 		}
+	}
+	// nor of what a carrier has taken, whose recipient has not said so yet
+	if a := w.record(referral.Delivery{Created: now}, now, Receipt{Awaits: now.Add(time.Hour), Message: "m"}, nil); a.State != referral.DeliveryAwaiting || !a.Due.Equal(now.Add(time.Hour)) || a.Message != "m" {
+		t.Errorf("accepted by the carrier: %+v", a)
 	}
 }

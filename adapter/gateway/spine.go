@@ -21,7 +21,6 @@ var (
 	spineRule = map[string]string{
 		"nhs-number":             "INVALID_NHS_NUMBER",
 		"nhs-number-check-digit": "INVALID_NHS_NUMBER",
-		"nhs-number-form":        "INVALID_NHS_NUMBER",
 		"reference-unknown":      "REFERENCE_NOT_FOUND",
 		"bundle-reference":       "REFERENCE_NOT_FOUND",
 		"contained-reference":    "REFERENCE_NOT_FOUND",

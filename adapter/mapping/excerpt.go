@@ -22,17 +22,16 @@ import (
 // what it refers to itself, other than what the focus needs anyway.
 //
 // chosen names one of several candidates by its identifier, "system|value" or "value"; "" for
-// none. The result is one informational issue (rule excerpt) that counts by type what was left
+// none. a.Root must have been parsed. The result is one informational issue (rule excerpt) that counts by type what was left
 // out, nil when nothing was.
 //
 // The dialect's PlanDefinition says it by dynamicValues: record is true for a message of which
 // an excerpt is to be taken; focus finds the referrals meant, candidate everything that might
 // have been one; aside is what never goes along, such as a List.
 //
-// Errors: business-rule (rule no-referral) when nothing is found, with the codes that were seen;
-// multiple-matches is not used: several without a choice are business-rule, too (rule
-// several-referrals), with identifier and date of each, and so is a choice that fits none
-// (rule referral-choice). Those of the expressions.
+// Errors, all of type business-rule: no-referral when nothing is found, with the codes that
+// were seen; several-referrals, one for each candidate, with its identifier and date;
+// referral-choice for a choice that fits none. Those of the expressions.
 func (r *Recognition) Excerpt(a Arrival, chosen string) (*issue.Error, error) {
 	if r.found["focus"][a.Root.System()] == nil || a.Root.ResourceType() != "Bundle" {
 		return nil, nil

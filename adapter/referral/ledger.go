@@ -56,7 +56,7 @@ type LedgerOutcome struct {
 	Move      string    `json:"move,omitempty"`     // row that caused it
 	Delivery  string    `json:"delivery,omitempty"` // "" when there is none: nothing could be sent
 	Recipient *Party    `json:"recipient,omitempty"`
-	State     string    `json:"state"` // queued, sending, dead or unfiled
+	State     string    `json:"state"` // queued, sending, awaiting, dead or unfiled
 	Attempts  int       `json:"attempts"`
 	Since     time.Time `json:"since"`
 	Why       string    `json:"why"` // issue type of the last try, no-nhs-number, or waiting

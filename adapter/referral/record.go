@@ -131,10 +131,12 @@ type Shown struct {
 type DeliveryState string
 
 // The states: queued → sending → delivered, back to queued to be tried again, or dead.
+// What is sent through others is awaiting until its recipient has acknowledged it.
 // A superseded row was replaced by a newly converted one before it was sent.
 const (
 	DeliveryQueued     DeliveryState = "queued"
 	DeliverySending    DeliveryState = "sending"
+	DeliveryAwaiting   DeliveryState = "awaiting"
 	DeliveryDelivered  DeliveryState = "delivered"
 	DeliveryDead       DeliveryState = "dead"
 	DeliverySuperseded DeliveryState = "superseded"
@@ -161,7 +163,8 @@ type Delivery struct {
 	ReplayOf     string // the delivery this one repeats, "" when none
 	Supersedes   string // the unsent delivery this one takes the place of, "" when none; set in a Change
 	Claim        string // whoever holds it may finish the try; set by the queue, "" unless sending
-	Problem      string // issue type of the last failed try
+	Problem      string // issue type of the last failed try, or of a refusal that came later
+	Said         string // what acknowledgements say, in our own words; "" where none are asked for
 	Place        int64  // in the order to send to one recipient; set in a Change, 0 for the time it was created
 }
 
@@ -187,9 +190,10 @@ type Attempt struct {
 	Number   int // 1 for the first
 	At       time.Time
 	Duration time.Duration
-	State    DeliveryState // the state after it: delivered, queued or dead
-	Due      time.Time     // when queued
+	State    DeliveryState // the state after it: delivered, awaiting, queued or dead
+	Due      time.Time     // when queued; of awaiting, until when an acknowledgement must be here
 	Status   int           // HTTP status, 0 when there was no answer
 	Issue    string        // issue type, "" on success
 	Details  string        // our own words, never the partner's
+	Message  string        // id that it has on its way, "" where it has none
 }

@@ -12,13 +12,13 @@ import (
 )
 
 const deliveryColumns = `d.id, d.organisation, d.referral, d.recipient, d.state, d.claim, d.attempts, d.problem, d.move, d.kind,
-    d.route, d.content_type, d.facts, d.due, d.expires, d.created, d.replay_of, d.supersedes, d.body`
+    d.route, d.content_type, d.facts, d.due, d.expires, d.created, d.replay_of, d.supersedes, d.said, d.body`
 
 func (db *database) scanDelivery(rows *sql.Rows) (d referral.Delivery, err error) {
 	var due, expires, created int64
 	var facts []byte
 	err = rows.Scan(&d.ID, &d.Organisation, &d.Referral, &d.Recipient, &d.State, &d.Claim, &d.Attempts, &d.Problem, &d.Move, &d.Kind,
-		&d.Route, &d.ContentType, &facts, &due, &expires, &created, &d.ReplayOf, &d.Supersedes, &d.Body)
+		&d.Route, &d.ContentType, &facts, &due, &expires, &created, &d.ReplayOf, &d.Supersedes, &d.Said, &d.Body)
 	if err != nil {
 		return d, err
 	}
@@ -146,17 +146,18 @@ type finished struct {
 	attempt referral.Attempt
 }
 
-// Finish records a try and the state after it: delivered, dead, or queued until
-// Attempt.Due. It shares transactions with Commit.
+// Finish records a try and the state after it: delivered, awaiting, dead, or queued until
+// Attempt.Due. Acknowledgements that came before it count at once. It shares transactions
+// with Commit.
 //
 // Errors: conflict with the rule "claim-lost" when the lease ran out and another
 // worker has claimed the row since, or when it was superseded; exception for a state
 // that no try ends in; transient.
 func (s *Store) Finish(ctx context.Context, claim string, a referral.Attempt) error {
 	switch a.State {
-	case referral.DeliveryDelivered, referral.DeliveryQueued, referral.DeliveryDead:
+	case referral.DeliveryDelivered, referral.DeliveryAwaiting, referral.DeliveryQueued, referral.DeliveryDead:
 	default:
-		return issue.New(issue.Exception, "store-finish", "a try ends in delivered, queued or dead")
+		return issue.New(issue.Exception, "store-finish", "a try ends in delivered, awaiting, queued or dead")
 	}
 	if claim == "" {
 		return claimLost()
@@ -178,7 +179,7 @@ const updateUndeliverable = `
 UPDATE subscriber SET problem = 'undeliverable', status = CASE WHEN kind = 'webhook' THEN 'paused' ELSE 'error' END
 WHERE status = 'active' AND id = (SELECT d.recipient FROM delivery d WHERE d.id = ? AND d.referral = '')`
 
-const selectOrganisation = "SELECT organisation FROM delivery WHERE id = ?"
+const selectSent = "SELECT organisation, route FROM delivery WHERE id = ?"
 
 // write ends the try within a group. answer is for the caller alone.
 func (f *finished) write(ctx context.Context, s session, rows *batch) (answer, err error) {
@@ -191,20 +192,25 @@ func (f *finished) write(ctx context.Context, s session, rows *batch) (answer, e
 	if n == 0 {
 		return claimLost(), nil
 	}
-	found, err := s.query(ctx, selectOrganisation, a.Delivery)
+	found, err := s.query(ctx, selectSent, a.Delivery)
 	if err != nil {
 		return nil, err
 	}
-	organisation, err := one(found, func(rows *sql.Rows) (o string, err error) { return o, rows.Scan(&o) })
+	sent, err := one(found, func(rows *sql.Rows) (d referral.Delivery, err error) { return d, rows.Scan(&d.Organisation, &d.Route) })
 	if err != nil {
 		return nil, err
+	}
+	if sent.Route == acknowledgedRoute {
+		if err := acknowledged(ctx, s, a, sent.Organisation); err != nil {
+			return nil, err
+		}
 	}
 	if a.State == referral.DeliveryDead {
 		if _, err := s.exec(ctx, updateUndeliverable, a.Delivery); err != nil {
 			return nil, err
 		}
 	}
-	rows.add(tableAttempt, a.Delivery, int64(a.Number), organisation, milli(a.At), a.Duration.Milliseconds(), string(a.State), milli(a.Due),
+	rows.add(tableAttempt, a.Delivery, int64(a.Number), sent.Organisation, milli(a.At), a.Duration.Milliseconds(), string(a.State), milli(a.Due),
 		int64(a.Status), a.Issue, clean(a.Details))
 	return nil, nil
 }

@@ -99,7 +99,7 @@ type group struct {
 	firsts   map[key]*pending // keys that members before bring
 	current  map[string]int   // resource id → current number, as after the members before
 	states   map[string]int   // referral id → version, likewise
-	places   map[string]int64 // delivery id → place, while it is open
+	places   map[string]int64 // delivery id → place, while it is open or dead
 	gone     map[string]bool  // Patients that were removed
 	replaced map[string]bool  // deliveries that members before supersede
 	changes  []statement      // to run before the rows are inserted
@@ -182,7 +182,7 @@ func (g *group) learn(ctx context.Context) (err error) {
 	if g.states, err = numbers[int](ctx, g.s, "SELECT id, version FROM referral WHERE id IN (", referrals); err != nil {
 		return err
 	}
-	g.places, err = numbers[int64](ctx, g.s, "SELECT id, place FROM delivery WHERE open = 1 AND id IN (", deliveries)
+	g.places, err = numbers[int64](ctx, g.s, "SELECT id, place FROM delivery WHERE (open = 1 OR state = 'dead') AND id IN (", deliveries)
 	return err
 }
 

@@ -32,6 +32,7 @@ const (
 	tableActivity
 	tableGone
 	tableHold
+	tableAcknowledgement
 	tables
 )
 
@@ -57,6 +58,8 @@ var tableColumns = [tables]struct{ name, columns string }{
 	tableActivity:     {"activity", activityColumns},
 	tableGone:         {"gone", "id, type, organisation, owner, at"},
 	tableHold:         {"hold", holdColumns},
+
+	tableAcknowledgement: {"acknowledgement", acknowledgementColumns},
 }
 
 // maxRows is the most rows of one INSERT. With 29 columns that is 1,856 parameters,

@@ -29,9 +29,9 @@ func (s *Store) DueReferrals(ctx context.Context, now time.Time, n int) ([]strin
 	return list, fault(err)
 }
 
-// What must still reach a record: a delivery that has to go or is dead, or an outcome that
+// What must still reach a record: a delivery that has to go, is not acknowledged or is dead, or an outcome that
 // nothing could be made of.
-const stillOpen = "(f.unfiled <> '' OR EXISTS (SELECT 1 FROM delivery d WHERE d.referral = f.id AND (d.open = 1 OR d.state = 'dead')))"
+const stillOpen = "(f.unfiled <> '' OR EXISTS (SELECT 1 FROM delivery d WHERE d.referral = f.id AND (d.open = 1 OR d.state IN ('dead', 'awaiting'))))"
 
 const selectCounts = `
 SELECT c.organisation,
@@ -54,13 +54,13 @@ WHERE f.open = 1 AND (f.overdue = 1 OR f.due > 0 AND f.due <= ?) AND `
 
 const selectUndelivered = `
 SELECT u.id, u.referral, u.patient, u.organisation, u.status, u.move, u.recipient, u.state, u.attempts, u.created, u.problem,
-    COALESCE((SELECT t.details FROM attempt t WHERE t.delivery = u.id ORDER BY t.number DESC LIMIT 1), '')
+    COALESCE(NULLIF(u.said, ''), (SELECT t.details FROM attempt t WHERE t.delivery = u.id ORDER BY t.number DESC LIMIT 1), '')
 FROM (
-    SELECT d.id, d.referral, f.patient, f.organisation, f.status, d.move, d.recipient, d.state, d.attempts, d.created, d.problem
+    SELECT d.id, d.referral, f.patient, f.organisation, f.status, d.move, d.recipient, d.state, d.attempts, d.created, d.problem, d.said
     FROM delivery d JOIN referral f ON f.id = d.referral
-    WHERE d.referral <> '' AND d.kind IN ('write-back', 'response') AND (d.open = 1 OR d.state = 'dead') AND %s
+    WHERE d.referral <> '' AND d.kind IN ('write-back', 'response') AND (d.open = 1 OR d.state = 'dead' OR d.state = 'awaiting') AND %s
     UNION ALL
-    SELECT f.id, f.id, f.patient, f.organisation, f.status, '', '', 'unfiled', 0, f.since, f.unfiled
+    SELECT f.id, f.id, f.patient, f.organisation, f.status, '', '', 'unfiled', 0, f.since, f.unfiled, ''
     FROM referral f WHERE f.unfiled <> '' AND %s
 ) u
 WHERE `

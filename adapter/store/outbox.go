@@ -29,6 +29,8 @@ func (s *Store) Deliveries(ctx context.Context, f Outbox) (list []referral.Deliv
 	case "":
 	case referral.DeliveryDead:
 		w.and("d.state = 'dead'") // spelled out for the index on these rows
+	case referral.DeliveryAwaiting:
+		w.and("d.state = 'awaiting'")
 	case referral.DeliveryQueued, referral.DeliverySending:
 		w.and("d.open = 1 AND d.state = ?", string(f.State))
 	default:
@@ -69,7 +71,7 @@ func (s *Store) Deliveries(ctx context.Context, f Outbox) (list []referral.Deliv
 // selectOutbox has the columns of deliveryColumns, with nothing for the body.
 const selectOutbox = `
 SELECT d.id, d.organisation, d.referral, d.recipient, d.state, d.claim, d.attempts, d.problem, d.move, d.kind,
-    d.route, d.content_type, d.facts, d.due, d.expires, d.created, d.replay_of, d.supersedes, NULL
+    d.route, d.content_type, d.facts, d.due, d.expires, d.created, d.replay_of, d.supersedes, d.said, NULL
 FROM delivery d
 WHERE `
 
@@ -110,16 +112,19 @@ func scanAttempt(rows *sql.Rows) (a referral.Attempt, err error) {
 
 // Backlog is how much waits in the outbox, but for what subscribers are told.
 type Backlog struct {
-	Queued  int
-	Sending int
-	Dead    int
-	Oldest  time.Time // when the oldest row that still has to go was created; zero when none has
+	Queued   int
+	Sending  int
+	Awaiting int // sent, and not acknowledged yet
+	Dead     int
+	Oldest   time.Time // when the oldest row that still has to go was created; zero when none has
 }
 
 const selectBacklog = `
 SELECT state, COUNT(*), MIN(created) FROM delivery WHERE open = 1 AND referral <> '' GROUP BY state
 UNION ALL
-SELECT 'dead', COUNT(*), 0 FROM delivery WHERE state = 'dead' AND referral <> ''`
+SELECT 'dead', COUNT(*), 0 FROM delivery WHERE state = 'dead' AND referral <> ''
+UNION ALL
+SELECT 'awaiting', COUNT(*), 0 FROM delivery WHERE state = 'awaiting' AND referral <> ''`
 
 // Pending counts the outbox, for metrics. Errors: transient.
 func (s *Store) Pending(ctx context.Context) (Backlog, error) {
@@ -142,6 +147,9 @@ func (s *Store) Pending(ctx context.Context) (Backlog, error) {
 			b.Sending = n
 		case referral.DeliveryDead:
 			b.Dead = n
+			return struct{}{}, nil
+		case referral.DeliveryAwaiting:
+			b.Awaiting = n
 			return struct{}{}, nil
 		}
 		if t := fromMilli(oldest); b.Oldest.IsZero() || t.Before(b.Oldest) {

@@ -104,7 +104,7 @@ func (b *purgeBatch) standing(ctx context.Context, members []member) (st referra
 	if err != nil {
 		return st, err
 	}
-	st.Sending = slices.Contains(states, referral.DeliverySending)
+	st.Sending = slices.Contains(states, referral.DeliverySending) || slices.Contains(states, referral.DeliveryAwaiting)
 	st.Unfiled = st.Unfiled || st.Sending || slices.Contains(states, referral.DeliveryQueued) || slices.Contains(states, referral.DeliveryDead)
 	st.Held, err = exists(ctx, b.tx, fmt.Sprintf(selectHeld, list), append([]any{members[0].organisation, members[0].patient}, args...)...)
 	return st, err
@@ -113,6 +113,8 @@ func (b *purgeBatch) standing(ctx context.Context, members []member) (st referra
 // parts are the tables of a referral beside its resources, in an order in which they can be
 // removed.
 var parts = []struct{ kind, where string }{
+	{"acknowledgement", "delivery IN (SELECT d.id FROM delivery d WHERE d.referral IN (%s))"},
+	{"dispatch", "delivery IN (SELECT d.id FROM delivery d WHERE d.referral IN (%s))"},
 	{"attempt", "delivery IN (SELECT d.id FROM delivery d WHERE d.referral IN (%s))"},
 	{"delivery", "referral IN (%s)"},
 	{"event", "referral IN (%s)"},

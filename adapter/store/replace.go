@@ -15,7 +15,7 @@ WHERE id = ? AND version = ?`
 	updateActivity   = `
 UPDATE activity SET version = ?, status = ?, open = ?, business_status = ?, sessions = ?, updated = ?
 WHERE id = ? AND version = ?`
-	updateSuperseded = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND open = 1"
+	updateSuperseded = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND (open = 1 OR state = 'dead')"
 	updateCancelled  = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND state = 'queued' AND attempts = ?"
 	updateUnsent     = "UPDATE delivery SET state = 'superseded', open = 0, claim = '' WHERE id = ? AND state = 'sending' AND claim = ?"
 )

@@ -47,7 +47,7 @@ func (s *Store) Replay(ctx context.Context, id string, now time.Time, force bool
 			return err
 		}
 		next := old
-		next.ID, next.ReplayOf, next.Supersedes, next.Created, next.Due = newID(), old.ID, "", now, now
+		next.ID, next.ReplayOf, next.Supersedes, next.Said, next.Created, next.Due = newID(), old.ID, "", "", now, now
 		if !old.Expires.IsZero() {
 			next.Expires = now.Add(old.Expires.Sub(old.Created))
 		}
@@ -81,13 +81,15 @@ func (s *Store) Replay(ctx context.Context, id string, now time.Time, force bool
 }
 
 const (
-	selectReplay = "SELECT 1 FROM delivery d WHERE d.referral = ? AND d.recipient = ? AND d.replay_of = ? AND d.open = 1 LIMIT 1"
+	selectReplay = "SELECT 1 FROM delivery d WHERE d.referral = ? AND d.recipient = ? AND d.replay_of = ? AND (d.open = 1 OR d.state = 'awaiting') LIMIT 1"
 )
 
 // replayable refuses a replay that would do harm or nothing.
 func replayable(ctx context.Context, tx session, d *referral.Delivery, force bool) error {
 	refuse := func(details string) error { return issue.New(issue.BusinessRule, "replay", details) }
 	switch d.State {
+	case referral.DeliveryAwaiting:
+		return refuse("the delivery was sent and waits for its acknowledgement: there is nothing to replay yet")
 	case referral.DeliveryQueued, referral.DeliverySending:
 		return refuse("the delivery is still on its way: there is nothing to replay yet")
 	case referral.DeliverySuperseded:

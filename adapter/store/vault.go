@@ -38,11 +38,13 @@ var (
 	sealedDelivery = &sealedColumn{table: tableDelivery, name: "body", key: []string{"id"}}
 	sealedSecret   = &sealedColumn{table: tableSubscriber, name: "secret", key: []string{"id"}, text: true}
 	sealedFormer   = &sealedColumn{table: tableSubscriber, name: "former", key: []string{"id"}, text: true}
+
+	sealedAcknowledgement = &sealedColumn{table: tableAcknowledgement, name: "body", key: []string{"id"}}
 )
 
 // sealedColumns are all of them in the order in which they are sealed again.
 var sealedColumns = func() []*sealedColumn {
-	list := []*sealedColumn{sealedMessage, sealedResponse, sealedKey, sealedResource, sealedContent, sealedEvent, sealedDelivery, sealedSecret, sealedFormer}
+	list := []*sealedColumn{sealedMessage, sealedResponse, sealedKey, sealedResource, sealedContent, sealedEvent, sealedDelivery, sealedSecret, sealedFormer, sealedAcknowledgement}
 	for _, c := range list {
 		names := strings.Split(tableColumns[c.table].columns, ", ")
 		c.at = slices.Index(names, c.name)
