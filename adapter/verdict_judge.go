@@ -90,13 +90,23 @@ func (j *judge) judge(ctx context.Context, d convertMessage) verdict {
 	}
 	v.Referral, v.Type = holdsReferral(root), strings.TrimSpace(releaseName(root.System())+" "+root.ResourceType())
 	call := referral.Call{RequestID: "verdict", ContentType: "application/fhir+json", Body: d.body}
-	dialect, err := j.artefacts.library.Recognise("", arrivalOf(root))
+	if root.System() == fhir.Types(fhir.STU3) {
+		call.Repairs = fhir.Repair(root)
+	}
+	arrival := arrivalOf(root)
+	dialect, err := j.artefacts.library.Recognise("", arrival)
 	if err != nil {
 		v.refuse(err)
 		return v
 	}
 	v.Dialect = dialect.Recognition.Name
 	call.Dialect = v.Dialect
+	if left, err := dialect.Recognition.Excerpt(arrival, ""); err != nil {
+		v.refuse(err)
+		return v
+	} else if left != nil {
+		call.Repairs = append(call.Repairs, left)
+	}
 	change, err := j.submit(ctx, root, call)
 	switch {
 	case err != nil:
