@@ -103,16 +103,13 @@ func (c *verdictCmd) judge(ctx context.Context, compiled *artefacts, inputs []co
 	clear, redraw := progress("judging", inputs, c.Quiet, &done)
 	defer clear()
 	table := &verdictTable{all: c.All}
-	err = eachMessage(ctx, inputs, jobs, func(d convertMessage) []verdict {
+	err = eachMessage(ctx, inputs, jobs, func(d convertMessage) verdict {
 		defer done.Add(int64(len(d.body)))
 		return j.judge(ctx, d)
-	}, func(list []verdict) error {
+	}, func(v verdict) error {
 		redraw()
-		for _, v := range list {
-			in := inputs[v.input]
-			v.Folder, v.File = groups[v.input], filepath.ToSlash(in.name)
-			table.rows = append(table.rows, v)
-		}
+		v.Folder, v.File = groups[v.input], filepath.ToSlash(inputs[v.input].name)
+		table.rows = append(table.rows, v)
 		return nil
 	})
 	if err == nil {

@@ -76,8 +76,8 @@ func (l *looking) Commit(_ context.Context, c *referral.Change) error {
 	return nil
 }
 
-// judge gives the verdict of a message: several of one that is about several referrals.
-func (j *judge) judge(ctx context.Context, d convertMessage) []verdict {
+// judge gives the verdict of a message.
+func (j *judge) judge(ctx context.Context, d convertMessage) verdict {
 	v := verdict{Line: d.line, input: d.input, Referral: true}
 	err := d.err
 	var root *fhir.Node
@@ -86,17 +86,28 @@ func (j *judge) judge(ctx context.Context, d convertMessage) []verdict {
 	}
 	if err != nil {
 		v.refuse(err)
-		return []verdict{v}
+		return v
 	}
 	v.Referral, v.Type = holdsReferral(root), strings.TrimSpace(releaseName(root.System())+" "+root.ResourceType())
+	call := referral.Call{RequestID: "verdict", ContentType: "application/fhir+json", Body: d.body}
+	if root.System() == fhir.Types(fhir.STU3) {
+		call.Repairs = fhir.Repair(root)
+	}
 	arrival := arrivalOf(root)
 	dialect, err := j.artefacts.library.Recognise("", arrival)
 	if err != nil {
 		v.refuse(err)
-		return []verdict{v}
+		return v
 	}
 	v.Dialect = dialect.Recognition.Name
-	change, err := j.submit(ctx, root, d.body, v.Dialect)
+	call.Dialect = v.Dialect
+	if left, err := dialect.Recognition.Excerpt(arrival, ""); err != nil {
+		v.refuse(err)
+		return v
+	} else if left != nil {
+		call.Repairs = append(call.Repairs, left)
+	}
+	change, err := j.submit(ctx, root, call)
 	switch {
 	case err != nil:
 		v.refuse(err)
@@ -105,7 +116,7 @@ func (j *judge) judge(ctx context.Context, d convertMessage) []verdict {
 	default:
 		v.accept(change)
 	}
-	return []verdict{v}
+	return v
 }
 
 // read parses a message, in the version of FHIR that most of its resources are of.
@@ -156,28 +167,25 @@ func arrivalOf(root *fhir.Node) mapping.Arrival {
 const anybody = "Z99099"
 
 // submit takes a message in, from a caller who speaks for the organisations that it names.
-func (j *judge) submit(ctx context.Context, root *fhir.Node, body []byte, dialect string) (*referral.Change, error) {
+func (j *judge) submit(ctx context.Context, root *fhir.Node, call referral.Call) (*referral.Change, error) {
 	named := organisationsOf(root, nil)
-	change, err := j.from(ctx, root, body, dialect, named)
+	change, err := j.from(ctx, root, call, named)
 	if slices.ContainsFunc(issue.All(err), func(e *issue.Error) bool { return e.Rule == "sender-unknown" }) {
 		if again, e := root.Reread(root.System()); e == nil {
-			return j.from(ctx, again, body, dialect, []string{anybody})
+			return j.from(ctx, again, call, []string{anybody})
 		}
 	}
 	return change, err
 }
 
-func (j *judge) from(ctx context.Context, root *fhir.Node, body []byte, dialect string, organisations []string) (*referral.Change, error) {
+func (j *judge) from(ctx context.Context, root *fhir.Node, call referral.Call, organisations []string) (*referral.Change, error) {
 	if len(organisations) == 0 {
 		organisations = []string{anybody}
 	}
 	look := &looking{Store: j.config.Store}
 	config := j.config
 	config.Store = look
-	call := referral.Call{
-		Principal: &auth.Principal{Client: "verdict", Organisations: organisations, Role: auth.RoleRequester},
-		RequestID: "verdict", Dialect: dialect, ContentType: "application/fhir+json", Body: body,
-	}
+	call.Principal = &auth.Principal{Client: "verdict", Organisations: organisations, Role: auth.RoleRequester}
 	if _, err := referral.NewService(config).Submit(ctx, call, root); err != nil {
 		return nil, err
 	}
