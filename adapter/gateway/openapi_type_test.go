@@ -62,9 +62,9 @@ func reads[T any]() goType   { return goType{reflect.TypeFor[T](), true} }
 
 // untyped are the schemas of what no Go type stands for.
 var untyped = []string{
-	"Status",                                         // written as text by health
-	"EventPage",                                      // written as text by eventsPage; the exchanges of the tests hold it
-	"Followed",                                       // written as text where a referral is opened again or handed over
+	"Status",                                                  // written as text by health
+	"EventPage",                                               // written as text by eventsPage; the exchanges of the tests hold it
+	"Followed",                                                // written as text where a referral is opened again or handed over
 	"Begun", "NoteAdded", "AttachmentAdded", "SharingChanged", // data of events, whose types are referral's own; likewise
 	"WebhookChange", // a WebhookInput, without what is set only when it is made
 }
