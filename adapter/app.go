@@ -111,7 +111,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	if len(c.Packages) > 0 {
 		invariants = validator.sets[fhir.Types(fhir.R4)].Validate // the claims of a message too
 	}
-	ways := outlets{library: compiled.library, partners: a.partners, mesh: c.meshOn(), record: c.UpdateRecord}
+	ways := outlets{library: compiled.library, partners: a.partners, mesh: c.meshOn(), record: c.UpdateRecord, mailbox: c.MeshMailbox}
 	for _, note := range ways.notes() {
 		log.Warn("a letter to a practice will not be whole", "details", note)
 	}
