@@ -109,21 +109,10 @@ func (c *compiler) memberOf(v fhirpath.Value, valueSet string) (member, known bo
 	if n == nil {
 		return c.codes.ValidateCode(valueSet, "", v.Text())
 	}
-	switch {
-	case n.IsPrimitive():
+	if n.IsPrimitive() {
 		return c.codes.ValidateCode(valueSet, "", n.Value)
-	case n.Child("coding") != nil:
-		known = true
-		for _, coding := range n.All("coding") {
-			ok, k := c.codes.ValidateCode(valueSet, coding.Text("system"), coding.Text("code"))
-			if ok {
-				return true, true
-			}
-			known = known && k
-		}
-		return false, known
 	}
-	return c.codes.ValidateCode(valueSet, n.Text("system"), n.Text("code"))
+	return c.codes.HasMeaning(valueSet, n)
 }
 
 // conformsTo knows the base types alone.
