@@ -35,6 +35,7 @@ type source struct {
 	check   *expression
 	checked string // the check as it is written
 	log     *expression
+	words   string // what log always says, where it is a text and reads nothing of the message
 	defExpr *expression
 }
 
@@ -155,6 +156,9 @@ func (c *compiler) source(s *scope, d *sourceDecl) source {
 	}
 	if d.log != "" {
 		out.log = c.expression(s, at, d.log, d.logAt)
+		if out.log != nil {
+			out.words = constantText(out.log.compiled.String())
+		}
 	}
 	if d.def != "" {
 		out.defExpr = c.expression(s, nil, d.def, d.defAt)
@@ -249,7 +253,10 @@ func (s *source) each(r *run, f int, ru *rule, i int, n *fhir.Node) {
 		r.fail(ru.issue(issue.BusinessRule, "map-check", "the element does not fulfil the check of the map: %s", s.checked), n)
 		return
 	}
-	if s.log != nil {
+	switch {
+	case s.words != "":
+		r.note(ru.issue(issue.Informational, "map-log", "%s", s.words).Graded(issue.SeverityInformation), n)
+	case s.log != nil:
 		r.note(ru.issue(issue.Informational, "map-log", "the map logged a value").Graded(issue.SeverityInformation).With("%s", s.log.text(r, f, n)), n)
 	}
 	if ru.ignore {
@@ -327,4 +334,14 @@ func (ru *rule) issue(t issue.Type, id, format string, args ...any) *issue.Error
 // place names the rule for people.
 func (ru *rule) place() string {
 	return ru.file.name + ":" + itoa(ru.line) + ", group " + ru.in + ", rule " + ru.name
+}
+
+// constantText gives the text of an expression that is nothing but a text without escapes, ""
+// for any other.
+func constantText(source string) string {
+	source = strings.TrimSpace(source)
+	if len(source) < 2 || source[0] != '\'' || strings.IndexByte(source[1:], '\'') != len(source)-2 || strings.Contains(source, "\\") {
+		return ""
+	}
+	return source[1 : len(source)-1]
 }

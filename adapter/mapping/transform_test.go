@@ -3,6 +3,7 @@ package mapping
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -225,7 +226,7 @@ src.maritalStatus as m -> tgt.category = translate(m, 'urn:sex', 'CodeableConcep
 }
 
 func TestCheckAndLog(t *testing.T) {
-	result, err := runRules(t, "Basic", `src.name as n log (n.given.count()) -> tgt.id = 'x' "logged"; src.gender as g check ($this = 'female') log ('sex ' & g) -> tgt.language = 'en';`)
+	result, err := runRules(t, "Basic", `src.name as n log (n.given.count()) -> tgt.id = 'x' "logged"; src.gender as g check ($this = 'female') log ('sex ' & g) -> tgt.language = 'en'; src.birthDate as b log ('the day was left out') "said";`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,8 +239,12 @@ func TestCheckAndLog(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Join(logged, "; "); got != "Patient.name[0] 3; Patient.gender sex female" {
+	if got := strings.Join(logged, "; "); got != "Patient.name[0] 3; Patient.gender sex female; Patient.birthDate " {
 		t.Errorf("got %s", got)
+	}
+	// what reads nothing of the message is the words of whoever wrote the map
+	if i := slices.IndexFunc(result.Issues, func(e *issue.Error) bool { return strings.HasPrefix(e.Details, "the day was left out (t.map:") }); i < 0 {
+		t.Errorf("got %v", result.Issues)
 	}
 	_, err = runRules(t, "Basic", `src.gender as g check ($this = 'male') -> tgt.language = 'en' "only men";`)
 	if all := issue.All(err); len(all) != 1 || !errors.Is(err, issue.BusinessRule) || all[0].Expression != "Patient.gender" || !strings.Contains(all[0].Details, "t.map:8, group main, rule only men") {
