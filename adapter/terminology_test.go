@@ -210,7 +210,7 @@ func TestTheReadmeNamesEveryArtefact(t *testing.T) {
 		}
 	}
 	ids = append(ids, shipped(t).instruments.Codes()...)
-	letters, err := fs.Glob(conformance.FS, "letters/*.json") // of STU3, so not read above
+	letters, err := fs.Glob(conformance.Letters, "letters/*.json")
 	if err != nil || len(letters) == 0 {
 		t.Fatalf("no letters: %v", err)
 	}
