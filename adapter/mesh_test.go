@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -415,7 +414,7 @@ func TestMissingAcknowledgementsAreAnIncident(t *testing.T) {
 func TestTheInboxKeepsBeforeItAcknowledges(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		p := newPost(t, url)
-		var log record
+		var log buffer
 		p.open(slog.New(slog.NewJSONHandler(&log, nil)))
 		ack := "GPCONNECT_SEND_DOCUMENT_ACK"
 		other := p.x.Put(peer.Message{From: "X26OTHER", To: meshOurs, Workflow: "SPINE_PATHOLOGY"}, []byte("x"))
@@ -472,7 +471,7 @@ func TestAMessageWithoutAnAddressIsDead(t *testing.T) {
 // Nothing about the person and no secret comes into the log, at any level, whatever happens.
 func TestTheLogOfMESHNamesNobody(t *testing.T) {
 	p := newPost(t, "")
-	var log record
+	var log buffer
 	p.open(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	for _, codes := range [][]string{{"20013", "30001"}, {"20009"}, {"Quillfeather"}} {
 		p.practice.Answers(codes...)
@@ -617,22 +616,4 @@ func TestMESHSettingsAreChecked(t *testing.T) {
 	if err := c.print(&out); err != nil || strings.Contains(out.String(), "the mailbox password") || !strings.Contains(out.String(), "ADAPTER_MESH_MAILBOX") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-}
-
-// record is a log that is written by many.
-type record struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.b.Write(p)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.b.String()
 }
