@@ -101,11 +101,9 @@ func (j *judge) judge(ctx context.Context, d convertMessage) verdict {
 	}
 	v.Dialect = dialect.Recognition.Name
 	call.Dialect = v.Dialect
-	if left, err := dialect.Recognition.Excerpt(arrival, ""); err != nil {
+	if call.Repairs, err = dialect.Recognition.Take(arrival, "", call.Repairs); err != nil {
 		v.refuse(err)
 		return v
-	} else if left != nil {
-		call.Repairs = append(call.Repairs, left)
 	}
 	change, err := j.submit(ctx, root, call)
 	switch {
