@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -14,25 +12,6 @@ import (
 	"spadapter/adapter/mapping"
 	"spadapter/adapter/referral"
 )
-
-// What can become of a message.
-const (
-	becameReferral = "converted"
-	becameLess     = "losses"
-	becameNothing  = "refused"
-	becameOther    = "kept" // and no referral
-)
-
-// outcome is what would become of a message.
-type outcome struct {
-	Dialect string   `json:"dialect,omitempty"` // as which it was recognised
-	Verdict string   `json:"verdict"`
-	Rule    string   `json:"rule,omitempty"`    // the first that refused it
-	Element string   `json:"element,omitempty"` // where
-	Reason  string   `json:"reason,omitempty"`  // in words
-	Losses  []string `json:"losses,omitempty"`  // elements that are not in the result
-	Issues  int      `json:"issues"`            // all that were told
-}
 
 // verdict is what would become of one message as it stands, and of each referral in it as one
 // of social prescribing.
@@ -307,51 +286,3 @@ func organisationsOf(n *fhir.Node, found []string) []string {
 	slices.Sort(found)
 	return found
 }
-
-// refuse keeps the first reason in the order of the text.
-func (o *outcome) refuse(err error) {
-	o.Verdict = becameNothing
-	list := issue.All(err)
-	o.Issues = len(list)
-	if len(list) == 0 {
-		o.Reason = err.Error()
-		return
-	}
-	first := slices.MinFunc(list, func(a, b *issue.Error) int {
-		return cmp.Or(compareFailure(a, b), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), strings.Compare(a.Expression, b.Expression), strings.Compare(a.Rule, b.Rule))
-	})
-	o.Rule, o.Element, o.Reason = first.Rule, first.Expression, first.Details
-}
-
-// compareFailure puts what refuses before what only warns.
-func compareFailure(a, b *issue.Error) int {
-	switch {
-	case a.Failure() == b.Failure():
-		return 0
-	case a.Failure():
-		return -1
-	}
-	return 1
-}
-
-// accept lists what was lost of a message that became a referral.
-func (o *outcome) accept(change *referral.Change) {
-	o.Verdict = becameReferral
-	for _, event := range change.Events {
-		var data struct{ Received *referral.Received }
-		if len(event.Data) == 0 || json.Unmarshal(event.Data, &data) != nil || data.Received == nil {
-			continue
-		}
-		o.Issues += len(data.Received.Issues)
-		for _, remark := range data.Received.Issues {
-			if lossy(remark.Rule) {
-				o.Verdict = becameLess
-				o.Losses = append(o.Losses, cmp.Or(remark.Expression, remark.Rule))
-			}
-		}
-	}
-}
-
-// lossy reports whether a remark says that something of the message is not in the result. A
-// code that no ConceptMap has is there as it was sent.
-func lossy(rule string) bool { return rule == "map-unread" || rule == "map-reference" }

@@ -119,54 +119,12 @@ func (t *verdictTable) cells(c *verdictCount) []string {
 	return cells
 }
 
-// verdictWidth is how much of a reason is shown in a table.
-const verdictWidth = 180
-
-// lost names the elements that are not in the result.
-func (o *outcome) lost() string { return "not in the result: " + strings.Join(o.Losses, ", ") }
-
-// words is the reason of a refusal in a line.
-func (o *outcome) words() string {
-	text := strings.Join(strings.Fields(o.Reason), " ")
-	if runes := []rune(text); len(runes) > verdictWidth {
-		text = string(runes[:verdictWidth-1]) + "…"
-	}
-	return text
-}
-
-// short is the verdict in a cell, without the words of the reason.
-func (o *outcome) short() string {
-	switch o.Verdict {
-	case becameLess:
-		return becameLess + ", " + o.lost()
-	case becameNothing:
-		rule := o.Rule
-		if rule == "" {
-			rule = o.words()
-		}
-		return strings.TrimSpace(becameNothing + ": " + rule + " " + o.Element)
-	}
-	return o.Verdict
-}
-
 // short is that, and where $process-message alone refuses it, what would become of it otherwise.
 func (s *suppliedVerdict) short() string {
 	if s.Content == nil {
 		return s.outcome.short()
 	}
 	return s.outcome.short() + "; its content by itself " + s.Content.short()
-}
-
-// why is the reason of a refusal, or what was lost, in a line.
-func (o *outcome) why() string {
-	if o.Verdict == becameLess {
-		return o.lost()
-	}
-	text := o.words()
-	if o.Rule != "" {
-		text = strings.TrimSpace(o.Rule+" "+o.Element) + ": " + text
-	}
-	return text
 }
 
 // verdictReason is a rule that refused, in the words of the first row that it did.
