@@ -19,7 +19,8 @@ import (
 type convertCmd struct {
 	Paths []string `arg:"" optional:"" name:"path" help:"Files in JSON or XML, folders, NDJSON files (.ndjson, .jsonl), or - for standard input; with -check folders of a dialect."`
 
-	Dialect      string `short:"d" help:"Dialect to convert with; -list names them. Without it each message is recognised, and goes through all that it goes through when it is taken in."`
+	Dialect      string `short:"d" help:"Dialect to convert with; -list names them. Without it each message is recognised, and goes through all that it goes through when it is taken in: one of FHIR STU3 is mended, and of a record one referral is taken."`
+	Identifier   string `help:"Which referral of a record is meant, system|value or a value, where it has several."`
 	Organisation string `help:"ODS code of the sender, for maps of its own."`
 	Maps         string `help:"Folder of dialects that lie over the shipped ones." env:"ADAPTER_MAPS_DIR"`
 	Terminology  string `help:"Folder of terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
@@ -27,7 +28,7 @@ type convertCmd struct {
 
 	Trace  bool   `help:"Show for every element of the result where it came from, on standard error."`
 	Values bool   `help:"With -trace: show the values too."`
-	Loss   bool   `help:"Show the elements that no rule read, on standard error."`
+	Loss   bool   `help:"Show the elements that no rule read, and what was mended and left out before, on standard error."`
 	As     string `help:"What to write: the converted resource; parameters with resource, trace, loss and issues; or none." enum:"resource,parameters,none" default:"resource"`
 	Out    string `short:"o" help:"Folder for the results, one file for each input; default is standard output."`
 	Jobs   int    `short:"j" help:"Messages converted at once; default one for each core."`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -87,10 +88,15 @@ func (v *conversion) convert(ctx context.Context, d convertMessage) converted {
 		return out
 	}
 	c := v.command
-	steps, err := v.apply(ctx, v.library, d.body, c.Trace || c.As == "parameters")
+	steps, told, err := v.apply(ctx, v.library, d.body, c.Trace || c.As == "parameters")
 	if err != nil {
 		out.err = err
 	} else {
+		if c.Loss && len(told) > 0 {
+			var b strings.Builder
+			writeIssues(&b, issue.Join(told))
+			out.report = b.String()
+		}
 		for _, step := range steps {
 			out.unread += len(step.Unread)
 		}
@@ -114,11 +120,12 @@ func (v *conversion) convert(ctx context.Context, d convertMessage) converted {
 }
 
 // apply runs on the bytes of a message the dialect that was named, or all those that a message
-// of its dialect goes through; one result for each.
-func (v *conversion) apply(ctx context.Context, library *mapping.Library, body []byte, trace bool) ([]*mapping.Result, error) {
-	way, source, err := v.way(library, body)
+// of its dialect goes through; one result for each. What was mended and left out before is told,
+// and is among the issues of the last.
+func (v *conversion) apply(ctx context.Context, library *mapping.Library, body []byte, trace bool) ([]*mapping.Result, []*issue.Error, error) {
+	way, source, told, err := v.way(library, body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var steps []*mapping.Result
 	for _, dialect := range way {
@@ -127,29 +134,31 @@ func (v *conversion) apply(ctx context.Context, library *mapping.Library, body [
 			err = issue.Failures(issue.Join(result.Issues))
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		steps, source = append(steps, result), result.Target
 	}
-	return steps, nil
+	last := steps[len(steps)-1]
+	last.Issues = append(slices.Clip(told), last.Issues...)
+	return steps, told, nil
 }
 
-// way reads a message, and finds what it goes through.
-func (v *conversion) way(library *mapping.Library, body []byte) ([]*mapping.Dialect, *fhir.Node, error) {
+// way reads a message as the inlet of its dialect does, and finds what it goes through.
+func (v *conversion) way(library *mapping.Library, body []byte) ([]*mapping.Dialect, *fhir.Node, []*issue.Error, error) {
 	limits := fhir.Limits{Bytes: maxDocument}
 	if d := library.Dialect(v.command.Organisation, v.command.Dialect); d != nil {
 		source, err := fhir.Read(d.Map.Sources()[0].System(), body, limits)
-		return []*mapping.Dialect{d}, source, err
+		return []*mapping.Dialect{d}, source, nil, err
 	}
 	root, err := fhir.Read(fhir.Types(fhir.R4), body, limits)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	d, source, err := library.RecogniseDocument(v.command.Organisation, root)
+	d, source, told, err := library.RecogniseDocument(v.command.Organisation, root, v.command.Identifier)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return library.Way(v.command.Organisation, d), source, nil
+	return library.Way(v.command.Organisation, d), source, told, nil
 }
 
 // encode writes a result for reading where it is a document of its own, and as one line
@@ -181,7 +190,7 @@ func (v *conversion) report(result *mapping.Result) string {
 
 // compare converts a message with the other maps too, and says what differs.
 func (v *conversion) compare(ctx context.Context, d convertMessage, steps []*mapping.Result, refused error) (string, int) {
-	others, err := v.apply(ctx, v.against, d.body, true)
+	others, _, err := v.apply(ctx, v.against, d.body, true)
 	var b strings.Builder
 	switch {
 	case err != nil && refused != nil:

@@ -222,3 +222,26 @@ func TestConvertCheck(t *testing.T) {
 	line := fmt.Sprintf("line %d", 1+bytes.Count(source[:bytes.Index(source, []byte("src.reasonCode as c"))], []byte("\n")))
 	command(t, maps, nil, "convert", "-check", folder).want(t, 1, "does not compile", line, "has no element reason")
 }
+
+// oldRecord is a structured record of STU3 with a social prescribing referral, and another of a code.
+func oldRecord(code string) []byte {
+	return []byte(`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"List","id":"l","status":"current","mode":"snapshot"}},
+{"resource":{"resourceType":"ReferralRequest","id":"r1","identifier":{"system":"urn:r","value":"1"},"status":"unknown","intent":"order","subject":{"reference":"Patient/p"},"reasonCode":[{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]}]}},
+{"resource":{"resourceType":"ReferralRequest","id":"r2","identifier":[{"system":"urn:r","value":"2"}],"status":"unknown","intent":"order","subject":{"reference":"Patient/p"},"reasonCode":[{"coding":[{"system":"http://snomed.info/sct","code":"` + code + `"}]}]}},
+{"resource":{"resourceType":"Patient","id":"p","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}],"name":[{"family":"Reed"}]}}]}`)
+}
+
+// A record of STU3 goes the way that it goes when it is taken in: it is mended, one referral of
+// it is taken, and both are told.
+func TestConvertARecord(t *testing.T) {
+	dir := write(t, map[string][]byte{"one.json": oldRecord("308447003"), "two.json": oldRecord("871731000000106")})
+	got := command(t, dir, nil, "convert", "-loss", "one.json").want(t, 0, "repair-array", "Bundle.entry[1].resource.identifier", "excerpt", "left out were 1 List, 1 ReferralRequest")
+	if strings.Contains(got.err, "entry[2]") {
+		t.Errorf("what was left out is told of:\n%s", got.err)
+	}
+	command(t, dir, nil, "convert", "-q", "-as", "parameters", "one.json").want(t, 0, "repair-array", "left out were")
+	command(t, dir, nil, "convert", "two.json").want(t, 1, "several-referrals")
+	if request(checked(t, []byte(command(t, dir, nil, "convert", "-q", "-identifier", "urn:r|2", "two.json").want(t, 0).out))) == nil {
+		t.Error("the chosen referral is not in the result")
+	}
+}

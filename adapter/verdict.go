@@ -21,6 +21,7 @@ type verdictCmd struct {
 	Terminology string `help:"Folder of terminology over the shipped one." env:"ADAPTER_TERMINOLOGY_DIR"`
 
 	Format string `short:"f" help:"text, json or markdown." enum:"text,json,markdown" default:"text"`
+	Supply bool   `help:"Judge each referral also with what a fragment, or an example of another field, lacks of a social prescribing referral."`
 	All    bool   `help:"List the files that hold no referral too; they are only counted otherwise."`
 	Jobs   int    `short:"j" help:"Messages judged at once; default one for each core."`
 	Quiet  bool   `short:"q" help:"No progress."`
@@ -28,7 +29,7 @@ type verdictCmd struct {
 
 // Help is shown by adapter verdict -help.
 func (c *verdictCmd) Help() string {
-	return `Each message is taken in as the adapter would, by a database that is empty: its dialect is recognised as it would be when it comes by the way of that dialect, with the headers that belong to it, from a caller who speaks for the organisations that it names.
+	return `Each message is taken in as the adapter would, by a database that is empty: its dialect is recognised as it would be when it comes by the way of that dialect, with the headers that belong to it, from a caller who speaks for the organisations that it names, and those are partners. A message of BaRS is first asked what $process-message asks of it, for services that are those it is sent to.
 
 The verdicts: converted, every element was read and kept; losses, some were not, and which; refused, with the first rule and element; kept, it was taken and makes no referral.
 
@@ -36,6 +37,9 @@ Examples:
   adapter verdict messages/                    a table, grouped and counted by folder
   adapter verdict -f markdown bars-api gravity for a document
   adapter verdict -f json -all messages/       one object for each file
+  adapter verdict -supply fragments/           also as social prescribing referrals
+
+With -supply each referral, every one of a record by itself, is judged once more with what it lacks, and the row says what was put in: status active, intent order, the national code, a subject, an NHS number of the range 999 (also where the one there can be none), a requester, a BaRS use case; people and organisations that references lead to and that are not there; an address of the sender's for anything else. A resource alone is put in a Bundle with them. Nothing else is changed, so that what is refused then is refused for what it says.
 
 Exit status 1 when a referral was refused.`
 }
@@ -105,7 +109,7 @@ func (c *verdictCmd) judge(ctx context.Context, compiled *artefacts, inputs []co
 	table := &verdictTable{all: c.All}
 	err = eachMessage(ctx, inputs, jobs, func(d convertMessage) verdict {
 		defer done.Add(int64(len(d.body)))
-		return j.judge(ctx, d)
+		return j.judge(ctx, d, c.Supply)
 	}, func(v verdict) error {
 		redraw()
 		v.Folder, v.File = groups[v.input], filepath.ToSlash(inputs[v.input].name)

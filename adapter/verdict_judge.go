@@ -1,43 +1,38 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"spadapter/adapter/auth"
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/gateway"
 	"spadapter/adapter/issue"
 	"spadapter/adapter/mapping"
 	"spadapter/adapter/referral"
 )
 
-// What can become of a message.
-const (
-	becameReferral = "converted"
-	becameLess     = "losses"
-	becameNothing  = "refused"
-	becameOther    = "kept" // and no referral
-)
-
-// verdict is what would become of one message.
+// verdict is what would become of one message as it stands, and of each referral in it as one
+// of social prescribing.
 type verdict struct {
-	Folder   string   `json:"folder"`
-	File     string   `json:"file"`
-	Line     int      `json:"line,omitempty"`    // in an NDJSON file
-	Referral bool     `json:"referral"`          // it holds a ServiceRequest or ReferralRequest, or cannot be read
-	Dialect  string   `json:"dialect,omitempty"` // as which it was recognised
-	Type     string   `json:"type,omitempty"`    // version of FHIR and resource type
-	Verdict  string   `json:"verdict"`
-	Rule     string   `json:"rule,omitempty"`    // the first that refused it
-	Element  string   `json:"element,omitempty"` // where
-	Reason   string   `json:"reason,omitempty"`  // in words
-	Losses   []string `json:"losses,omitempty"`  // elements that are not in the result
-	Issues   int      `json:"issues"`            // all that were told
+	Folder   string `json:"folder"`
+	File     string `json:"file"`
+	Line     int    `json:"line,omitempty"` // in an NDJSON file
+	Referral bool   `json:"referral"`       // it holds a ServiceRequest or ReferralRequest, or cannot be read
+	Type     string `json:"type,omitempty"` // version of FHIR and resource type
+	outcome
+	Supplied []suppliedVerdict `json:"supplied,omitempty"` // one for each referral, where that was asked for
 
 	input int
+}
+
+// suppliedVerdict is what would become of a referral with what it lacks.
+type suppliedVerdict struct {
+	Part  string   `json:"part,omitempty"`  // which of several referrals: its place in the Bundle
+	Added []string `json:"added,omitempty"` // what was put in
+	outcome
+	Content *outcome `json:"content,omitempty"` // of a message that $process-message refuses: what would become of it without that
 }
 
 // judge takes messages in as the adapter does, and keeps nothing.
@@ -53,12 +48,8 @@ func newJudge(compiled *artefacts, empty referral.Store) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	partners, err := loadPartners("")
-	if err != nil {
-		return nil, err
-	}
 	return &judge{artefacts: compiled, validator: v, config: referral.Config{
-		Store: empty, Partners: partners, Instruments: compiled.instruments, Terminology: compiled.codes, Dialect: compiled.dialect,
+		Store: empty, Instruments: compiled.instruments, Terminology: compiled.codes, Dialect: compiled.dialect,
 		Outlet:   func(string, string) (referral.Outlet, bool) { return referral.Outlet{}, false },
 		Response: func(string, string) (referral.Outlet, bool) { return referral.Outlet{}, false },
 		Base:     "https://adapter.example/fhir/R4/", Invariants: compiled.invariants.Validate, Conforms: compiled.conforms,
@@ -76,8 +67,9 @@ func (l *looking) Commit(_ context.Context, c *referral.Change) error {
 	return nil
 }
 
-// judge gives the verdict of a message.
-func (j *judge) judge(ctx context.Context, d convertMessage) verdict {
+// judge gives the verdict of a message; with supply also that of each referral in it, with
+// what it lacks.
+func (j *judge) judge(ctx context.Context, d convertMessage, supply bool) verdict {
 	v := verdict{Line: d.line, input: d.input, Referral: true}
 	err := d.err
 	var root *fhir.Node
@@ -86,37 +78,116 @@ func (j *judge) judge(ctx context.Context, d convertMessage) verdict {
 	}
 	if err != nil {
 		v.refuse(err)
+		if supply {
+			v.Supplied = []suppliedVerdict{{outcome: v.outcome}}
+		}
 		return v
 	}
-	v.Referral, v.Type = holdsReferral(root), strings.TrimSpace(releaseName(root.System())+" "+root.ResourceType())
-	call := referral.Call{RequestID: "verdict", ContentType: "application/fhir+json", Body: d.body}
+	v.Type = strings.TrimSpace(releaseName(root.System()) + " " + root.ResourceType())
+	requests := requestsOf(root)
+	v.Referral = len(requests) > 0
+	if supply {
+		for i, r := range requests {
+			v.Supplied = append(v.Supplied, j.asSupplied(ctx, root, i))
+			if len(requests) > 1 {
+				v.Supplied[i].Part = strings.TrimSuffix(strings.TrimPrefix(r.Path(), "Bundle."), ".resource")
+			}
+		}
+	}
+	v.outcome = j.outcome(ctx, root, d.body, "", true)
+	return v
+}
+
+// asSupplied gives the verdict of one referral with what it lacks.
+func (j *judge) asSupplied(ctx context.Context, root *fhir.Node, request int) suppliedVerdict {
+	var s suppliedVerdict
+	if err := root.Faults(); err != nil && root.System() == fhir.Types(fhir.R4) { // writing it anew would hide them
+		s.refuse(err)
+		return s
+	}
+	copied, err := root.Reread(root.System())
+	if err != nil {
+		s.refuse(err)
+		return s
+	}
+	made, added := j.supplied(copied, request)
+	body := fhir.Encode(made)
+	s.Added = added
+	take := func(gate bool) outcome {
+		root, err := fhir.Read(made.System(), body, fhir.Limits{Bytes: maxDocument})
+		if err != nil {
+			var o outcome
+			o.refuse(err)
+			return o
+		}
+		chosen := ""
+		if id := requestsOf(root)[request].Child("identifier"); id.Text("value") != "" {
+			chosen = id.Text("system") + "|" + id.Text("value")
+		}
+		return j.outcome(ctx, root, body, chosen, gate)
+	}
+	s.outcome = take(true)
+	if s.Verdict == becameNothing && root.Text("type") == "message" {
+		if content := take(false); content.Rule != s.Rule {
+			s.Content = &content
+		}
+	}
+	return s
+}
+
+// outcome takes a message in. chosen is the identifier of the referral that is meant; gate is
+// whether a message is asked what $process-message asks of it first. root is changed.
+func (j *judge) outcome(ctx context.Context, root *fhir.Node, body []byte, chosen string, gate bool) (o outcome) {
+	call := referral.Call{RequestID: "verdict", ContentType: "application/fhir+json", Body: body}
 	if root.System() == fhir.Types(fhir.STU3) {
 		call.Repairs = fhir.Repair(root)
 	}
 	arrival := arrivalOf(root)
 	dialect, err := j.artefacts.library.Recognise("", arrival)
 	if err != nil {
-		v.refuse(err)
-		return v
+		o.refuse(err)
+		return o
 	}
-	v.Dialect = dialect.Recognition.Name
-	call.Dialect = v.Dialect
-	if left, err := dialect.Recognition.Excerpt(arrival, ""); err != nil {
-		v.refuse(err)
-		return v
-	} else if left != nil {
-		call.Repairs = append(call.Repairs, left)
+	o.Dialect = dialect.Recognition.Name
+	call.Dialect = o.Dialect
+	if arrival.Operation != "" && gate {
+		if err := j.decided(root); err != nil {
+			o.refuse(err)
+			return o
+		}
+	}
+	if call.Repairs, err = dialect.Recognition.Take(arrival, chosen, call.Repairs); err != nil {
+		o.refuse(err)
+		return o
 	}
 	change, err := j.submit(ctx, root, call)
 	switch {
 	case err != nil:
-		v.refuse(err)
+		o.refuse(err)
 	case change.Referral == nil:
-		v.Verdict = becameOther
+		o.Verdict = becameOther
 	default:
-		v.accept(change)
+		o.accept(change)
 	}
-	return v
+	return o
+}
+
+// decided asks of a message what $process-message does, of an adapter whose settings are those
+// that it has without a file and that offers the services that the message is for. That a
+// message takes a request back, or answers one, is no fault of it, and no referral either.
+func (j *judge) decided(root *fhir.Node) error {
+	b := gateway.BaRS{UseCases: []string{suppliedUseCase}, Versions: []string{"1"}, Definitions: j.artefacts.messages}
+	for _, e := range root.All("entry") {
+		for _, d := range e.Child("resource").All("destination") {
+			_, service, _ := strings.Cut(d.Text("endpoint"), "|")
+			b.Services = append(b.Services, service)
+		}
+	}
+	refers, err := b.Decide(root)
+	if err == nil && !refers {
+		return issue.New(issue.NotFound, "message-unknown", "the message takes back a request that was never sent")
+	}
+	return err
 }
 
 // read parses a message, in the version of FHIR that most of its resources are of.
@@ -130,21 +201,6 @@ func (j *judge) read(body []byte) (*fhir.Node, error) {
 		return root.Reread(fhir.Types(fhir.STU3))
 	}
 	return root, nil
-}
-
-// holdsReferral reports whether a message holds a request for a service, by itself or in an
-// entry of its Bundle.
-func holdsReferral(root *fhir.Node) bool {
-	switch root.ResourceType() {
-	case "ServiceRequest", "ReferralRequest":
-		return true
-	case "Bundle":
-		return slices.ContainsFunc(root.All("entry"), func(e *fhir.Node) bool {
-			n := e.Child("resource")
-			return n != nil && holdsReferral(n)
-		})
-	}
-	return false
 }
 
 // messageHeaders are the headers that a message of the Booking and Referral Standard comes with.
@@ -185,6 +241,11 @@ func (j *judge) from(ctx context.Context, root *fhir.Node, call referral.Call, o
 	look := &looking{Store: j.config.Store}
 	config := j.config
 	config.Store = look
+	partners, err := partnersOf(organisations)
+	if err != nil {
+		return nil, err
+	}
+	config.Partners = partners
 	call.Principal = &auth.Principal{Client: "verdict", Organisations: organisations, Role: auth.RoleRequester}
 	if _, err := referral.NewService(config).Submit(ctx, call, root); err != nil {
 		return nil, err
@@ -193,6 +254,23 @@ func (j *judge) from(ctx context.Context, root *fhir.Node, call referral.Call, o
 		return &referral.Change{}, nil
 	}
 	return look.change, nil
+}
+
+// partnersOf makes partners of organisations: which are is a setting, and nothing of a message.
+func partnersOf(organisations []string) (*referral.Partners, error) {
+	r4 := fhir.Types(fhir.R4)
+	bundle := r4.New("Bundle")
+	bundle.Set("type", "collection")
+	for _, ods := range organisations {
+		n := r4.New("Organization")
+		n.Set("id", strings.ToLower(ods))
+		id := n.Add("identifier")
+		id.Set("system", referral.SystemODS)
+		id.Set("value", ods)
+		n.Set("name", ods)
+		bundle.Add("entry").Append("resource", n)
+	}
+	return referral.LoadPartners(bundle)
 }
 
 // organisationsOf lists the ODS codes that a message names, sorted.
@@ -208,51 +286,3 @@ func organisationsOf(n *fhir.Node, found []string) []string {
 	slices.Sort(found)
 	return found
 }
-
-// refuse keeps the first reason in the order of the text.
-func (v *verdict) refuse(err error) {
-	v.Verdict = becameNothing
-	list := issue.All(err)
-	v.Issues = len(list)
-	if len(list) == 0 {
-		v.Reason = err.Error()
-		return
-	}
-	first := slices.MinFunc(list, func(a, b *issue.Error) int {
-		return cmp.Or(compareFailure(a, b), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), strings.Compare(a.Expression, b.Expression), strings.Compare(a.Rule, b.Rule))
-	})
-	v.Rule, v.Element, v.Reason = first.Rule, first.Expression, first.Details
-}
-
-// compareFailure puts what refuses before what only warns.
-func compareFailure(a, b *issue.Error) int {
-	switch {
-	case a.Failure() == b.Failure():
-		return 0
-	case a.Failure():
-		return -1
-	}
-	return 1
-}
-
-// accept lists what was lost of a message that became a referral.
-func (v *verdict) accept(change *referral.Change) {
-	v.Verdict = becameReferral
-	for _, event := range change.Events {
-		var data struct{ Received *referral.Received }
-		if len(event.Data) == 0 || json.Unmarshal(event.Data, &data) != nil || data.Received == nil {
-			continue
-		}
-		v.Issues += len(data.Received.Issues)
-		for _, remark := range data.Received.Issues {
-			if lossy(remark.Rule) {
-				v.Verdict = becameLess
-				v.Losses = append(v.Losses, cmp.Or(remark.Expression, remark.Rule))
-			}
-		}
-	}
-}
-
-// lossy reports whether a remark says that something of the message is not in the result. A
-// code that no ConceptMap has is there as it was sent.
-func lossy(rule string) bool { return rule == "map-unread" || rule == "map-reference" }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -16,18 +18,16 @@ type verdictTable struct {
 
 // verdictCount is one folder in numbers.
 type verdictCount struct {
-	folder                           string
-	files, others                    int // others hold no referral
-	converted, losses, refused, kept int
+	folder         string
+	files, others  int        // others hold no referral
+	stands, filled verdictSum // filled counts referrals, the others files
 }
 
-func (c *verdictCount) add(v *verdict) {
-	c.files++
-	if !v.Referral {
-		c.others++
-		return
-	}
-	switch v.Verdict {
+// verdictSum counts verdicts.
+type verdictSum struct{ converted, losses, refused, kept int }
+
+func (c *verdictSum) add(of string) {
+	switch of {
 	case becameReferral:
 		c.converted++
 	case becameLess:
@@ -36,6 +36,18 @@ func (c *verdictCount) add(v *verdict) {
 		c.refused++
 	default:
 		c.kept++
+	}
+}
+
+func (c *verdictCount) add(v *verdict) {
+	c.files++
+	if !v.Referral {
+		c.others++
+		return
+	}
+	c.stands.add(v.Verdict)
+	for _, s := range v.Supplied {
+		c.filled.add(s.Verdict)
 	}
 }
 
@@ -79,41 +91,74 @@ func (t *verdictTable) shown() []verdict {
 	return out
 }
 
-// verdictHead are the columns of the table of folders.
-var verdictHead = []string{"folder", "files", "converted", "losses", "refused", "kept", "no referral"}
+// supplied reports whether referrals were judged with what they lack, too.
+func (t *verdictTable) supplied() bool {
+	return slices.ContainsFunc(t.rows, func(v verdict) bool { return len(v.Supplied) > 0 })
+}
 
-func (c *verdictCount) cells() []string {
-	cells := []string{c.folder}
-	for _, n := range []int{c.files, c.converted, c.losses, c.refused, c.kept, c.others} {
-		cells = append(cells, fmt.Sprint(n))
+// head are the columns of the table of folders.
+func (t *verdictTable) head() []string {
+	head := []string{"folder", "files", "no referral", "converted", "losses", "refused", "kept"}
+	if t.supplied() {
+		head = append(head, "supplied: converted", "losses", "refused", "kept")
+	}
+	return head
+}
+
+func (t *verdictTable) cells(c *verdictCount) []string {
+	cells := []string{c.folder, fmt.Sprint(c.files), fmt.Sprint(c.others)}
+	sums := []verdictSum{c.stands}
+	if t.supplied() {
+		sums = append(sums, c.filled)
+	}
+	for _, s := range sums {
+		for _, n := range []int{s.converted, s.losses, s.refused, s.kept} {
+			cells = append(cells, fmt.Sprint(n))
+		}
 	}
 	return cells
 }
 
-// verdictWidth is how much of a reason is shown in a table.
-const verdictWidth = 180
+// short is that, and where $process-message alone refuses it, what would become of it otherwise.
+func (s *suppliedVerdict) short() string {
+	if s.Content == nil {
+		return s.outcome.short()
+	}
+	return s.outcome.short() + "; its content by itself " + s.Content.short()
+}
 
-// maxLosses is how many lost elements a table names.
-const maxLosses = 3
+// verdictReason is a rule that refused, in the words of the first row that it did.
+type verdictReason struct {
+	rule, words string
+	rows        int
+}
 
-// why is the reason of a refusal, or what was lost, in a line.
-func (v *verdict) why() string {
-	if v.Verdict == becameLess {
-		named := v.Losses[:min(len(v.Losses), maxLosses)]
-		text := "not in the result: " + strings.Join(named, ", ")
-		if more := len(v.Losses) - len(named); more > 0 {
-			text += fmt.Sprintf(" and %d more", more)
+// reasons are the rules that refused, sorted.
+func (t *verdictTable) reasons() []verdictReason {
+	found := map[string]*verdictReason{}
+	add := func(o *outcome) {
+		if o.Verdict != becameNothing || o.Rule == "" {
+			return
 		}
-		return text
+		if found[o.Rule] == nil {
+			found[o.Rule] = &verdictReason{rule: o.Rule, words: o.words()}
+		}
+		found[o.Rule].rows++
 	}
-	text := strings.Join(strings.Fields(v.Reason), " ")
-	if runes := []rune(text); len(runes) > verdictWidth {
-		text = string(runes[:verdictWidth-1]) + "…"
+	for _, v := range t.shown() {
+		add(&v.outcome)
+		for _, s := range v.Supplied {
+			add(&s.outcome)
+			if s.Content != nil {
+				add(s.Content)
+			}
+		}
 	}
-	if v.Rule != "" {
-		text = strings.TrimSpace(v.Rule+" "+v.Element) + ": " + text
+	var list []verdictReason
+	for _, rule := range slices.Sorted(maps.Keys(found)) {
+		list = append(list, *found[rule])
 	}
-	return text
+	return list
 }
 
 // as is the dialect, or the type of what was recognised as none.
@@ -157,11 +202,14 @@ func (t *verdictTable) write(w io.Writer, format string) error {
 			fmt.Fprintf(tab, "%s\n", folder)
 		}
 		fmt.Fprintf(tab, "  %s\t%s\t%s\t%d\t%s\n", v.name(), v.as(), v.Verdict, v.Issues, v.why())
+		for _, s := range v.Supplied {
+			fmt.Fprintf(tab, "    %s with %s\t\t%s\t%d\t%s\n", s.Part, s.with(), s.Verdict, s.Issues, s.why())
+		}
 	}
 	fmt.Fprintln(tab)
-	fmt.Fprintln(tab, strings.ToUpper(strings.Join(verdictHead, "\t")))
+	fmt.Fprintln(tab, strings.ToUpper(strings.Join(t.head(), "\t")))
 	for _, c := range t.counts() {
-		fmt.Fprintln(tab, strings.Join(c.cells(), "\t"))
+		fmt.Fprintln(tab, strings.Join(t.cells(&c), "\t"))
 	}
 	return tab.Flush()
 }
@@ -179,18 +227,47 @@ func (t *verdictTable) markdown() string {
 		row(cells...)
 		b.WriteString(strings.Repeat("|---", len(cells)) + "|\n")
 	}
-	head(append([]string(nil), verdictHead...)...)
+	head(t.head()...)
 	for _, c := range t.counts() {
-		row(c.cells()...)
+		row(t.cells(&c)...)
+	}
+	if reasons := t.reasons(); len(reasons) > 0 {
+		b.WriteString("\n")
+		head("rule that refused", "verdicts", "in words, where it was first")
+		for _, r := range reasons {
+			row(r.rule, fmt.Sprint(r.rows), r.words)
+		}
 	}
 	folder := ""
 	for _, v := range t.shown() {
 		if v.Folder != folder {
 			folder = v.Folder
 			fmt.Fprintf(&b, "\n**%s**\n\n", folder)
-			head("file", "dialect", "verdict", "issues", "why")
+			if t.supplied() {
+				head("file", "dialect", "as it stands", "supplied", "as a social prescribing referral")
+			} else {
+				head("file", "dialect", "as it stands")
+			}
 		}
-		row(v.name(), v.as(), v.Verdict, fmt.Sprint(v.Issues), v.why())
+		if !t.supplied() {
+			row(v.name(), v.as(), v.short())
+			continue
+		}
+		for i, s := range v.Supplied {
+			if i == 0 {
+				row(strings.TrimSpace(v.name()+" "+s.Part), v.as(), v.short(), s.with(), s.short())
+			} else {
+				row(strings.TrimSpace(v.name()+" "+s.Part), v.as(), "″", s.with(), s.short())
+			}
+		}
 	}
 	return b.String()
+}
+
+// with is what was put in, in words.
+func (s *suppliedVerdict) with() string {
+	if len(s.Added) == 0 {
+		return "nothing"
+	}
+	return strings.Join(s.Added, ", ")
 }

@@ -16,13 +16,13 @@ import (
 )
 
 // judged is the table of the paths, by a command with everything at its default.
-func judged(t *testing.T, paths ...string) *verdictTable {
+func judged(t *testing.T, supply bool, paths ...string) *verdictTable {
 	t.Helper()
 	inputs, groups, err := verdictInputs(paths)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := (&verdictCmd{Quiet: true}).judge(context.Background(), shipped(t), inputs, groups)
+	table, err := (&verdictCmd{Quiet: true, Supply: supply}).judge(context.Background(), shipped(t), inputs, groups)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,13 +60,13 @@ func TestVerdict(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	table := judged(t, folder)
+	table := judged(t, false, folder)
 	want := []verdict{
-		{File: "a-converted.json", Referral: true, Dialect: "ukcore-r4", Verdict: becameReferral},
-		{File: "c-refused.json", Referral: true, Dialect: "ukcore-r4", Verdict: becameNothing, Rule: "sp-referral-request/ServiceRequest.code", Element: "Bundle.entry[1].resource.code"},
-		{File: "d-broken.json", Referral: true, Verdict: becameNothing, Rule: "json"},
-		{File: "e-kept.json", Dialect: "ukcore-r4", Verdict: becameOther},
-		{File: "f-none.json", Referral: true, Verdict: becameNothing, Rule: "dialect-unknown", Element: "Bundle"},
+		{File: "a-converted.json", Referral: true, outcome: outcome{Dialect: "ukcore-r4", Verdict: becameReferral}},
+		{File: "c-refused.json", Referral: true, outcome: outcome{Dialect: "ukcore-r4", Verdict: becameNothing, Rule: "sp-referral-request/ServiceRequest.code", Element: "Bundle.entry[1].resource.code"}},
+		{File: "d-broken.json", Referral: true, outcome: outcome{Verdict: becameNothing, Rule: "json"}},
+		{File: "e-kept.json", outcome: outcome{Dialect: "ukcore-r4", Verdict: becameOther}},
+		{File: "f-none.json", Referral: true, outcome: outcome{Verdict: becameNothing, Rule: "dialect-unknown", Element: "Bundle"}},
 	}
 	if len(table.rows) != len(want) {
 		t.Fatalf("%d verdicts; want %d", len(table.rows), len(want))
@@ -86,7 +86,7 @@ func TestVerdict(t *testing.T) {
 		t.Errorf("as JSON:\n%s", &out)
 	}
 	out.Reset()
-	if err := table.write(&out, "text"); err != nil || !strings.Contains(out.String(), "messages  5      1          0       3        0     1") {
+	if err := table.write(&out, "text"); err != nil || !strings.Contains(out.String(), "messages  5      1            1          0       3        0") {
 		t.Errorf("as text: %v\n%s", err, &out)
 	}
 	if err := (&verdictCmd{Paths: []string{folder}, Format: "text", Quiet: true}).Run(); !errors.Is(err, statusFaults) {
@@ -105,10 +105,10 @@ func TestVerdictLosses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := verdict{File: "x.json", Dialect: "bars", Referral: true}
+	v := verdict{File: "x.json", Referral: true, outcome: outcome{Dialect: "bars"}}
 	v.accept(&referral.Change{Events: []referral.Event{{Move: "T01"}, {Move: "T02", Data: data}}})
 	table := verdictTable{rows: []verdict{v}}
-	want := "| x.json | bars | losses | 5 | not in the result: Bundle.entry[1], Bundle.entry[2], Bundle.entry[3].resource.subject and 1 more |\n"
+	want := "| x.json | bars | losses, not in the result: Bundle.entry[1], Bundle.entry[2], Bundle.entry[3].resource.subject, Bundle.entry[4] |\n"
 	if got := table.markdown(); !strings.HasSuffix(got, want) || table.refused() != 0 {
 		t.Errorf("got\n%s\nwant %s", got, want)
 	}
@@ -130,7 +130,7 @@ func TestVerdicts(t *testing.T) {
 	for _, name := range []string{"bars-api", "gpconnect-referralrequest", "gpconnect-structured", "gravity-sdoh", "hl7-r4-examples", "hl7-stu3-examples"} {
 		paths = append(paths, folder+name)
 	}
-	want := judged(t, paths...).markdown()
+	want := judged(t, true, paths...).markdown()
 	const file = "../conformance/README.md"
 	readme, err := os.ReadFile(file)
 	if err != nil {

@@ -16,6 +16,7 @@ var convertOperation = &operation{
 		{name: "dialect", kind: "string"},
 		{name: "organisation", kind: "string"},
 		{name: "identity", kind: "string"},
+		{name: "identifier", kind: "string"},
 		{name: "trace", kind: "boolean"},
 	},
 }
@@ -33,11 +34,7 @@ func convert(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	way, err := x.way(in, organisation)
-	if err != nil {
-		return err
-	}
-	source, err := x.message(in.one("source"), way[0].Map)
+	way, source, told, err := x.way(in, organisation)
 	if err != nil {
 		return err
 	}
@@ -60,6 +57,7 @@ func convert(x *exchange) error {
 		}
 		results = append(results, result)
 	}
+	results[0].Issues = append(told, results[0].Issues...)
 	out := newOutputs()
 	for _, dialect := range way {
 		out.value("dialect", "valueString", dialect.Name)
@@ -70,25 +68,30 @@ func convert(x *exchange) error {
 	return nil
 }
 
-// way finds the dialect that was named, or all those that a message of the dialect it is
-// recognised as goes through when it is taken in, among those that hold for the
-// organisation. Errors: value for one that is not among them, not-supported for a message of
-// none.
-func (x *exchange) way(in inputs, organisation string) ([]*mapping.Dialect, error) {
-	g := in.one("dialect")
+// way reads the message for the dialect that was named; or, as the inlet of its own does, for
+// all those that a message of the dialect it is recognised as goes through when it is taken in,
+// with what was mended and left out. They are among those that hold for the organisation.
+// Errors: value for one that is not among them, not-supported for a message of none, those of
+// mapping.Recognition.Excerpt.
+func (x *exchange) way(in inputs, organisation string) ([]*mapping.Dialect, message, []*issue.Error, error) {
+	sent, g := in.one("source"), in.one("dialect")
 	if g == nil {
-		d, _, err := x.Conversions.RecogniseDocument(organisation, in.one("source").node)
+		d, root, told, err := x.Conversions.RecogniseDocument(organisation, sent.node, in.text("identifier"))
 		if err != nil {
-			return nil, err
+			return nil, message{}, nil, err
 		}
-		return x.Conversions.Way(organisation, d), nil
+		if sent.whole {
+			return x.Conversions.Way(organisation, d), message{root, x.call.Body}, told, nil
+		}
+		return x.Conversions.Way(organisation, d), message{root, []byte(root.Source())}, told, nil
 	}
 	if d := x.Conversions.Dialect(organisation, g.text); d != nil {
-		return []*mapping.Dialect{d}, nil
+		source, err := x.message(sent, d.Map)
+		return []*mapping.Dialect{d}, source, nil, err
 	}
 	var known []string
 	for _, d := range x.Conversions.Dialects(organisation) {
 		known = append(known, d.Name)
 	}
-	return nil, g.fault(issue.Value, "dialect-unknown", "there is no such dialect; there are "+strings.Join(known, ", ")).With("the dialect is %.200q", g.text)
+	return nil, message{}, nil, g.fault(issue.Value, "dialect-unknown", "there is no such dialect; there are "+strings.Join(known, ", ")).With("the dialect is %.200q", g.text)
 }

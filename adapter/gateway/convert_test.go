@@ -331,3 +331,38 @@ func TestLongAnswersAreCut(t *testing.T) {
 		t.Errorf("%d steps", got)
 	}
 }
+
+// oldRecord is a structured record of two referrals, one of them of social prescribing, which
+// has an identifier that is no array.
+const oldRecord = `{"resourceType":"Bundle","type":"collection","entry":[
+{"resource":{"resourceType":"List","id":"l","status":"current","mode":"snapshot","code":{"text":"a list"}}},
+{"resource":{"resourceType":"ReferralRequest","id":"r1","identifier":{"system":"urn:r","value":"1"},"status":"unknown","intent":"order","subject":{"reference":"Patient/p"},"reasonCode":[{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106","display":"Referral to social prescribing service"}]}]}},
+{"resource":{"resourceType":"ReferralRequest","id":"r2","identifier":{"system":"urn:r","value":"2"},"status":"unknown","intent":"order","subject":{"reference":"Patient/p"},"reasonCode":[{"coding":[{"system":"http://snomed.info/sct","code":"308447003","display":"Referral to physiotherapist"}]}]}},
+{"resource":{"resourceType":"Patient","id":"p","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}],"name":[{"family":"Reed"}]}}]}`
+
+// TestConvertTakesARecord: without a dialect a record goes the way that it goes at /fhir/STU3: it
+// is mended, one referral of it is taken, and both are told.
+func TestConvertTakesARecord(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, body := range []string{oldRecord, "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"source\",\"resource\":" + oldRecord + "}]}"} {
+		rec := w.post("/fhir/R4/$convert?trace=false", body, "as bare")
+		if strings.Contains(body, "Parameters") {
+			rec = w.post("/fhir/R4/$convert", body, "as bare")
+		}
+		wants(t, rec, 200, "repair-array")
+		told := map[string]string{}
+		for _, i := range parameterOf(parsed(t, rec), "outcome").Child("resource").All("issue") {
+			told[i.Text("details", "coding", "code")] += i.Text("expression") + " " + i.Text("details", "text")
+		}
+		if got := told["repair-array"]; !strings.HasPrefix(got, "Bundle.entry[1].resource.identifier ") || strings.Contains(got, "entry[2]") {
+			t.Errorf("mended: %q", got)
+		}
+		if got := told["excerpt"]; !strings.Contains(got, "1 List, 1 ReferralRequest") {
+			t.Errorf("left out: %q", got)
+		}
+	}
+	both := strings.Replace(oldRecord, "308447003", "871731000000106", 1)
+	wants(t, w.post("/fhir/R4/$convert", both, "as bare"), 422, "several-referrals")
+	wants(t, w.post("/fhir/R4/$convert?identifier=urn:r%7C2", both, "as bare"), 200, "excerpt")
+	wants(t, w.post("/fhir/R4/$convert", strings.Replace(oldRecord, "871731000000106", "308448008", 1), "as bare"), 422, "no-referral")
+}

@@ -121,23 +121,8 @@ func (x *exchange) excerpt(root *fhir.Node) error {
 			chosen = p.value
 		}
 	}
-	left, err := dialect.Recognition.Excerpt(arrival, chosen)
-	if err != nil {
-		return err
-	}
-	if left != nil {
-		x.call.Repairs = slices.DeleteFunc(x.call.Repairs, func(e *issue.Error) bool { return !stays(root, e) })
-		x.call.Repairs = append(x.call.Repairs, left)
-	}
-	return nil
-}
-
-// stays reports whether what was mended is part of the excerpt.
-func stays(root *fhir.Node, e *issue.Error) bool {
-	rest, in := strings.CutPrefix(e.Expression, "Bundle.entry[")
-	return !in || slices.ContainsFunc(root.All("entry"), func(n *fhir.Node) bool {
-		return strings.HasPrefix(n.Path(), "Bundle.entry["+rest[:strings.IndexByte(rest, ']')+1])
-	})
+	x.call.Repairs, err = dialect.Recognition.Take(arrival, chosen, x.call.Repairs)
+	return err
 }
 
 // stu3Scopes checks the scope to create each resource that goes on.

@@ -58,6 +58,28 @@ func (r *Recognition) Excerpt(a Arrival, chosen string) (*issue.Error, error) {
 	return excerpt(a.Root, one, aside), nil
 }
 
+// Take is Excerpt for a message that Repair mended: what is to be told of it are the repairs of
+// what stays, and what was left out.
+func (r *Recognition) Take(a Arrival, chosen string, repairs []*issue.Error) ([]*issue.Error, error) {
+	left, err := r.Excerpt(a, chosen)
+	if err != nil || left == nil {
+		return repairs, err
+	}
+	kept := map[string]bool{}
+	for _, n := range a.Root.All("entry") {
+		kept[n.Path()] = true
+	}
+	var told []*issue.Error
+	for _, e := range repairs {
+		rest, in := strings.CutPrefix(e.Expression, "Bundle.entry[")
+		number, _, _ := strings.Cut(rest, "]")
+		if !in || kept["Bundle.entry["+number+"]"] {
+			told = append(told, e)
+		}
+	}
+	return append(told, left), nil
+}
+
 func truth(c fhirpath.Collection) (is, known bool) {
 	if len(c) != 1 {
 		return false, false

@@ -183,26 +183,47 @@ func (l *Library) Recognise(organisation string, a Arrival) (*Dialect, error) {
 }
 
 // RecogniseDocument is Recognise for a message of which it is not known how it came: it is
-// read as one of either version of FHIR. root must have been parsed; the second result is
-// it in the version of the dialect.
-func (l *Library) RecogniseDocument(organisation string, root *fhir.Node) (*Dialect, *fhir.Node, error) {
+// read as one of either version of FHIR, as the inlet of its dialect does. One of STU3 is
+// mended, and of a record the excerpt of one referral is taken, the chosen one of several
+// ("" for none, as in Excerpt). root must have been parsed; the second result is it in the
+// version of the dialect, the third what was mended and left out.
+//
+// Errors: those of Recognise and Excerpt.
+func (l *Library) RecogniseDocument(organisation string, root *fhir.Node, chosen string) (*Dialect, *fhir.Node, []*issue.Error, error) {
 	a := Arrival{Root: root, Version: "4.0"}
 	if root.Text("type") == "message" {
 		a.Operation = "process-message"
 	}
 	d, err := l.Recognise(organisation, a)
-	if err == nil {
-		return d, root, nil
+	if err == nil && !olderAlone(root) {
+		return d, root, nil, nil
 	}
 	older, e := root.Reread(fhir.Types(fhir.STU3))
 	if e != nil {
-		return nil, nil, err
+		return d, root, nil, err
 	}
+	repairs := fhir.Repair(older)
 	a.Root, a.Version = older, "3.0"
-	if d, e := l.Recognise(organisation, a); e == nil {
-		return d, older, nil
+	was, e := l.Recognise(organisation, a)
+	if e != nil {
+		return d, root, nil, err
 	}
-	return nil, nil, err
+	d = was
+	told, err := d.Recognition.Take(a, chosen, repairs)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return d, older, told, nil
+}
+
+// olderAlone reports whether a message has a resource of a type that only FHIR STU3 has: a
+// Bundle of them is a Bundle in R4 too.
+func olderAlone(root *fhir.Node) bool {
+	is, was := fhir.Types(fhir.R4), fhir.Types(fhir.STU3)
+	return slices.ContainsFunc(root.All("entry"), func(e *fhir.Node) bool {
+		name := e.Child("resource").ResourceType()
+		return is.Resource(name) == nil && was.Resource(name) != nil
+	})
 }
 
 // Way lists the dialects that a message goes through, d first: of A-to-B the next is B-to-…,
