@@ -36,8 +36,8 @@ func (c *Config) completeMESH() error {
 		}
 	}
 	if !c.meshOn() {
-		if c.MeshMailbox != "" || c.UpdateRecord {
-			return errors.New("ADAPTER_MESH_MAILBOX and ADAPTER_UPDATE_RECORD need ADAPTER_MESH_URL")
+		if c.MeshMailbox != "" {
+			return errors.New("ADAPTER_MESH_MAILBOX needs ADAPTER_MESH_URL")
 		}
 		return nil
 	}
