@@ -220,3 +220,20 @@ func TestAMessageThatGrowsIsRefused(t *testing.T) {
 		t.Errorf("it is refused with %s", got.body)
 	}
 }
+
+// References to what is contained are looked for among all of it, so that there is a bound.
+func TestAResourceContainsABoundedNumber(t *testing.T) {
+	w := newWorld(t, "")
+	gp := w.run(quiet()).as(auth.RoleRequester, practiceA)
+	s := someone(practiceA)
+	var contained []string
+	for i := range 1001 {
+		contained = append(contained, fmt.Sprintf(`{"resourceType":"Practitioner","id":"c%d"}`, i))
+	}
+	r := structuredRecord{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier,
+		referral: `"reasonCode":[{"coding":[` + readReferral + `]}],"contained":[` + strings.Join(contained, ",") + `]`}
+	got := gp.do(http.MethodPost, "/fhir/STU3", r.body(), stu3Content...).want(http.StatusUnprocessableEntity)
+	if !strings.Contains(string(got.body), "too-many-contained") {
+		t.Errorf("it is refused with %s", got.body)
+	}
+}
