@@ -286,6 +286,14 @@ func TestWhatIsWrongWithABaRSMessage(t *testing.T) {
 		"another sender": {nil, func(b *fhir.Node) {
 			messageOf(b, "Organization").Child("identifier").Set("value", practiceB)
 		}, 403, "REC_FORBIDDEN", "forbidden", "sender-header"},
+		"another sender by identifier": {nil, func(b *fhir.Node) {
+			sender := messageOf(b, "MessageHeader").Child("sender")
+			sender.Remove("reference")
+			addIdentifier(sender, referral.SystemODS, practiceB)
+		}, 403, "REC_FORBIDDEN", "forbidden", "sender-header"},
+		"an entry without resource": {nil, func(b *fhir.Node) {
+			b.Add("entry").Set("fullUrl", "urn:uuid:"+uuid.NewString())
+		}, 400, bad, "invariant", "message-payload"},
 		"RC24 a date that is none": {nil, func(b *fhir.Node) { messageOf(b, "Patient").Set("birthDate", "1951-13-09") }, 400, bad, "value", "lexical-date"},
 		"RC25 no subject":          {nil, func(b *fhir.Node) { messageOf(b, "ServiceRequest").Remove("subject") }, 400, bad, "required", "required"},
 	} {

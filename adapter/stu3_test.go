@@ -98,6 +98,9 @@ func TestStructuredRecordIsWorked(t *testing.T) {
 			if strings.Contains(where, "entry[9]") {
 				t.Errorf("of what was left out it is told: %s", where)
 			}
+			if _, at, _ := strings.Cut(where, " "); at != "" && !strings.HasPrefix(at, "Bundle") {
+				t.Errorf("it is told at a place that no message has: %s", where)
+			}
 		}
 		request := gp.get("/fhir/R4/" + v.Links.ServiceRequest).want(http.StatusOK).node()
 		if got := request.Text("authoredOn"); got != "2026-02-13" {
@@ -200,5 +203,37 @@ func TestRefusedInSTU3(t *testing.T) {
 	statement := gp.get("/fhir/STU3/metadata").want(http.StatusOK)
 	if root, err := fhir.Parse(fhir.Types(fhir.STU3), statement.body, fhir.Limits{}); err != nil || fhir.Check(root) != nil || !strings.Contains(string(statement.body), `"ReferralRequest"`) {
 		t.Errorf("the CapabilityStatement: %v %s", err, statement.body)
+	}
+}
+
+// A message that grows beyond what is taken in on its way to FHIR R4 is the sender's to divide.
+func TestAMessageThatGrowsIsRefused(t *testing.T) {
+	w := newWorld(t, "")
+	w.config.BodyBytes = 5 << 20
+	gp := w.run(quiet()).as(auth.RoleRequester, practiceA)
+	s := someone(practiceA)
+	r := structuredRecord{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}
+	const note = `{"text":"Mode:Written"}`
+	body := strings.Replace(string(r.body()), note, note+strings.Repeat(","+note, 60_000), 1)
+	got := gp.do(http.MethodPost, "/fhir/STU3", []byte(body), stu3Content...).want(http.StatusUnprocessableEntity)
+	if !strings.Contains(string(got.body), "message-large") {
+		t.Errorf("it is refused with %s", got.body)
+	}
+}
+
+// References to what is contained are looked for among all of it, so that there is a bound.
+func TestAResourceContainsABoundedNumber(t *testing.T) {
+	w := newWorld(t, "")
+	gp := w.run(quiet()).as(auth.RoleRequester, practiceA)
+	s := someone(practiceA)
+	var contained []string
+	for i := range 1001 {
+		contained = append(contained, fmt.Sprintf(`{"resourceType":"Practitioner","id":"c%d"}`, i))
+	}
+	r := structuredRecord{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier,
+		referral: `"reasonCode":[{"coding":[` + readReferral + `]}],"contained":[` + strings.Join(contained, ",") + `]`}
+	got := gp.do(http.MethodPost, "/fhir/STU3", r.body(), stu3Content...).want(http.StatusUnprocessableEntity)
+	if !strings.Contains(string(got.body), "too-many-contained") {
+		t.Errorf("it is refused with %s", got.body)
 	}
 }

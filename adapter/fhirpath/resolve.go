@@ -2,6 +2,7 @@ package fhirpath
 
 import (
 	"strings"
+	"sync"
 
 	"spadapter/adapter/fhir"
 )
@@ -15,7 +16,7 @@ import (
 // reference also finds the entry with that type and id where the entry has no fullUrl
 // with a base.
 func Find(root *fhir.Node, reference string, from *fhir.Node) *fhir.Node {
-	if found, done := findContained(root, reference, from); done {
+	if found, done := findContained(root, reference, from, contained); done {
 		return found
 	}
 	reference = versionless(reference)
@@ -55,8 +56,9 @@ func Resolver(root *fhir.Node) func(reference string, from *fhir.Node) *fhir.Nod
 			byID[id] = r
 		}
 	}
+	var inside containers
 	return func(reference string, from *fhir.Node) *fhir.Node {
-		if found, done := findContained(root, reference, from); done {
+		if found, done := findContained(root, reference, from, inside.find); done {
 			return found
 		}
 		reference = versionless(reference)
@@ -79,8 +81,9 @@ func local(r *fhir.Node) string {
 	return ""
 }
 
-// findContained answers references that start with #; done is false for all others.
-func findContained(root *fhir.Node, reference string, from *fhir.Node) (found *fhir.Node, done bool) {
+// findContained answers references that start with #, of what is within a resource; done is
+// false for all others.
+func findContained(root *fhir.Node, reference string, from *fhir.Node, within func(r *fhir.Node, id string) *fhir.Node) (found *fhir.Node, done bool) {
 	id, ok := strings.CutPrefix(reference, "#")
 	if !ok {
 		return nil, false
@@ -89,12 +92,43 @@ func findContained(root *fhir.Node, reference string, from *fhir.Node) (found *f
 	if r == nil || id == "" {
 		return r, true // "#" is the container itself
 	}
+	return within(r, id), true
+}
+
+// contained finds a contained resource by its id.
+func contained(r *fhir.Node, id string) *fhir.Node {
 	for _, c := range r.Children {
 		if c.Name == "contained" && c.Text("id") == id {
-			return c, true
+			return c
 		}
 	}
-	return nil, true
+	return nil
+}
+
+// containers is contained with an index of each resource that was asked for. Safe for
+// concurrent use.
+type containers struct {
+	lock sync.Mutex
+	byID map[*fhir.Node]map[string]*fhir.Node
+}
+
+func (s *containers) find(r *fhir.Node, id string) *fhir.Node {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	index := s.byID[r]
+	if index == nil {
+		index = map[string]*fhir.Node{}
+		for _, c := range r.Children {
+			if id := c.Text("id"); c.Name == "contained" && index[id] == nil {
+				index[id] = c
+			}
+		}
+		if s.byID == nil {
+			s.byID = map[*fhir.Node]map[string]*fhir.Node{}
+		}
+		s.byID[r] = index
+	}
+	return index[id]
 }
 
 // container is the resource whose contained resources from refers to.

@@ -18,6 +18,7 @@ type Conversions interface {
 	Dialects(organisation string) []*mapping.Dialect // sorted by name
 	Dialect(organisation, name string) *mapping.Dialect
 	Recognise(organisation string, a mapping.Arrival) (*mapping.Dialect, error)
+	Elsewhere(organisation string, a mapping.Arrival) error
 	RecogniseDocument(organisation string, root *fhir.Node, chosen string) (*mapping.Dialect, *fhir.Node, []*issue.Error, error)
 	Way(organisation string, d *mapping.Dialect) []*mapping.Dialect // what a message of it goes through, d first
 }

@@ -14,6 +14,6 @@ func (b *BaRS) Decide(root *fhir.Node) (refers bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r, err := m.decide(b)
+	r, err := m.decide(b, m.sender()) // which nobody else acts for
 	return err == nil && r.act == actRefer, err
 }

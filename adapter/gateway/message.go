@@ -175,6 +175,14 @@ func (m *barsMessage) sender() string {
 	return ""
 }
 
+// sentBy refuses a message whose header names another sender than the one that acts. A sender
+// without ODS code is who acts.
+func (m *barsMessage) sentBy(organisation string) {
+	if named := m.sender(); named != "" && named != organisation {
+		m.fault(m.header.Child("sender"), issue.Forbidden, "sender-header", "the message names another sending organisation than the header "+headerOrganisation)
+	}
+}
+
 // revocation is what the message takes back.
 func (m *barsMessage) revocation() referral.Revocation {
 	r := referral.Revocation{

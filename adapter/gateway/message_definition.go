@@ -48,7 +48,10 @@ func (m *barsMessage) fits(b *BaRS, act messageAct) {
 		}
 	}
 	for _, e := range m.root.All("entry") {
-		if r := e.Child("resource"); r.Type != nil && !known[r.ResourceType()] {
+		switch r := e.Child("resource"); {
+		case r == nil:
+			m.fault(e, issue.Invariant, "message-payload", "every entry of a message has a resource")
+		case r.Type != nil && !known[r.ResourceType()]:
 			m.fault(r, issue.Invariant, "message-payload", "a "+r.ResourceType()+" has no place in the MessageDefinition of the message")
 		}
 		if e.Text("fullUrl") == "" {

@@ -36,7 +36,7 @@ func processMessage(x *exchange) error {
 		return err
 	}
 	x.counts(len(root.All("entry")))
-	r, err := m.decide(b)
+	r, err := m.decide(b, x.call.EndUser.Organisation)
 	if err != nil {
 		return err
 	}
@@ -64,9 +64,9 @@ func processMessage(x *exchange) error {
 	return x.answer(response)
 }
 
-// decide goes through the checks that need nothing but the message, each of which refuses it
-// by itself. Errors: those of the checks.
-func (m *barsMessage) decide(b *BaRS) (*messageRule, error) {
+// decide goes through the checks that need nothing but the message and for whom it is sent, each
+// of which refuses it by itself. Errors: those of the checks.
+func (m *barsMessage) decide(b *BaRS, organisation string) (*messageRule, error) {
 	r := messageRuleOf(m.event, m.reason, m.request.Text("status"))
 	for _, check := range []func(){
 		func() {}, // of what is there at all
@@ -91,6 +91,7 @@ func (m *barsMessage) decide(b *BaRS) (*messageRule, error) {
 			if r.act != actRefer {
 				return
 			}
+			m.sentBy(organisation)
 			m.categorised(b)
 			m.finished()
 			if b.NumberRequired {

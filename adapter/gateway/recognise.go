@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"spadapter/adapter/fhir"
+	"spadapter/adapter/issue"
 	"spadapter/adapter/mapping"
 )
 
@@ -40,15 +41,28 @@ func (x *exchange) recognise(root *fhir.Node, operation string) error {
 	if x.Conversions == nil {
 		return nil
 	}
-	organisation := ""
-	if p := x.call.Principal; p != nil && len(p.Organisations) == 1 {
-		organisation = p.Organisations[0]
-	}
-	d, err := x.Conversions.Recognise(organisation, x.arrival(root, operation))
+	d, err := x.Conversions.Recognise(x.mapped(), x.arrival(root, operation))
 	if err != nil {
 		return err
 	}
 	x.call.Dialect = d.Recognition.Name
 	x.Writer.Header().Set(headerDialect, x.call.Dialect)
 	return nil
+}
+
+// mapped is the organisation whose maps hold for the caller, "" for everybody's.
+func (x *exchange) mapped() string {
+	if p := x.call.Principal; p != nil && len(p.Organisations) == 1 {
+		return p.Organisations[0]
+	}
+	return ""
+}
+
+// misplaced adds to the refusal of a message which dialect it looks like, with what was recognised
+// and what was missing, where that is another than is taken at this address.
+func (x *exchange) misplaced(root *fhir.Node, refused error) error {
+	if x.Conversions == nil {
+		return refused
+	}
+	return issue.Join(append(issue.All(refused), issue.All(x.Conversions.Elsewhere(x.mapped(), x.arrival(root, "")))...))
 }

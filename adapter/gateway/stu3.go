@@ -106,12 +106,8 @@ func (x *exchange) excerpt(root *fhir.Node) error {
 	if err := x.recognise(root, ""); err != nil {
 		return err
 	}
-	organisation := ""
-	if p := x.call.Principal; len(p.Organisations) == 1 {
-		organisation = p.Organisations[0]
-	}
 	arrival := x.arrival(root, "")
-	dialect, err := x.Conversions.Recognise(organisation, arrival)
+	dialect, err := x.Conversions.Recognise(x.mapped(), arrival)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func transaction(x *exchange) error {
 		return err
 	}
 	if err := isTransaction(root); err != nil {
-		return err
+		return x.misplaced(root, err)
 	}
 	x.counts(len(root.All("entry")))
 	if root.Text("type") == "batch" {

@@ -226,6 +226,35 @@ func olderAlone(root *fhir.Node) bool {
 	})
 }
 
+// Elsewhere says, of a message that is not taken where it came, of which dialect it would be had
+// it come another way; nil when it is of none, or of one that it came as.
+//
+// Error: not-supported (rule dialect-unknown), with what was recognised and what was missing.
+func (l *Library) Elsewhere(organisation string, a Arrival) error {
+	way := a
+	older, err := a.Root.Reread(fhir.Types(fhir.STU3))
+	if err == nil {
+		way.Root, way.Version = older, "3.0" // first: FHIR R4 takes a collection of anything
+	}
+	d, missed := l.Recognise(organisation, way)
+	if err != nil || missed != nil {
+		way = a
+		if a.Root.Text("type") == "message" {
+			way.Operation = "process-message"
+		}
+		if d, missed = l.Recognise(organisation, way); missed != nil {
+			return nil
+		}
+	}
+	a.Root = way.Root
+	has, lacks := d.Recognition.seen(a)
+	if len(lacks) == 0 {
+		return nil
+	}
+	return issue.Newf(issue.NotSupported, "dialect-unknown", "%s comes nearest. Recognised: %s. Missing: %s",
+		d.Recognition.Name, strings.Join(has, "; "), strings.Join(lacks, "; ")).At(a.Root.Path()).On(a.Root.Position())
+}
+
 // Way lists the dialects that a message goes through, d first: of A-to-B the next is B-to-…,
 // where messages of B are known.
 func (l *Library) Way(organisation string, d *Dialect) []*Dialect {

@@ -183,8 +183,9 @@ func (r *run) note(e *issue.Error, at *fhir.Node) {
 	}
 }
 
+// located says where an issue is; what a rule made on the way is at no place of the source.
 func located(e *issue.Error, at *fhir.Node) *issue.Error {
-	if at != nil && e.Expression == "" {
+	if at != nil && e.Expression == "" && at.Root().ResourceType() != "" {
 		e.Expression = at.Path()
 		e.Line, e.Column = at.Position()
 	}

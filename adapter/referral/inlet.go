@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"spadapter/adapter/fhir"
 	"spadapter/adapter/issue"
@@ -41,6 +42,9 @@ func (s *Service) receive(ctx context.Context, c Call, root *fhir.Node) (*fhir.N
 		return nil, nil, err
 	}
 	target, err := parse(fhir.Encode(in.result.Target)) // what is decided changes the tree; the trace needs its own
+	if errors.Is(err, issue.TooCostly) {
+		return nil, nil, issue.New(issue.TooCostly, "message-large", "what the message becomes in FHIR R4 has more elements than are taken in; send it in parts").At(root.Path()).On(root.Position())
+	}
 	return target, in, err
 }
 

@@ -27,6 +27,9 @@ func (s *Service) Submit(ctx context.Context, c Call, root *fhir.Node) (*Respons
 		return nil, err
 	}
 	sent := root
+	if err := containsFew(root); err != nil {
+		return s.again(ctx, c, sent, err)
+	}
 	root, from, err := s.receive(ctx, c, root)
 	if err != nil {
 		return s.again(ctx, c, sent, err)
@@ -96,7 +99,25 @@ type intake struct {
 const (
 	maxFaults  = 200 // told of one message
 	maxEntries = 200 // of one transaction; a referral has about ten
+
+	maxContained = 1000 // in one resource: what refers to them is looked for among all
 )
+
+// containsFew refuses a message with a resource that contains too many others.
+func containsFew(root *fhir.Node) error {
+	resources := []*fhir.Node{root}
+	for _, entry := range root.All("entry") {
+		if r := entry.Child("resource"); r != nil {
+			resources = append(resources, r)
+		}
+	}
+	for _, r := range resources {
+		if len(r.All("contained")) > maxContained {
+			return issue.Newf(issue.TooCostly, "too-many-contained", "a resource contains at most %d others; send them as entries, or in several messages", maxContained).At(r.Path()).On(r.Position())
+		}
+	}
+	return nil
+}
 
 // item is one resource to create.
 type item struct {

@@ -8,11 +8,11 @@ import (
 )
 
 // source is the Bundle that the map reads: the message itself, or one made of the
-// resource that came alone and the stored resources it refers to.
+// resource that came alone, or without an address of its own, and the stored resources it refers to.
 func (in *intake) source() (*fhir.Node, error) {
 	complete := in.root.ResourceType() == "Bundle" && len(in.fetched) == 0
 	for _, it := range in.items {
-		complete = complete && it.fullURL != ""
+		complete = complete && it.entry.Text("fullUrl") != "" // where none was sent the tree does not have ours
 	}
 	if complete {
 		return in.root, nil
