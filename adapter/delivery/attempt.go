@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -51,7 +52,8 @@ func (w *Worker) try(ctx context.Context, d referral.Delivery) (r Receipt, curre
 	}
 	if w.config.Fresh != nil {
 		if current, err = w.config.Fresh(ctx, d); err != nil || !current {
-			return Receipt{}, current, err
+			_, never := errors.AsType[*referral.Unsendable](err)
+			return Receipt{Refused: never}, current, err
 		}
 	}
 	r, err = route.Send(ctx, d)

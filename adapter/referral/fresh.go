@@ -39,7 +39,8 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 		return false, err
 	}
 	now := factsOf(r, patient, func(reference string) *fhir.Node { return s.organisation(ctx, everything, reference) })
-	if now.Task = d.Facts.Task; now == d.Facts {
+	now.Task = d.Facts.Task
+	if as := d.Facts; now == as.known() {
 		return true, nil
 	}
 	next := d
@@ -49,13 +50,21 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 		next.Recipient = now.Practice
 	}
 	outlet := s.outlet(d.Organisation, next.Recipient)
+	if d.Facts.Document && next.Recipient == d.Recipient { // which refused the usual way
+		if second, ok := s.second(d.Organisation, next.Recipient); ok {
+			outlet, next.Facts.Document = second, true
+		}
+	}
 	next.Route, next.ContentType = outlet.Route, outlet.ContentType
 	a := Audit{Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
 	change := &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}}
-	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
+	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || d.Facts.Unwritten || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
 		body, err := s.retold(ctx, d, outlet, next.ID, next.Recipient, r, patient)
 		if err != nil {
+			if unspeakable(err) {
+				err = &Unsendable{err}
+			}
 			return false, err
 		}
 		if change.Deliveries[0].Body = body; body == nil {
@@ -71,6 +80,11 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identity, recipient string, r *Record, patient *fhir.Node) ([]byte, error) {
 	scope := Scope{Role: auth.RoleOperator}
 	st := &step{s: s, scope: scope, before: r, after: r, patient: patient, move: writing(d.Move)}
+	activities, err := s.Store.ActivitiesOf(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	st.activities = activities
 	if st.move.Writes != WriteRetraction && (r.Sharing == SharingNone || !sharesAtLeast(r.Sharing, st.move.Least)) {
 		return nil, nil
 	}
@@ -157,6 +171,20 @@ func (s *Service) organisation(ctx context.Context, scope Scope, reference strin
 		return nil
 	}
 	return n
+}
+
+// Unsendable is why a delivery cannot be sent as things stand: the map refuses what it would
+// tell. Only a person can change that, by correcting what is recorded and replaying it.
+type Unsendable struct{ Err error }
+
+func (e *Unsendable) Error() string { return e.Err.Error() }
+func (e *Unsendable) Unwrap() error { return e.Err }
+
+// known are the facts without what became of the row itself; one that is unwritten is never
+// as it should be.
+func (f Facts) known() Facts {
+	f.Document = false
+	return f
 }
 
 // factsAtIntake are the facts as the message told them.
