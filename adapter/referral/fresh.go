@@ -14,14 +14,12 @@ import (
 // was learned, by one that knows it. Where the sharing level has changed, it is superseded
 // by one that is rendered at the level that holds now, or by none when that level keeps
 // all of it (R13); where another NHS number took the place of the person's, by one that names
-// that (R22). The person is looked up first where Config.Demographics is set.
+// that (R22). An answer to whoever
+// sent the referral hangs on the number and the restriction alone. The person is looked up first where Config.Demographics is set.
 //
 // Errors: those of the store, and of Demographics, which make the delivery wait; conflict when
 // the row was superseded in the meantime; those of the conversion.
 func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
-	if d.Kind == KindResponse {
-		return true, nil // to whoever asked, and nothing in it hangs on these facts
-	}
 	everything := Scope{Role: auth.RoleOperator}
 	r, err := s.Store.Referral(ctx, everything, d.Referral)
 	if err != nil {
@@ -37,6 +35,9 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	patient, err := parse(v.Body)
 	if err != nil {
 		return false, err
+	}
+	if d.Kind == KindResponse {
+		return s.freshAnswer(ctx, d, r, patient)
 	}
 	now := factsOf(r, patient, func(reference string) *fhir.Node { return s.organisation(ctx, everything, reference) })
 	now.Task = d.Facts.Task
