@@ -63,9 +63,6 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || d.Facts.Unwritten || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
 		body, err := s.retold(ctx, d, outlet, next.ID, next.Recipient, r, patient)
 		if err != nil {
-			if unspeakable(err) {
-				err = &Unsendable{err}
-			}
 			return false, err
 		}
 		if change.Deliveries[0].Body = body; body == nil {
@@ -173,13 +170,6 @@ func (s *Service) organisation(ctx context.Context, scope Scope, reference strin
 	}
 	return n
 }
-
-// Unsendable is why a delivery cannot be sent as things stand: the map refuses what it would
-// tell. Only a person can change that, by correcting what is recorded and replaying it.
-type Unsendable struct{ Err error }
-
-func (e *Unsendable) Error() string { return e.Err.Error() }
-func (e *Unsendable) Unwrap() error { return e.Err }
 
 // known are the facts without what became of the row itself; one that is unwritten is never
 // as it should be.
