@@ -121,7 +121,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 	}
 	service := referral.NewService(referral.Config{
 		Store: a.store, Partners: a.partners, Instruments: compiled.instruments, Terminology: compiled.codes,
-		Dialect: compiled.dialect, Outlet: ways.toRecord, Response: ways.toSender, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
+		Dialect: compiled.dialect, Outlet: ways.toRecord, Second: ways.second, Response: ways.toSender, Converted: converted, Base: a.config.BaseURL + "/fhir/R4/", Invariants: invariants, Conforms: compiled.conforms,
 		Sharing: c.Sharing, Rules: c.rules(), RetryFor: c.RetryFor,
 		Reachable: c.reachable(), Demographics: people, AskEvery: c.PDSInterval, TrustFor: c.PDSTrustFor,
 	})
@@ -137,7 +137,7 @@ func newApp(ctx context.Context, c Config, log *slog.Logger) (*app, error) {
 		log.Info("deliveries_released", "deliveries", n)
 	}
 	observe := observeDeliveries(registry)
-	overMESH, inbox, err := a.newMESH(registry)
+	overMESH, inbox, err := a.newMESH(registry, service.Instead)
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.store.Close(ctx))
 	}

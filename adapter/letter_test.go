@@ -278,6 +278,7 @@ func TestEveryLetterKeepsTheRules(t *testing.T) {
 			t.Run(connection+" "+level, func(t *testing.T) {
 				w := newWorld(t, "")
 				w.config.Sharing, w.config.UpdateRecord = level, true
+				w.awayMESH()
 				w.corresponding(connection, practiceA)
 				a := w.run(quiet())
 				for name, way := range letterWays {
@@ -322,6 +323,16 @@ func TestEveryLetterKeepsTheRules(t *testing.T) {
 			t.Errorf("%s writes to a record and no letter of it was looked at", m.ID)
 		}
 	}
+}
+
+// awayMESH sets up a MESH that nobody can reach: what is written for it waits.
+func (w *world) awayMESH() {
+	w.t.Helper()
+	secret := w.dir + "/secret"
+	if err := os.WriteFile(secret, []byte("a secret\n"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.config.MeshURL, w.config.MeshMailbox, w.config.MeshPassword, w.config.MeshSharedKey = "http://127.0.0.1:1", "X26SP001", secret, secret
 }
 
 // narrated is what the entries of a record say in words.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -77,7 +78,7 @@ func (c *Config) meshClient() (*mesh.Client, error) {
 
 // newMESH makes the route over MESH and what brings back the acknowledgements; both nil
 // where MESH is not set up.
-func (a *app) newMESH(r registerer) (*delivery.MESH, *delivery.Inbox, error) {
+func (a *app) newMESH(r registerer, instead func(ctx context.Context, d referral.Delivery, code string) error) (*delivery.MESH, *delivery.Inbox, error) {
 	c := a.config
 	if !c.meshOn() {
 		return nil, nil, nil
@@ -100,7 +101,7 @@ func (a *app) newMESH(r registerer) (*delivery.MESH, *delivery.Inbox, error) {
 	}
 	inbox := &delivery.Inbox{
 		Client: client, Desk: a.store, Workflows: c.MeshWorkflows, Software: "spadapter=" + version(), Observe: observeAcknowledgements(r),
-		Poll: c.MeshPoll, Business: c.MeshBusinessWait, Log: a.log,
+		Instead: instead, Poll: c.MeshPoll, Business: c.MeshBusinessWait, Log: a.log,
 	}
 	return route, inbox, nil
 }

@@ -50,6 +50,14 @@ func (o outlets) toRecord(organisation, recipient string) (referral.Outlet, bool
 	}, known || recipient == ""
 }
 
+// second is the document for a practice that gets coded entries and refused them.
+func (o outlets) second(organisation, recipient string) (referral.Outlet, bool) {
+	if e, known := o.partners.Endpoint(recipient); !known || e.Connection != referral.ConnectionRecord {
+		return referral.Outlet{}, false
+	}
+	return o.overMESH(organisation, referral.ConnectionDocument)
+}
+
 // overMESH is a message of GP Connect; false when the maps of the deployment have none.
 func (o outlets) overMESH(organisation, name string) (referral.Outlet, bool) {
 	d := o.library.Dialect(organisation, outletPrefix+name)

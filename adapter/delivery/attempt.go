@@ -51,7 +51,8 @@ func (w *Worker) try(ctx context.Context, d referral.Delivery) (r Receipt, curre
 	}
 	if w.config.Fresh != nil {
 		if current, err = w.config.Fresh(ctx, d); err != nil || !current {
-			return Receipt{}, current, err
+			// a check of the map holds no sooner for another try: a person must see it
+			return Receipt{Refused: err != nil && failure(err).Rule == "map-check"}, current, err
 		}
 	}
 	r, err = route.Send(ctx, d)

@@ -14,14 +14,12 @@ import (
 // was learned, by one that knows it. Where the sharing level has changed, it is superseded
 // by one that is rendered at the level that holds now, or by none when that level keeps
 // all of it (R13); where another NHS number took the place of the person's, by one that names
-// that (R22). The person is looked up first where Config.Demographics is set.
+// that (R22). An answer to whoever
+// sent the referral hangs on the number and the restriction alone. The person is looked up first where Config.Demographics is set.
 //
 // Errors: those of the store, and of Demographics, which make the delivery wait; conflict when
 // the row was superseded in the meantime; those of the conversion.
 func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
-	if d.Kind == KindResponse {
-		return true, nil // to whoever asked, and nothing in it hangs on these facts
-	}
 	everything := Scope{Role: auth.RoleOperator}
 	r, err := s.Store.Referral(ctx, everything, d.Referral)
 	if err != nil {
@@ -38,8 +36,12 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if d.Kind == KindResponse {
+		return s.freshAnswer(ctx, d, r, patient)
+	}
 	now := factsOf(r, patient, func(reference string) *fhir.Node { return s.organisation(ctx, everything, reference) })
-	if now.Task = d.Facts.Task; now == d.Facts {
+	now.Task = d.Facts.Task
+	if as := d.Facts; now == as.known() {
 		return true, nil
 	}
 	next := d
@@ -49,11 +51,16 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 		next.Recipient = now.Practice
 	}
 	outlet := s.outlet(d.Organisation, next.Recipient)
+	if d.Facts.Document && next.Recipient == d.Recipient { // which refused the usual way
+		if second, ok := s.second(d.Organisation, next.Recipient); ok {
+			outlet, next.Facts.Document = second, true
+		}
+	}
 	next.Route, next.ContentType = outlet.Route, outlet.ContentType
 	a := Audit{Organisation: d.Organisation, At: next.Created, Action: "U", Interaction: "supersede", Outcome: "0",
 		Entity: "Task/" + d.Referral, Patient: r.Patient}
 	change := &Change{Organisation: d.Organisation, At: next.Created, Deliveries: []Delivery{next}, Audits: []Audit{a}}
-	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
+	if now.Sharing != d.Facts.Sharing || now.Numbers != d.Facts.Numbers || d.Facts.Unwritten || next.Route != d.Route || next.Route == RouteMESH { // whose messages name themselves
 		body, err := s.retold(ctx, d, outlet, next.ID, next.Recipient, r, patient)
 		if err != nil {
 			return false, err
@@ -71,6 +78,11 @@ func (s *Service) Fresh(ctx context.Context, d Delivery) (bool, error) {
 func (s *Service) retold(ctx context.Context, d Delivery, outlet Outlet, identity, recipient string, r *Record, patient *fhir.Node) ([]byte, error) {
 	scope := Scope{Role: auth.RoleOperator}
 	st := &step{s: s, scope: scope, before: r, after: r, patient: patient, move: writing(d.Move)}
+	activities, err := s.Store.ActivitiesOf(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	st.activities = activities
 	if st.move.Writes != WriteRetraction && (r.Sharing == SharingNone || !sharesAtLeast(r.Sharing, st.move.Least)) {
 		return nil, nil
 	}
@@ -157,6 +169,13 @@ func (s *Service) organisation(ctx context.Context, scope Scope, reference strin
 		return nil
 	}
 	return n
+}
+
+// known are the facts without what became of the row itself; one that is unwritten is never
+// as it should be.
+func (f Facts) known() Facts {
+	f.Document = false
+	return f
 }
 
 // factsAtIntake are the facts as the message told them.

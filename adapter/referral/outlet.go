@@ -54,6 +54,16 @@ func (st *step) tell(ctx context.Context, o Outlet, source *fhir.Node, identity 
 		if err != nil {
 			return nil, err
 		}
+		if formerNumbers(st.patient) > 0 || restricted(st.patient) {
+			survive(sent, st.patient)
+			if restricted(st.patient) { // whoever sent it has it; it need not travel once more
+				withholdPlaces(sent)
+			}
+			// the engine numbers the nodes of a tree as it is read
+			if sent, err = fhir.Parse(types[1].System(), fhir.Encode(sent), fhir.Limits{Bytes: 64 << 20}); err != nil {
+				return nil, issue.New(issue.Exception, "stored-document", "the message of a referral cannot be written again").Because(err)
+			}
+		}
 		input.More = []*fhir.Node{sent}
 	}
 	result, err := st.s.convert(ctx, st.c, st.after.Organisation, o.Map, input)

@@ -182,6 +182,11 @@ type Facts struct {
 	Restricted bool `json:"restricted,omitempty"`
 	Deceased   bool `json:"deceased,omitempty"`
 	Numbers    int  `json:"numbers,omitempty"` // how many NHS numbers the person had before this one
+
+	// Unwritten is of a letter that could not be made when its move was, so that the row has
+	// no body yet; Document of one that took the place of coded entries the recipient refused.
+	Unwritten bool `json:"unwritten,omitempty"`
+	Document  bool `json:"document,omitempty"`
 }
 
 // Attempt is one try to send a delivery, and what became of it.

@@ -27,6 +27,10 @@ type Config struct {
 	// it is; for the recipient "" the usual way. False when no way to it is known.
 	Outlet func(organisation, recipient string) (Outlet, bool)
 
+	// Second says how a recipient is written to that refused the message of Outlet for good;
+	// false when there is no other way. nil for none.
+	Second func(organisation, recipient string) (Outlet, bool)
+
 	// Response is how whoever sent a referral is answered in its own dialect; nil, or giving
 	// false, where a dialect has no answers.
 	Response func(organisation, dialect string) (Outlet, bool)

@@ -51,7 +51,7 @@ func (st *step) levels(ctx context.Context) (levels, error) {
 
 // reached reports whether a delivery came to its recipient, or may have.
 func (d *Delivery) reached() bool {
-	return d.Attempts > 0 || d.State == DeliverySending || d.State == DeliveryDelivered
+	return !d.Facts.Unwritten && (d.Attempts > 0 || d.State == DeliverySending || d.State == DeliveryDelivered)
 }
 
 // retract takes back whatever was filed: what still waits is not sent, and whoever was
@@ -89,17 +89,23 @@ func (st *step) retract(ctx context.Context, change *Change, task, content *fhir
 func (st *step) writeBack(ctx context.Context, change *Change, task, content *fhir.Node, resources []*outcomeResource, recipient string, facts Facts, level levels) error {
 	r := st.after
 	id, outlet := st.s.Store.NewID(), st.s.outlet(r.Organisation, recipient)
+	var body []byte
 	rendered, err := st.rendered(ctx, outlet, id, recipient, r.Version, task, content, resources, level)
-	if err != nil {
+	switch {
+	case err != nil && outlet.letter() && unspeakable(err):
+		facts.Unwritten = true // no rule of a transport keeps a referral from moving; sending tries again, and says why
+	case err != nil:
 		return err
-	}
-	if err := storable(rendered); err != nil {
-		return err
+	default:
+		if err := storable(rendered); err != nil {
+			return err
+		}
+		body = fhir.Encode(rendered)
 	}
 	facts.Task, facts.Numbers = r.Version, formerNumbers(st.patient)
 	change.Deliveries = append(change.Deliveries, Delivery{
 		ID: id, Organisation: r.Organisation, Referral: r.ID, Move: st.move.ID, Recipient: recipient, Kind: outlet.Kind, Route: outlet.Route,
-		ContentType: outlet.ContentType, Body: fhir.Encode(rendered), Facts: facts, State: DeliveryQueued,
+		ContentType: outlet.ContentType, Body: body, Facts: facts, State: DeliveryQueued,
 		Due: st.at, Expires: st.at.Add(st.s.RetryFor), Created: st.at,
 	})
 	return nil
