@@ -487,7 +487,7 @@ func TestTheLogOfMESHNamesNobody(t *testing.T) {
 	})
 	p.adapter.stop()
 	text := log.String()
-	for _, secret := range []string{p.person.Number, p.person.Family, "Betty", "GPPROVIDER", "1951", "the mailbox password", "the shared key", "NHSMESH"} {
+	for _, secret := range []string{p.person.Number, p.person.Family, "Betty", "GPPROVIDER", "1951-", "031951", "the mailbox password", "the shared key", "NHSMESH"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the log holds %q:\n%s", secret, text)
 		}

@@ -171,7 +171,7 @@ func executedRules(t *testing.T, shipped fstest.MapFS) (map[int]bool, []rule) {
 			}
 			for _, e := range result.Issues {
 				var n int
-				if _, err := fmt.Sscanf(e.Diagnostics, "probe-%d", &n); e.Rule == "map-log" && err == nil {
+				if _, err := fmt.Sscanf(e.Details, "probe-%d", &n); e.Rule == "map-log" && err == nil {
 					executed[n] = true
 				}
 			}
