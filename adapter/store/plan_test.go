@@ -73,7 +73,7 @@ var (
 	postgresBits  = regexp.MustCompile(`Bitmap Index Scan on (\w+)[^\n]*\n([^\n]*)`)
 	aliasOf       = regexp.MustCompile(`\b(?:FROM|JOIN) (\w+) (\w+)\b`)
 	partial       = map[string]bool{"delivery_wake": true, "delivery_dead": true, "worklist_risk": true, "worklist_asked": true, "worklist_seen": true,
-		"referral_unfiled": true, "referral_root": true, "delivery_lane": true}
+		"referral_unfiled": true, "referral_root": true, "delivery_lane": true, "delivery_awaiting": true}
 )
 
 // scans gives a table that a plan walks through from end to end, "" when there is none.
