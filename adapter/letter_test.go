@@ -70,6 +70,34 @@ func TestALetterNamesWhatItReplaces(t *testing.T) {
 	}
 }
 
+// A correction of what a practice refused replaces nothing there; a retraction names it, since
+// a letter that was given up may have come all the same.
+func TestACorrectionReplacesNothingThatWasRefused(t *testing.T) {
+	w := newWorld(t, "")
+	w.corresponding("gpconnect-document", practiceA)
+	a := w.run(quiet())
+	x := &told{cast: &cast{w: w, a: a, gp: a.as(auth.RoleRequester, practiceA), worker: a.as(auth.RoleOwner, service1), manager: a.as(auth.RoleOperator)}, sent: someone(practiceA)}
+	x.v = x.worker.look(x.gp.refer(x.sent.message()))
+	x.planned()
+	w.arrived()
+	x.act("complete", referral.Input{Outcome: fullOutcome()})
+	if _, err := w.db().ExecContext(t.Context(), "UPDATE delivery SET state = 'dead', attempts = 1 WHERE state = 'queued'"); err != nil {
+		t.Fatal(err)
+	}
+	x.act("correct", referral.Input{Outcome: outcomeOf(), Note: "The score was somebody else's."})
+	w.arrived()
+	x.v = x.manager.act(x.v, "enter-in-error", referral.Input{Reason: said("entered-in-error")}).view()
+	for i, want := range []int{0, 0, 0, 3} { // the plan, the outcome, its correction, all of them
+		list := w.posted(x.v.ID)
+		if len(list) != 4 {
+			t.Fatalf("there are %d letters", len(list))
+		}
+		if got := members(assertLetter(t, list[i].move, list[i].body).composition, "relatesTo"); len(got) != want {
+			t.Errorf("letter %d of %s replaces %d, not %d", i, list[i].move, len(got), want)
+		}
+	}
+}
+
 // A person moves from a practice with a FHIR server to one that gets documents, between the
 // outcome and its sending: the same outcome is written again, as a letter to the new one.
 func TestALetterFollowsThePersonToTheNewPractice(t *testing.T) {

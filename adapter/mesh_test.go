@@ -410,7 +410,7 @@ func TestMissingAcknowledgementsAreAnIncident(t *testing.T) {
 }
 
 // What is in the inbox and is none of ours stays there; what is ours and cannot be read is
-// kept before it is acknowledged, and said to be an incident.
+// kept before it is acknowledged, and said to be an incident. What cannot even be kept stays.
 func TestTheInboxKeepsBeforeItAcknowledges(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		p := newPost(t, url)
@@ -421,8 +421,9 @@ func TestTheInboxKeepsBeforeItAcknowledges(t *testing.T) {
 		p.x.Put(peer.Message{From: meshPractice, To: meshOurs, Workflow: ack}, []byte("not FHIR"))
 		p.x.Put(peer.Message{From: meshPractice, To: meshOurs, Workflow: ack}, []byte(`{"resourceType":"Patient"}`))
 		p.x.Put(peer.Message{From: meshPractice, To: meshOurs, Workflow: ack}, peer.Response(uuid.NewString(), "20013", practiceA)) // of nothing we sent
-		p.x.Put(peer.Message{From: meshPractice, To: meshOurs, Workflow: ack, Encoding: "gzip"}, []byte("no gzip"))
-		eventually(t, "only the other one waits", func() bool { return slices.Equal(p.x.Waiting(meshOurs), []string{other}) })
+		broken := p.x.Put(peer.Message{From: meshPractice, To: meshOurs, Workflow: ack, Encoding: "gzip"}, []byte("no gzip"))
+		eventually(t, "the others are kept", func() bool { return slices.Equal(p.x.Waiting(meshOurs), []string{other, broken}) })
+		eventually(t, "the broken one is told of", func() bool { return p.number("SELECT COUNT(*) FROM acknowledgement WHERE delivery = ''") == 4 })
 		if n := p.number("SELECT COUNT(*) FROM acknowledgement WHERE delivery = ''"); n != 4 {
 			t.Errorf("%d are kept", n)
 		}

@@ -45,6 +45,8 @@ type Inbox struct {
 	Business time.Duration // for the business acknowledgement, from the infrastructure one, default 5 days
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	left map[string]bool // messages that cannot be read and stay where they are
 }
 
 // Workflows are those of GP Connect messages and of what answers them.
@@ -69,6 +71,7 @@ const overdueStep = 100
 // Run looks until ctx ends.
 func (b *Inbox) Run(ctx context.Context) error {
 	c := *b
+	c.left = map[string]bool{}
 	if c.Client == nil || c.Desk == nil {
 		return issue.New(issue.Required, "delivery-config", "an inbox needs a Client and a Desk")
 	}
@@ -123,6 +126,9 @@ func (b *Inbox) look(ctx context.Context, shaken *time.Time) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if b.left[id] {
+			continue
+		}
 		if err := b.collect(ctx, id); err != nil {
 			// one message that cannot be had does not keep the others away
 			f := failure(err)
@@ -132,7 +138,8 @@ func (b *Inbox) look(ctx context.Context, shaken *time.Time) error {
 	return nil
 }
 
-// collect takes one message: it is acknowledged at MESH only when it is kept.
+// collect takes one message: it is acknowledged at MESH only when it is kept. One that cannot
+// be read is an incident, told once, and stays in the mailbox.
 func (b *Inbox) collect(ctx context.Context, id string) error {
 	head, err := b.Client.Head(ctx, id)
 	if errors.Is(err, issue.Deleted) {
@@ -147,6 +154,7 @@ func (b *Inbox) collect(ctx context.Context, id string) error {
 	case errors.Is(err, issue.Deleted):
 		return nil
 	case errors.Is(err, issue.TooLong), err != nil && head != nil && failure(err).Rule == "mesh-gzip":
+		b.left[id] = true // nothing of it is kept here: who sent it must learn of it, from a person or from MESH
 		a.Problem = "the message cannot be read: " + failure(err).Details
 	case err != nil:
 		return err
@@ -171,6 +179,9 @@ func (b *Inbox) collect(ctx context.Context, id string) error {
 		if err := b.Instead(ctx, d, s.Code); err != nil {
 			return err
 		}
+	}
+	if b.left[id] {
+		return nil
 	}
 	return b.Client.Acknowledge(ctx, id)
 }

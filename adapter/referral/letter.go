@@ -234,9 +234,11 @@ func (st *step) replaced(ctx context.Context, kind WriteBack, recipient string, 
 		return nil, 0, err
 	}
 	slices.SortStableFunc(list, func(a, b Delivery) int { return a.Facts.Task - b.Facts.Task })
-	last := ""
+	last, lost := "", false // the outcome before, and whether no correction could replace it
 	for _, d := range list {
-		went := d.reached() || d.State == DeliveryQueued && kind == WriteCorrection
+		// what was refused or lost is in no record that a correction could replace; it may be
+		// in one all the same, so that it is taken back where all is
+		went := d.reached() && (d.State != DeliveryDead || kind == WriteRetraction) || d.State == DeliveryQueued && kind == WriteCorrection
 		if d.Recipient != recipient || d.Kind != KindWriteBack || d.Route != RouteMESH || d.Facts.Task >= number || !went {
 			continue
 		}
@@ -245,8 +247,8 @@ func (st *step) replaced(ctx context.Context, kind WriteBack, recipient string, 
 		switch {
 		case slices.Contains(numbers, one) || one == last:
 		case outcome:
-			numbers = slices.DeleteFunc(numbers, func(n string) bool { return n == last }) // it was replaced then
-			numbers, last = append(numbers, one), one
+			numbers = slices.DeleteFunc(numbers, func(n string) bool { return n == last && !lost }) // it was replaced then
+			numbers, last, lost = append(numbers, one), one, d.State == DeliveryDead
 			version++
 		case kind == WriteRetraction:
 			numbers = append(numbers, one)
