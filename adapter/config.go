@@ -97,7 +97,7 @@ type Config struct {
 	ThumbprintHeader     string `help:"Header in which a proxy that ends TLS gives the SHA-256 thumbprint of the client certificate; the proxy must remove one that a client sends." env:"ADAPTER_THUMBPRINT_HEADER" name:"thumbprint-header"`
 
 	GPConnectListen      string   `help:"Address for requests with the UNSIGNED tokens of GP Connect, off by default. It must stand behind the Spine proxy with mutual TLS: whoever reaches it can be anybody." env:"ADAPTER_GPCONNECT_LISTEN" name:"gpconnect-listen"`
-	GPConnectAudience    []string `help:"aud that those tokens must have: the service root; default the base URL and /fhir/R4." env:"ADAPTER_GPCONNECT_AUDIENCE" name:"gpconnect-audience"`
+	GPConnectAudience    []string `help:"aud that those tokens must have: the service root; default the base URL and /fhir/R4, or /fhir/STU3." env:"ADAPTER_GPCONNECT_AUDIENCE" name:"gpconnect-audience"`
 	GPConnectTLSCert     string   `help:"Certificate chain of that listener, in PEM." env:"ADAPTER_GPCONNECT_TLS_CERT_FILE" name:"gpconnect-tls-cert"`
 	GPConnectTLSKey      string   `help:"Private key of that certificate, in PEM." env:"ADAPTER_GPCONNECT_TLS_KEY_FILE" name:"gpconnect-tls-key"`
 	GPConnectTLSClientCA string   `help:"Authorities in PEM that the Spine proxy's certificate must be from; then nobody connects without one." env:"ADAPTER_GPCONNECT_TLS_CLIENT_CA_FILE" name:"gpconnect-tls-client-ca"`

@@ -62,7 +62,7 @@ func newGPConnect(c Config, partners *referral.Partners, handler http.Handler, r
 	}
 	audience := c.GPConnectAudience
 	if len(audience) == 0 {
-		audience = []string{c.BaseURL + "/fhir/R4"}
+		audience = []string{c.BaseURL + "/fhir/R4", c.BaseURL + "/fhir/STU3"}
 	}
 	verifier, err := auth.NewUnsigned(auth.UnsignedConfig{
 		Audience: audience, Scopes: gpConnectScopes(), Registered: partners.Knows, Leeway: clockLeeway, Now: time.Now,

@@ -42,6 +42,18 @@ func spineWorld(t *testing.T) *adapter {
 	return w.run(quiet())
 }
 
+// A structured record comes by the listener of its standard, with a token for that service root.
+func TestGPConnectSendsItsOwnDialect(t *testing.T) {
+	a := spineWorld(t)
+	s := someone(practiceA)
+	record := structuredRecord{practice: practiceA, nhsNumber: s.nhsNumber, number: s.identifier}.body()
+	write := a.spinal(spineToken(practiceA, "requested_scope", "patient/*.write", "aud", publicURL+"/fhir/STU3"))
+	if got := write.do(http.MethodPost, "/fhir/STU3", record, ssp...).want(http.StatusOK).header.Get("X-Referral-Dialect"); got != "gpconnect-stu3" {
+		t.Errorf("it is taken as %q", got)
+	}
+	a.spinal(spineToken(practiceA)).do(http.MethodPost, "/fhir/STU3", record, ssp...).want(http.StatusForbidden)
+}
+
 func TestGPConnectReadsAndCreates(t *testing.T) {
 	a := spineWorld(t)
 	write := a.spinal(spineToken(practiceA, "requested_scope", "patient/*.write"))
