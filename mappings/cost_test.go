@@ -11,9 +11,10 @@ import (
 )
 
 // TestReferralAllocations bounds what one referral of eight entries costs the memory,
-// from the parsed tree to bytes, without trace: 310 allocations when this was written.
+// from the parsed tree to bytes, without trace: 384 allocations since codes of legacy systems
+// are looked up, and some twenty more under the race detector, which empties pools at random.
 func TestReferralAllocations(t *testing.T) {
-	const most = 400
+	const most = 430
 	m, root := dialects(t)["ukcore-r4-to-referral"].Map, parse(t, referral(t))
 	if n := len(root.All("entry")); n != 8 {
 		t.Fatalf("the referral has %d entries", n)
