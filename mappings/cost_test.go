@@ -12,9 +12,12 @@ import (
 
 // TestReferralAllocations bounds what one referral of eight entries costs the memory,
 // from the parsed tree to bytes, without trace: 384 allocations since codes of legacy systems
-// are looked up, and some twenty more under the race detector, which empties pools at random.
+// are looked up. Under the race detector, which empties pools at random, it is some twenty more.
 func TestReferralAllocations(t *testing.T) {
-	const most = 430
+	most := 400.0
+	if raced {
+		most = 430
+	}
 	m, root := dialects(t)["ukcore-r4-to-referral"].Map, parse(t, referral(t))
 	if n := len(root.All("entry")); n != 8 {
 		t.Fatalf("the referral has %d entries", n)
@@ -32,7 +35,7 @@ func TestReferralAllocations(t *testing.T) {
 	untraced, traced := testing.AllocsPerRun(50, convert(false)), testing.AllocsPerRun(50, convert(true))
 	t.Logf("%.0f allocations, %.0f with trace", untraced, traced)
 	if untraced > most {
-		t.Errorf("%.0f allocations; at most %d", untraced, most)
+		t.Errorf("%.0f allocations; at most %.0f", untraced, most)
 	}
 	if traced <= untraced {
 		t.Error("a trace that costs nothing when it is on is none")
